@@ -1,0 +1,104 @@
+/**
+ * Reading a live file system for a backup: everything synchronous, made for worker threads.
+ *
+ * Names and paths are raw bytes. Nothing follows a symlink below a root. A failed call throws a
+ * `FileError`, which carries the system's error name (`ENOENT`, `EACCES` …).
+ */
+
+/** A failed system call: `code` is the errno name, `call` the system call, `path` for people. */
+export class FileError extends Error {
+  override readonly name = "FileError";
+  readonly code: string;
+  readonly call: string;
+  readonly path: string;
+  constructor(code: string, call: string, path: string) {
+    super(`${call} ${path}: ${code}`);
+    this.code = code;
+    this.call = call;
+    this.path = path;
+  }
+}
+
+export interface ExtendedAttribute {
+  /** Raw bytes of the full name with its namespace, such as `user.comment`. */
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** What one listing returned, sorted ascending by raw name bytes, each name once, without `.` and `..`. */
+export interface DirectoryListing {
+  readonly count: number;
+  /** All names, one after the other. */
+  readonly names: Uint8Array;
+  /** `count + 1` offsets into `names`. */
+  readonly offsets: Uint32Array;
+  /** Names that the system returned more than once; each was kept once. */
+  readonly duplicates: number;
+}
+
+/**
+ * An open directory. `token` may be given to another thread of this process, which opens files in the
+ * directory with it while this handle is open.
+ */
+export interface SourceDirectory {
+  readonly path: Uint8Array;
+  readonly token: DirectoryToken;
+  list(): DirectoryListing;
+  /** Writes the record of entry `name` (of the directory itself if undefined) to `record` at `offset`. Never follows a symlink. */
+  stat(name: Uint8Array | undefined, record: Uint8Array, offset: number): void;
+  readLink(name: Uint8Array): Uint8Array;
+  /** Of the entry, or of the directory itself if undefined. Empty where the file system has none. */
+  extendedAttributes(name: Uint8Array | undefined): ExtendedAttribute[];
+  /** Opens a subdirectory; ENOTDIR or ELOOP if it is no directory any more. */
+  openDirectory(name: Uint8Array): SourceDirectory;
+  close(): void;
+}
+
+/** Names an open directory across threads: a descriptor where the system has them, and its path. */
+export interface DirectoryToken {
+  readonly descriptor: number;
+  readonly path: Uint8Array;
+}
+
+/** A run of bytes of a file: data, or a hole that reads as zeros. */
+export interface FileExtent {
+  readonly kind: "data" | "hole";
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A regular file open for reading, without touching its access time where the system allows. */
+export interface SourceFile {
+  /** Fills `buffer[offset, offset + length)` from `position`; returns the bytes read, short only at the end of the file. */
+  read(buffer: Uint8Array, offset: number, length: number, position: number): number;
+  stat(record: Uint8Array, offset: number): void;
+  extendedAttributes(): ExtendedAttribute[];
+  /** The extent that begins at `offset`, at most up to `end`. A system that can't tell says `data`. */
+  extentAt(offset: number, end: number): FileExtent;
+  close(): void;
+}
+
+/** How a file system likes to be read. */
+export interface SourceMedium {
+  /** How many files may usefully be read at once. */
+  readonly readers: number;
+  /** `pseudo` file systems (proc, sysfs …) hold nothing to back up. */
+  readonly kind: "rotating" | "solid" | "network" | "pseudo" | "unknown";
+}
+
+/** One per thread. */
+export interface SourceFiles {
+  /** Opens `path` (absolute, or relative to the working directory) as given: a symlink as the last component is not followed. */
+  openDirectory(path: Uint8Array): SourceDirectory;
+  /** Opens a regular file; never blocks on a fifo, never follows a symlink, fails with `EINVAL` if it is no regular file. */
+  openFile(directory: DirectoryToken, name: Uint8Array): SourceFile;
+  /** Lists entry metadata of a path as `SourceDirectory.stat` does. */
+  stat(path: Uint8Array, record: Uint8Array, offset: number): void;
+  readLink(path: Uint8Array): Uint8Array;
+  extendedAttributes(path: Uint8Array): ExtendedAttribute[];
+  /** Medium of the file system that holds `path`. */
+  medium(path: Uint8Array): SourceMedium;
+  /** Name of a user or group id, empty if the system knows none. Cached. */
+  userName(uid: number): string;
+  groupName(gid: number): string;
+}

@@ -1,0 +1,157 @@
+/**
+ * Every failure that Backstay can report, by code. Codes are never renamed and never reused.
+ * `docs/errors.md` describes each; a test compares both in both directions.
+ */
+
+/** `temporary`: the same call may succeed later. `permanent`: somebody must act. `bug`: Backstay is wrong. */
+export type ErrorKind = "temporary" | "permanent" | "bug";
+
+export interface ErrorSpec {
+  readonly kind: ErrorKind;
+  /** Exit code of the command line (restic's numbers). */
+  readonly exitCode: number;
+  /** What happened, one sentence. */
+  readonly title: string;
+  /** What the person should do now. */
+  readonly remedy: string;
+}
+
+export const errorCatalog = {
+  USAGE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The command line is not valid.",
+    remedy: "Run `backstay help` or `backstay help COMMAND` for the accepted arguments.",
+  },
+  INTERNAL: {
+    kind: "bug",
+    exitCode: 1,
+    title: "Backstay found itself in a state that should be impossible and stopped.",
+    remedy: "Nothing was written after this point. Report it with the text of this error.",
+  },
+  // Storage
+  STORE_NOT_FOUND: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage has no such object.",
+    remedy: "Run `backstay check` to see which snapshots need it.",
+  },
+  STORE_EXISTS: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage already has an object of this name with other content.",
+    remedy: "Nothing was overwritten. Run `backstay check` on the repository.",
+  },
+  STORE_DENIED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage refused access.",
+    remedy: "Check that this account may read and write the repository's place.",
+  },
+  STORE_FULL: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage is full.",
+    remedy: "Free space there or raise the quota, then run the backup again; what had arrived is not sent again.",
+  },
+  STORE_UNAVAILABLE: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "The storage could not be reached or did not answer as it should.",
+    remedy: "Check the connection to the storage and try again.",
+  },
+  STORE_RANGE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A stored object is shorter than it should be.",
+    remedy: "Run `backstay check --read-data` to find what is damaged.",
+  },
+  // Repository
+  REPOSITORY_MISSING: {
+    kind: "permanent",
+    exitCode: 10,
+    title: "There is no repository at this place.",
+    remedy: "Check the address (a disk may not be mounted), or create a repository with `backstay init`.",
+  },
+  REPOSITORY_EXISTS: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "There is already a repository, or a part of one, at this place.",
+    remedy: "Use it as it is, or choose an empty place. Nothing was changed.",
+  },
+  REPOSITORY_LOCKED: {
+    kind: "temporary",
+    exitCode: 11,
+    title: "The repository is locked by another session.",
+    remedy: "Wait for that session to end. If its machine is gone for good, run `backstay unlock`.",
+  },
+  REPOSITORY_UNSUPPORTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The repository uses a format that this version does not know or may not write.",
+    remedy: "Use a newer Backstay, or restic, for this repository. Nothing was changed.",
+  },
+  REPOSITORY_DAMAGED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A part of the repository is damaged.",
+    remedy: "Run `backstay check --read-data`; it names the snapshots and files that are hurt.",
+  },
+  LOCK_LOST: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The lock of this session vanished from the repository, so the session stopped without a snapshot.",
+    remedy: "Run the command again. If the machine was asleep for long, that is the usual reason.",
+  },
+  WRONG_PASSWORD: {
+    kind: "permanent",
+    exitCode: 12,
+    title: "The password opens none of the repository's keys.",
+    remedy: "Check the password (BACKSTAY_PASSWORD, --password-file) and that this is the right repository.",
+  },
+  KEY_UNUSABLE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A key file of the repository is damaged or asks for unreasonable work.",
+    remedy: "Remove that key file if another one opens the repository.",
+  },
+  SNAPSHOT_NOT_FOUND: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "No snapshot matches.",
+    remedy: "Run `backstay snapshots` to see what there is; `latest` names the newest.",
+  },
+  SNAPSHOT_AMBIGUOUS: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Several snapshots match.",
+    remedy: "Give more characters of the snapshot's id.",
+  },
+  BLOB_MISSING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The repository's index does not know a blob that is needed.",
+    remedy: "Run `backstay check`; a new backup stores the data again if its source still exists.",
+  },
+  // Source and target
+  SOURCE_MISSING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Nothing of the source exists, so no snapshot was written.",
+    remedy: "Check the paths, and that their disk is mounted.",
+  },
+  SOURCE_UNREADABLE: {
+    kind: "permanent",
+    exitCode: 3,
+    title: "Some source data could not be read.",
+    remedy: "See the listed files; the rest of the snapshot is complete.",
+  },
+  PATH_NOT_FOUND: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The snapshot has no such path.",
+    remedy: "Run `backstay ls SNAPSHOT` to see its paths.",
+  },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof errorCatalog;
