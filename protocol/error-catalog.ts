@@ -52,7 +52,8 @@ export const errorCatalog = {
     kind: "permanent",
     exitCode: 1,
     title: "The storage is full.",
-    remedy: "Free space there or raise the quota, then run the backup again; what had arrived is not sent again.",
+    remedy:
+      "Free space there or raise the quota, then run the backup again; what had arrived is not sent again.",
   },
   STORE_UNAVAILABLE: {
     kind: "temporary",
@@ -66,12 +67,32 @@ export const errorCatalog = {
     title: "A stored object is shorter than it should be.",
     remedy: "Run `backstay check --read-data` to find what is damaged.",
   },
+  STORE_MISSING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The place of the storage is not there.",
+    remedy: "Check that its disk is mounted. Nothing was created in its stead.",
+  },
+  STORE_BROKEN: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage device reported that it could not read or keep data.",
+    remedy:
+      "Check the health of the disk and the system's log; what was being written is not counted as stored.",
+  },
+  STORE_UNSUPPORTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "This version cannot use storage of this kind.",
+    remedy: "Use a path of this machine (`/path` or `local:/path`).",
+  },
   // Repository
   REPOSITORY_MISSING: {
     kind: "permanent",
     exitCode: 10,
     title: "There is no repository at this place.",
-    remedy: "Check the address (a disk may not be mounted), or create a repository with `backstay init`.",
+    remedy:
+      "Check the address (a disk may not be mounted), or create a repository with `backstay init`.",
   },
   REPOSITORY_EXISTS: {
     kind: "permanent",
@@ -100,14 +121,16 @@ export const errorCatalog = {
   LOCK_LOST: {
     kind: "permanent",
     exitCode: 1,
-    title: "The lock of this session vanished from the repository, so the session stopped without a snapshot.",
+    title:
+      "The lock of this session vanished from the repository, so the session stopped without a snapshot.",
     remedy: "Run the command again. If the machine was asleep for long, that is the usual reason.",
   },
   WRONG_PASSWORD: {
     kind: "permanent",
     exitCode: 12,
     title: "The password opens none of the repository's keys.",
-    remedy: "Check the password (BACKSTAY_PASSWORD, --password-file) and that this is the right repository.",
+    remedy:
+      "Check the password (BACKSTAY_PASSWORD, --password-file) and that this is the right repository.",
   },
   KEY_UNUSABLE: {
     kind: "permanent",

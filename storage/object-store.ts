@@ -6,10 +6,21 @@
  */
 
 /** The kinds of files in a restic repository (docs/repository-format.md), and our own objects. */
-export const fileTypes = ["config", "keys", "data", "index", "snapshots", "locks", "backstay"] as const;
+export const fileTypes = [
+  "config",
+  "keys",
+  "data",
+  "index",
+  "snapshots",
+  "locks",
+  "backstay",
+] as const;
 export type FileType = (typeof fileTypes)[number];
 
-/** Names one stored file. `name` is 64 lowercase hex digits, but for `config` (empty) and `backstay` ([a-z0-9.-]{1,128}). */
+/**
+ * Names one stored file. `name` is 64 lowercase hex digits, but for `config` (empty) and `backstay`
+ * (1 to 128 of [a-z0-9.-], no dot at either end). Stores refuse any other (see handle-name.ts).
+ */
 export interface Handle {
   readonly type: FileType;
   readonly name: string;
@@ -21,22 +32,24 @@ export interface StoredFile {
   readonly size: number;
 }
 
-/** A byte range: `offset` from 0, `length` > 0; both safe integers. */
+/** A byte range: `offset` from 0, `length` > 0; both safe integers, and so is their sum. */
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
 }
 
 export interface StoreCapabilities {
-  /** How many requests at once this store likes. */
+  /** How many requests at once this store likes, at least 1. */
   readonly connections: number;
-  /** True if a save that finds the handle taken is refused by the store itself, without a race. */
+  /** True if a save that finds the handle taken is refused by the store itself, without a race. May turn false at the first save. */
   readonly atomicCreate: boolean;
 }
 
 /**
  * Every method rejects with a BackstayError of a STORE_… code, or with the signal's reason when
  * aborted. `kind` of the error says whether trying again can help: adapters classify, wrappers act.
+ * A handle or a range that breaks its rules is a bug of the caller: INTERNAL, and nothing is touched.
+ * Methods may be called at the same time, also for one handle.
  */
 export interface ObjectStore {
   /** Where the files are, for people: never holds a secret. */
@@ -49,19 +62,22 @@ export interface ObjectStore {
   /**
    * Stores `data` under `handle`, whole or not at all, durable when it resolves. A handle is written
    * once: if it exists with the same size and content the save succeeds, with other content it rejects with STORE_EXISTS.
-   * `data` is not changed and not kept after the call has settled.
+   * `data` is not changed and not kept after the call has settled; the caller may not change it before.
+   * After a failed or aborted save the file is there whole or not at all, and saving the same again is safe.
    */
   save(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<void>;
 
   /**
    * The whole file, or exactly `range` of it. STORE_NOT_FOUND if there is none, STORE_RANGE if it ends
-   * before the range does. Without a range at most `loadBytesMax` bytes, else STORE_RANGE.
+   * before the range does. More than `loadBytesMax` bytes are never returned, asking for them is STORE_RANGE.
+   * The array is the caller's own.
    */
   load(handle: Handle, range: ByteRange | undefined, signal: AbortSignal): Promise<Uint8Array>;
 
   /**
    * All files of a type, in any order, each once. Files whose names are no valid names of that type are
    * left out. A missing folder is an empty list. For `config` yields nothing: use `stat`.
+   * Files saved or removed meanwhile may show or not. The consumer may stop early.
    */
   list(type: FileType, signal: AbortSignal): AsyncIterable<StoredFile>;
 
@@ -70,6 +86,12 @@ export interface ObjectStore {
 
   /** Removes a file. Removing what is not there succeeds. */
   remove(handle: Handle, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Removes what saves of dead runs left behind (partial files, unfinished uploads), if it is older than
+   * a day; returns how many. Never touches a file that `list` shows. For maintenance, under a lock.
+   */
+  sweep(signal: AbortSignal): Promise<number>;
 
   /** Gives back connections and descriptors. Nothing may be called afterwards. */
   close(): Promise<void>;
