@@ -1,0 +1,291 @@
+/**
+ * The JSON of one node, byte for byte as Go's encoder (and so restic) writes it. `RecordNodeEncoder` is
+ * the way of the backup, from binary stat records; `encodeNode` the way of everything else.
+ */
+import { modeType, statAt } from "../../../platform/ports/stat-record.ts";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { goJsonString } from "../json/go-string.ts";
+import { utf8Bytes } from "../json/utf8.ts";
+import { type ByteWriter, copyBytes, writeHex } from "./byte-writer.ts";
+import { writeDecimal, writeDecimalU64 } from "./decimal.ts";
+import { goFileMode, nodeTypeOf } from "./file-mode.ts";
+import { nameExpansion, writeJsonName } from "./go-quote.ts";
+import type { Node, NodeAttribute, NodeTime } from "./node.ts";
+import { ownerFields, writeAttributes, writeIds, writeLinkTarget } from "./node-fields.ts";
+import { timeBytes, writeTime } from "./rfc3339.ts";
+
+/** Appends the JSON of a node. Numbers must be in the ranges of `Node`, ids whole. */
+export function encodeNode(out: ByteWriter, node: Node): void {
+  out.ascii('{"name":"');
+  out.ensure(node.name.length * nameExpansion);
+  out.length = writeJsonName(out.bytes, out.length, node.name, 0, node.name.length);
+  out.ascii(`","type":"${node.type}"`);
+  if (node.mode !== 0) out.ascii(`,"mode":${node.mode}`);
+  encodeTime(out, ',"mtime":"', node.mtime);
+  encodeTime(out, '","atime":"', node.atime);
+  encodeTime(out, '","ctime":"', node.ctime);
+  out.byte(0x22);
+  out.raw(ownerFields(node.uid, node.gid, node.user, node.group));
+  if (node.inode !== 0n) out.ascii(`,"inode":${node.inode}`);
+  if (node.deviceId !== 0n) out.ascii(`,"device_id":${node.deviceId}`);
+  if (node.size !== 0) out.ascii(`,"size":${node.size}`);
+  if (node.links !== 0n) out.ascii(`,"links":${node.links}`);
+  writeLinkTarget(out, node.linkTarget);
+  writeAttributes(out, node.attributes);
+  if (node.genericAttributes !== undefined) encodeGeneric(out, node.genericAttributes);
+  if (node.device !== 0n) out.ascii(`,"device":${node.device}`);
+  if (node.content === null) {
+    out.ascii(',"content":null');
+  } else {
+    out.ascii(',"content":[');
+    writeIds(out, node.content, 0, node.content.length);
+    out.byte(0x5d);
+  }
+  if (node.subtree !== null) {
+    out.ascii(',"subtree":"');
+    out.hex(node.subtree, 0, 32);
+    out.byte(0x22);
+  }
+  out.byte(0x7d);
+}
+
+function encodeTime(out: ByteWriter, before: string, time: NodeTime): void {
+  out.ascii(before);
+  out.ensure(timeBytes);
+  out.length = writeTime(out.bytes, out.length, time.seconds, time.nanoseconds);
+}
+
+function encodeGeneric(out: ByteWriter, attributes: ReadonlyMap<string, string>): void {
+  if (attributes.size === 0) return;
+  // Go sorts keys by their bytes.
+  const keys = [...attributes.keys()].sort((a, b) => Buffer.compare(utf8Bytes(a), utf8Bytes(b)));
+  let before = ',"generic_attributes":{';
+  for (const key of keys) {
+    out.ascii(before);
+    out.raw(goJsonString(key));
+    out.byte(0x3a);
+    out.raw(utf8Bytes(attributes.get(key) ?? "null"));
+    before = ",";
+  }
+  out.byte(0x7d);
+}
+
+/** Names of users and groups of this system; empty where there is none. Asked once per id. */
+export interface OwnerNames {
+  userName(uid: number): string;
+  groupName(gid: number): string;
+}
+
+/** What a node is written from. The caller keeps one of these and fills it anew for each node. */
+export interface RecordNodeFields {
+  /** The raw name is `nameBytes[nameStart … nameEnd)`. */
+  nameBytes: Uint8Array;
+  nameStart: number;
+  nameEnd: number;
+  /** A stat record (platform/ports/stat-record.ts) lies at `recordOffset`. */
+  record: Uint8Array;
+  recordOffset: number;
+  /** Bytes really read of a file; not looked at for anything else. */
+  size: number;
+  /** Number of the file system, 0 to leave it out. A safe integer. */
+  deviceId: number;
+  /** Raw target of a symlink. */
+  linkTarget?: Uint8Array | undefined;
+  attributes?: readonly NodeAttribute[] | undefined;
+  /** Ids of a file's blobs, 32 bytes each, are `content[contentStart … contentEnd)`; null for others. */
+  content: Uint8Array | null;
+  contentStart: number;
+  contentEnd: number;
+  /** Id of a directory's tree, 32 bytes at `subtreeOffset`; null for others. */
+  subtree: Uint8Array | null;
+  subtreeOffset: number;
+}
+
+const nameField = utf8Bytes('{"name":"');
+const atimeField = utf8Bytes('","atime":"');
+const ctimeField = utf8Bytes('","ctime":"');
+const inodeField = utf8Bytes(',"inode":');
+const deviceIdField = utf8Bytes(',"device_id":');
+const sizeField = utf8Bytes(',"size":');
+const linksField = utf8Bytes(',"links":');
+const deviceField = utf8Bytes(',"device":');
+const contentField = utf8Bytes(',"content":["');
+const emptyContent = utf8Bytes(',"content":[]}');
+const subtreeField = utf8Bytes(',"content":null,"subtree":"');
+const noContent = utf8Bytes(',"content":null}');
+const idsBetween = utf8Bytes('","');
+const contentEnd = utf8Bytes('"]}');
+const subtreeEnd = utf8Bytes('"}');
+
+/** More than everything that a node holds besides its name, owner, target, attributes and ids. */
+const fixedBytes = 640;
+const idJsonBytes = 67;
+const wordValues = 4294967296;
+
+/** Encodes nodes straight from stat records: no object and no string a node. Not for sockets. */
+export class RecordNodeEncoder {
+  readonly #names: OwnerNames;
+  /** `","type":"…","mode":…,"mtime":"` by st_mode. */
+  readonly #modes = new Map<number, Uint8Array>();
+  /** Fields of the owner by uid, then gid. */
+  readonly #owners = new Map<number, Map<number, Uint8Array>>();
+  #lastMode = -1;
+  #lastModeFields = nameField;
+  #lastUid = -1;
+  #lastGid = -1;
+  #lastOwnerFields = nameField;
+
+  constructor(names: OwnerNames) {
+    this.#names = names;
+  }
+
+  /**
+   * Appends the JSON of a node. atime is written as mtime. Throws BackstayError INTERNAL if a file comes
+   * without content, a directory without subtree, or a record of no known type.
+   */
+  encode(out: ByteWriter, fields: RecordNodeFields): void {
+    const record = fields.record;
+    const base = fields.recordOffset;
+    const stMode = readU32(record, base + statAt.mode);
+    const type = stMode & modeType.mask;
+    this.#selectMode(stMode);
+    this.#selectOwner(readU32(record, base + statAt.uid), readU32(record, base + statAt.gid));
+    const nameBytes = fields.nameEnd - fields.nameStart;
+    out.ensure(fixedBytes + nameBytes * nameExpansion + this.#lastOwnerFields.length);
+    let at = this.#writeHead(out.bytes, out.length, fields);
+    if (fields.deviceId !== 0) {
+      at = copyBytes(out.bytes, at, deviceIdField, 0, deviceIdField.length);
+      at = writeDecimal(out.bytes, at, fields.deviceId);
+    }
+    if (type === modeType.file && fields.size !== 0) {
+      at = copyBytes(out.bytes, at, sizeField, 0, sizeField.length);
+      at = writeDecimal(out.bytes, at, fields.size);
+    }
+    if (type !== modeType.directory && type !== modeType.fifo && type !== modeType.socket) {
+      const links = readU32(record, base + statAt.links);
+      if (links !== 0) {
+        at = copyBytes(out.bytes, at, linksField, 0, linksField.length);
+        at = writeDecimal(out.bytes, at, links);
+      }
+    }
+    out.length = at;
+    if (type === modeType.symlink && fields.linkTarget !== undefined) {
+      writeLinkTarget(out, fields.linkTarget);
+    }
+    if (fields.attributes !== undefined) writeAttributes(out, fields.attributes);
+    if (type === modeType.file) writeContent(out, fields);
+    else if (type === modeType.directory) writeSubtree(out, fields);
+    else writeOther(out, type, record, base + statAt.rdev);
+  }
+
+  /** Everything up to the inode. */
+  #writeHead(bytes: Uint8Array, start: number, fields: RecordNodeFields): number {
+    const record = fields.record;
+    const base = fields.recordOffset;
+    let at = copyBytes(bytes, start, nameField, 0, nameField.length);
+    at = writeJsonName(bytes, at, fields.nameBytes, fields.nameStart, fields.nameEnd);
+    at = copyBytes(bytes, at, this.#lastModeFields, 0, this.#lastModeFields.length);
+    const mtimeStart = at;
+    const mtimeNs = readU32(record, base + statAt.mtimeNs);
+    at = writeTime(bytes, at, readI64(record, base + statAt.mtime), mtimeNs);
+    const mtimeEnd = at;
+    at = copyBytes(bytes, at, atimeField, 0, atimeField.length);
+    at = copyBytes(bytes, at, bytes, mtimeStart, mtimeEnd);
+    at = copyBytes(bytes, at, ctimeField, 0, ctimeField.length);
+    const ctimeNs = readU32(record, base + statAt.ctimeNs);
+    at = writeTime(bytes, at, readI64(record, base + statAt.ctime), ctimeNs);
+    at = copyBytes(bytes, at, this.#lastOwnerFields, 0, this.#lastOwnerFields.length);
+    const low = readU32(record, base + statAt.inode);
+    const high = readU32(record, base + statAt.inode + 4);
+    if (low === 0 && high === 0) return at;
+    at = copyBytes(bytes, at, inodeField, 0, inodeField.length);
+    return writeDecimalU64(bytes, at, low, high);
+  }
+
+  #selectMode(stMode: number): void {
+    if (stMode === this.#lastMode) return;
+    let fields = this.#modes.get(stMode);
+    if (fields === undefined) {
+      const type = nodeTypeOf(stMode);
+      if (type === undefined) {
+        throw new BackstayError("INTERNAL", { problem: "no node type", mode: stMode });
+      }
+      const mode = goFileMode(stMode);
+      const modeField = mode === 0 ? "" : `,"mode":${mode}`;
+      fields = utf8Bytes(`","type":"${type}"${modeField},"mtime":"`);
+      this.#modes.set(stMode, fields);
+    }
+    this.#lastMode = stMode;
+    this.#lastModeFields = fields;
+  }
+
+  #selectOwner(uid: number, gid: number): void {
+    if (uid === this.#lastUid && gid === this.#lastGid) return;
+    let groups = this.#owners.get(uid);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#owners.set(uid, groups);
+    }
+    let fields = groups.get(gid);
+    if (fields === undefined) {
+      const text = ownerFields(uid, gid, this.#names.userName(uid), this.#names.groupName(gid));
+      fields = new Uint8Array(text.length + 1);
+      fields[0] = 0x22;
+      fields.set(text, 1);
+      groups.set(gid, fields);
+    }
+    this.#lastUid = uid;
+    this.#lastGid = gid;
+    this.#lastOwnerFields = fields;
+  }
+}
+
+function writeContent(out: ByteWriter, fields: RecordNodeFields): void {
+  const content = fields.content;
+  if (content === null) throw new BackstayError("INTERNAL", { problem: "file without content" });
+  if (fields.contentStart >= fields.contentEnd) {
+    out.raw(emptyContent);
+    return;
+  }
+  const ids = (fields.contentEnd - fields.contentStart) >>> 5;
+  out.ensure(ids * idJsonBytes + contentField.length + contentEnd.length);
+  const bytes = out.bytes;
+  let at = copyBytes(bytes, out.length, contentField, 0, contentField.length);
+  at = writeHex(bytes, at, content, fields.contentStart, 32);
+  for (let id = fields.contentStart + 32; id < fields.contentEnd; id += 32) {
+    at = copyBytes(bytes, at, idsBetween, 0, idsBetween.length);
+    at = writeHex(bytes, at, content, id, 32);
+  }
+  out.length = copyBytes(bytes, at, contentEnd, 0, contentEnd.length);
+}
+
+function writeSubtree(out: ByteWriter, fields: RecordNodeFields): void {
+  const subtree = fields.subtree;
+  if (subtree === null) {
+    throw new BackstayError("INTERNAL", { problem: "directory without subtree" });
+  }
+  out.ensure(subtreeField.length + idJsonBytes + subtreeEnd.length);
+  const bytes = out.bytes;
+  let at = copyBytes(bytes, out.length, subtreeField, 0, subtreeField.length);
+  at = writeHex(bytes, at, subtree, fields.subtreeOffset, 32);
+  out.length = copyBytes(bytes, at, subtreeEnd, 0, subtreeEnd.length);
+}
+
+function writeOther(out: ByteWriter, type: number, record: Uint8Array, rdevAt: number): void {
+  const low = readU32(record, rdevAt);
+  const high = readU32(record, rdevAt + 4);
+  const isDevice = type === modeType.blockDevice || type === modeType.charDevice;
+  if (isDevice && (low !== 0 || high !== 0)) {
+    out.raw(deviceField);
+    out.decimalU64(low, high);
+  }
+  out.raw(noContent);
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+}
+
+function readI64(bytes: Uint8Array, at: number): number {
+  return (readU32(bytes, at + 4) | 0) * wordValues + readU32(bytes, at);
+}
