@@ -9,14 +9,14 @@ const slowMs = 5_000;
 const slowestShown = 15;
 
 /** Counts of a run. A file that could not be loaded and an error outside any test count as one failed test each. */
-export interface RunCounts {
+interface RunCounts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
 }
 
-/** Sums up a finished run. */
-export class RunReporter implements Reporter {
+/** Sums up a finished run. vitest loads a reporter by path and takes its default export. */
+export default class RunReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     printSkipped(tests);
@@ -58,6 +58,3 @@ function printSlow(tests: readonly TestCase[]): void {
     console.log(` SLOW ${seconds} s ${test.module.relativeModuleId} > ${test.fullName}`);
   }
 }
-
-// vitest loads a reporter by path and takes its default export.
-export default RunReporter;

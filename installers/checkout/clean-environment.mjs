@@ -12,6 +12,8 @@ const startVariables = [
   "OPENSSL_CONF",
   "LD_PRELOAD",
   "LD_LIBRARY_PATH",
+  "DYLD_INSERT_LIBRARIES",
+  "DYLD_LIBRARY_PATH",
 ];
 
 /** A copy of `environment` without what changes how Node starts; NODE_EXTRA_CA_CERTS stays, private CAs need it. */
