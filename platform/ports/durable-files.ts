@@ -1,0 +1,44 @@
+/**
+ * Writing small numbers of large new files so that they survive a power cut, or are not there at all.
+ * Asynchronous: waits happen outside the calling thread.
+ *
+ * Failures reject with the system's error (`code`, `errno`, `syscall`), or with the signal's reason.
+ */
+export interface DurableFiles {
+  /** False once this system was seen to be unable to refuse a taken name without a race. */
+  readonly atomicCreate: boolean;
+
+  /**
+   * Memory that `createFile` can hand to the disk without a copy: zeroed, on an ArrayBuffer of its own
+   * that may be transferred to another thread. `sizeBytes` from 0.
+   */
+  allocateAligned(sizeBytes: number): Uint8Array;
+
+  /** True if `data` begins at an address that is a multiple of 4096. */
+  isAligned(data: Uint8Array): boolean;
+
+  /**
+   * Creates the file `path` with exactly `data`, durable with its name when it resolves. `exists` if the
+   * name was taken: then nothing changed. When it rejects or the process dies, there is either no file
+   * of that name or the whole one. The folder must exist. `mode` holds the final permission bits; a file
+   * system that knows none is no error. `data` may not be changed meanwhile.
+   */
+  createFile(
+    path: string,
+    data: Uint8Array,
+    mode: number,
+    signal: AbortSignal,
+  ): Promise<"created" | "exists">;
+
+  /** Makes the content of an existing file and its name durable. */
+  syncFile(path: string): Promise<void>;
+
+  /** Makes the names in a folder durable. */
+  syncDirectory(path: string): Promise<void>;
+
+  /** True for names of temporary files of `createFile`, of any version and machine. */
+  isTemporaryName(name: string): boolean;
+}
+
+/** `sync-unsupported`: the file system has no fsync, so a power cut may lose what was reported as stored. */
+export type DurabilityWarning = "sync-unsupported";
