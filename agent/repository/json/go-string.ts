@@ -47,12 +47,12 @@ export function writeGoString(
   while (from < end) {
     const value = source[from];
     if (value < 0x80) {
-      const escape = escapes[value];
-      if (escape === undefined) {
+      const text = escapes[value];
+      if (text === undefined) {
         target[place] = value;
         place += 1;
       } else {
-        place = put(target, place, escape);
+        place = put(target, place, text);
       }
       from += 1;
       continue;

@@ -9,12 +9,11 @@ const gentleGrowthBytes = 64 * 1024 * 1024;
 /** Longer runs than this are copied by the runtime, shorter ones by a loop. */
 const loopCopyBytes = 96;
 
-const hexHigh = new Uint8Array(256);
-const hexLow = new Uint8Array(256);
+/** The two hex digits of a byte as they lie in memory, low byte first. */
+const hexPairs = new Int16Array(256);
 for (let value = 0; value < 256; value += 1) {
   const text = value.toString(16).padStart(2, "0");
-  hexHigh[value] = text.charCodeAt(0);
-  hexLow[value] = text.charCodeAt(1);
+  hexPairs[value] = text.charCodeAt(0) | (text.charCodeAt(1) << 8);
 }
 
 const base64Digits = new Uint8Array(64);
@@ -25,16 +24,19 @@ for (let value = 0; value < 64; value += 1) {
 const paddingDigit = 0x3d;
 
 /**
- * Bytes written so far are `bytes[0 … length)`. `bytes` is replaced when it grows, so never keep it
- * over a call. A caller that drains the buffer sets `length` back to 0 and goes on.
+ * Bytes written so far are `bytes[0 … length)`; `view` sees the same memory. Both are replaced when the
+ * buffer grows, so never keep them over a call. A caller that drains the buffer sets `length` back to 0
+ * and goes on.
  */
 export class ByteWriter {
   bytes: Uint8Array;
+  view: DataView;
   length = 0;
 
   /** `capacityBytes`: room at the start; it grows as needed. */
   constructor(capacityBytes = 64 * 1024) {
     this.bytes = new Uint8Array(Math.max(64, capacityBytes));
+    this.view = new DataView(this.bytes.buffer);
   }
 
   /** Makes room for `count` more bytes, so that the next writes of that many need no check. */
@@ -70,19 +72,19 @@ export class ByteWriter {
   /** Decimal digits of an integer 0 … 2^53-1. */
   decimal(value: number): void {
     this.ensure(16);
-    this.length = writeDecimal(this.bytes, this.length, value);
+    this.length = writeDecimal(this.view, this.length, value);
   }
 
   /** Decimal digits of the u64 `high · 2^32 + low`; both are u32. */
   decimalU64(low: number, high: number): void {
     this.ensure(20);
-    this.length = writeDecimalU64(this.bytes, this.length, low, high);
+    this.length = writeDecimalU64(this.view, this.length, low, high);
   }
 
   /** `count` bytes of `source` from `start` as lowercase hex, without quotes. */
   hex(source: Uint8Array, start: number, count: number): void {
     this.ensure(2 * count);
-    this.length = writeHex(this.bytes, this.length, source, start, count);
+    this.length = writeHex(this.view, this.length, source, start, count);
   }
 
   /** The bytes `source[start … end)` as standard base64 with padding, without quotes. */
@@ -107,6 +109,7 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(neededBytes, Math.ceil(capacity * factor)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+    this.view = new DataView(grown.buffer);
   }
 }
 
@@ -129,17 +132,22 @@ export function copyBytes(
 
 /** Writes `count` bytes of `source` as lowercase hex at `at`; returns the place after it. */
 export function writeHex(
-  target: Uint8Array,
+  target: DataView,
   at: number,
   source: Uint8Array,
   start: number,
   count: number,
 ): number {
   let place = at;
-  for (let index = start; index < start + count; index += 1) {
-    const value = source[index];
-    target[place] = hexHigh[value];
-    target[place + 1] = hexLow[value];
+  let index = start;
+  const end = start + count;
+  for (; index + 1 < end; index += 2) {
+    const pair = (hexPairs[source[index]] & 0xffff) | (hexPairs[source[index + 1]] << 16);
+    target.setInt32(place, pair, true);
+    place += 4;
+  }
+  if (index < end) {
+    target.setInt16(place, hexPairs[source[index]], true);
     place += 2;
   }
   return place;

@@ -23,6 +23,8 @@ const hexDigits = new TextEncoder().encode("0123456789abcdef");
 /** Per byte below 0x80: the text of step one, and that of both steps; absent where the byte stays. */
 const quoted: (Uint8Array | undefined)[] = [];
 const quotedJson: (Uint8Array | undefined)[] = [];
+/** 1 for the bytes that both steps leave as they are and that need no look at their neighbours. */
+const plainBytes = new Uint8Array(256);
 for (let value = 0; value < 0x80; value += 1) {
   const text = quotedAscii(value);
   const plain = String.fromCharCode(value);
@@ -31,6 +33,7 @@ for (let value = 0; value < 0x80; value += 1) {
     .slice(1, -1)
     .replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
   quotedJson.push(json === plain ? undefined : new TextEncoder().encode(json));
+  plainBytes[value] = json === plain ? 1 : 0;
 }
 
 function quotedAscii(value: number): string {
@@ -57,7 +60,7 @@ export function writeJsonName(
   // Most names need nothing: one look at each byte, copied at once.
   for (; from < end; from += 1) {
     const value = source[from];
-    if (value >= 0x80 || quotedJson[value] !== undefined) break;
+    if (plainBytes[value] === 0) break;
     target[place] = value;
     place += 1;
   }
@@ -83,14 +86,13 @@ function writeQuoted(
   while (from < end) {
     const value = source[from];
     if (value < 0x80) {
-      const escape = escapes[value];
-      if (escape === undefined) {
+      const text = escapes[value];
+      if (text === undefined) {
         target[place] = value;
         place += 1;
       } else {
-        for (let index = 0; index < escape.length; index += 1)
-          target[place + index] = escape[index];
-        place += escape.length;
+        for (let index = 0; index < escape.length; index += 1) target[place + index] = text[index];
+        place += text.length;
       }
       from += 1;
       continue;

@@ -5,14 +5,15 @@
 import { modeType, statAt } from "../../../platform/ports/stat-record.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { goJsonString } from "../json/go-string.ts";
-import { utf8Bytes } from "../json/utf8.ts";
-import { type ByteWriter, copyBytes, writeHex } from "./byte-writer.ts";
+import { utf8Bytes, utf8Text } from "../json/utf8.ts";
+import { type ByteWriter, writeHex } from "./byte-writer.ts";
 import { writeDecimal, writeDecimalU64 } from "./decimal.ts";
 import { goFileMode, nodeTypeOf } from "./file-mode.ts";
 import { nameExpansion, writeJsonName } from "./go-quote.ts";
 import type { Node, NodeAttribute, NodeTime } from "./node.ts";
 import { ownerFields, writeAttributes, writeIds, writeLinkTarget } from "./node-fields.ts";
 import { timeBytes, writeTime } from "./rfc3339.ts";
+import { putSnippet, type Snippet, snippet, snippetSlackBytes } from "./snippet.ts";
 
 /** Appends the JSON of a node. Numbers must be in the ranges of `Node`, ids whole. */
 export function encodeNode(out: ByteWriter, node: Node): void {
@@ -52,7 +53,7 @@ export function encodeNode(out: ByteWriter, node: Node): void {
 function encodeTime(out: ByteWriter, before: string, time: NodeTime): void {
   out.ascii(before);
   out.ensure(timeBytes);
-  out.length = writeTime(out.bytes, out.length, time.seconds, time.nanoseconds);
+  out.length = writeTime(out.view, out.length, time.seconds, time.nanoseconds);
 }
 
 function encodeGeneric(out: ByteWriter, attributes: ReadonlyMap<string, string>): void {
@@ -101,34 +102,36 @@ export interface RecordNodeFields {
   subtreeOffset: number;
 }
 
-const nameField = utf8Bytes('{"name":"');
-const atimeField = utf8Bytes('","atime":"');
-const ctimeField = utf8Bytes('","ctime":"');
-const inodeField = utf8Bytes(',"inode":');
-const deviceIdField = utf8Bytes(',"device_id":');
-const sizeField = utf8Bytes(',"size":');
-const linksField = utf8Bytes(',"links":');
-const deviceField = utf8Bytes(',"device":');
-const contentField = utf8Bytes(',"content":["');
-const emptyContent = utf8Bytes(',"content":[]}');
-const subtreeField = utf8Bytes(',"content":null,"subtree":"');
-const noContent = utf8Bytes(',"content":null}');
-const idsBetween = utf8Bytes('","');
-const contentEnd = utf8Bytes('"]}');
-const subtreeEnd = utf8Bytes('"}');
+const nameField = snippet('{"name":"');
+const atimeField = snippet('","atime":"');
+const ctimeField = snippet('","ctime":"');
+const inodeField = snippet(',"inode":');
+const deviceIdField = snippet(',"device_id":');
+const sizeField = snippet(',"size":');
+const linksField = snippet(',"links":');
+const deviceField = snippet(',"device":');
+const contentField = snippet(',"content":["');
+const emptyContent = snippet(',"content":[]}');
+const subtreeField = snippet(',"content":null,"subtree":"');
+const noContent = snippet(',"content":null}');
+const idsBetween = snippet('","');
+const contentEnd = snippet('"]}');
+const subtreeEnd = snippet('"}');
 
 /** More than everything that a node holds besides its name, owner, target, attributes and ids. */
-const fixedBytes = 640;
+const fixedBytes = 512 + snippetSlackBytes;
 const idJsonBytes = 67;
+/** More than what stands around the ids at the end of a node. */
+const endBytes = 96 + snippetSlackBytes;
 const wordValues = 4294967296;
 
 /** Encodes nodes straight from stat records: no object and no string a node. Not for sockets. */
 export class RecordNodeEncoder {
   readonly #names: OwnerNames;
   /** `","type":"…","mode":…,"mtime":"` by st_mode. */
-  readonly #modes = new Map<number, Uint8Array>();
+  readonly #modes = new Map<number, Snippet>();
   /** Fields of the owner by uid, then gid. */
-  readonly #owners = new Map<number, Map<number, Uint8Array>>();
+  readonly #owners = new Map<number, Map<number, Snippet>>();
   #lastMode = -1;
   #lastModeFields = nameField;
   #lastUid = -1;
@@ -152,21 +155,17 @@ export class RecordNodeEncoder {
     this.#selectOwner(readU32(record, base + statAt.uid), readU32(record, base + statAt.gid));
     const nameBytes = fields.nameEnd - fields.nameStart;
     out.ensure(fixedBytes + nameBytes * nameExpansion + this.#lastOwnerFields.length);
-    let at = this.#writeHead(out.bytes, out.length, fields);
+    const view = out.view;
+    let at = this.#writeHead(out, fields);
     if (fields.deviceId !== 0) {
-      at = copyBytes(out.bytes, at, deviceIdField, 0, deviceIdField.length);
-      at = writeDecimal(out.bytes, at, fields.deviceId);
+      at = writeDecimal(view, putSnippet(view, at, deviceIdField), fields.deviceId);
     }
     if (type === modeType.file && fields.size !== 0) {
-      at = copyBytes(out.bytes, at, sizeField, 0, sizeField.length);
-      at = writeDecimal(out.bytes, at, fields.size);
+      at = writeDecimal(view, putSnippet(view, at, sizeField), fields.size);
     }
     if (type !== modeType.directory && type !== modeType.fifo && type !== modeType.socket) {
       const links = readU32(record, base + statAt.links);
-      if (links !== 0) {
-        at = copyBytes(out.bytes, at, linksField, 0, linksField.length);
-        at = writeDecimal(out.bytes, at, links);
-      }
+      if (links !== 0) at = writeDecimal(view, putSnippet(view, at, linksField), links);
     }
     out.length = at;
     if (type === modeType.symlink && fields.linkTarget !== undefined) {
@@ -178,28 +177,28 @@ export class RecordNodeEncoder {
     else writeOther(out, type, record, base + statAt.rdev);
   }
 
-  /** Everything up to the inode. */
-  #writeHead(bytes: Uint8Array, start: number, fields: RecordNodeFields): number {
+  /** Everything up to the inode; returns the place after it. */
+  #writeHead(out: ByteWriter, fields: RecordNodeFields): number {
+    const view = out.view;
     const record = fields.record;
     const base = fields.recordOffset;
-    let at = copyBytes(bytes, start, nameField, 0, nameField.length);
-    at = writeJsonName(bytes, at, fields.nameBytes, fields.nameStart, fields.nameEnd);
-    at = copyBytes(bytes, at, this.#lastModeFields, 0, this.#lastModeFields.length);
-    const mtimeStart = at;
-    const mtimeNs = readU32(record, base + statAt.mtimeNs);
-    at = writeTime(bytes, at, readI64(record, base + statAt.mtime), mtimeNs);
-    const mtimeEnd = at;
-    at = copyBytes(bytes, at, atimeField, 0, atimeField.length);
-    at = copyBytes(bytes, at, bytes, mtimeStart, mtimeEnd);
-    at = copyBytes(bytes, at, ctimeField, 0, ctimeField.length);
-    const ctimeNs = readU32(record, base + statAt.ctimeNs);
-    at = writeTime(bytes, at, readI64(record, base + statAt.ctime), ctimeNs);
-    at = copyBytes(bytes, at, this.#lastOwnerFields, 0, this.#lastOwnerFields.length);
+    let at = putSnippet(view, out.length, nameField);
+    at = writeJsonName(out.bytes, at, fields.nameBytes, fields.nameStart, fields.nameEnd);
+    const mtimeStart = putSnippet(view, at, this.#lastModeFields);
+    const mtime = readI64(record, base + statAt.mtime);
+    const mtimeEnd = writeTime(view, mtimeStart, mtime, readU32(record, base + statAt.mtimeNs));
+    at = putSnippet(view, mtimeEnd, atimeField);
+    for (let from = mtimeStart; from < mtimeEnd; from += 8) {
+      view.setFloat64(at + from - mtimeStart, view.getFloat64(from));
+    }
+    at = putSnippet(view, at + mtimeEnd - mtimeStart, ctimeField);
+    const ctime = readI64(record, base + statAt.ctime);
+    at = writeTime(view, at, ctime, readU32(record, base + statAt.ctimeNs));
+    at = putSnippet(view, at, this.#lastOwnerFields);
     const low = readU32(record, base + statAt.inode);
     const high = readU32(record, base + statAt.inode + 4);
     if (low === 0 && high === 0) return at;
-    at = copyBytes(bytes, at, inodeField, 0, inodeField.length);
-    return writeDecimalU64(bytes, at, low, high);
+    return writeDecimalU64(view, putSnippet(view, at, inodeField), low, high);
   }
 
   #selectMode(stMode: number): void {
@@ -212,7 +211,7 @@ export class RecordNodeEncoder {
       }
       const mode = goFileMode(stMode);
       const modeField = mode === 0 ? "" : `,"mode":${mode}`;
-      fields = utf8Bytes(`","type":"${type}"${modeField},"mtime":"`);
+      fields = snippet(`","type":"${type}"${modeField},"mtime":"`);
       this.#modes.set(stMode, fields);
     }
     this.#lastMode = stMode;
@@ -229,9 +228,7 @@ export class RecordNodeEncoder {
     let fields = groups.get(gid);
     if (fields === undefined) {
       const text = ownerFields(uid, gid, this.#names.userName(uid), this.#names.groupName(gid));
-      fields = new Uint8Array(text.length + 1);
-      fields[0] = 0x22;
-      fields.set(text, 1);
+      fields = snippet(`"${utf8Text(text)}`);
       groups.set(gid, fields);
     }
     this.#lastUid = uid;
@@ -243,20 +240,19 @@ export class RecordNodeEncoder {
 function writeContent(out: ByteWriter, fields: RecordNodeFields): void {
   const content = fields.content;
   if (content === null) throw new BackstayError("INTERNAL", { problem: "file without content" });
-  if (fields.contentStart >= fields.contentEnd) {
-    out.raw(emptyContent);
+  const ids = (fields.contentEnd - fields.contentStart) >>> 5;
+  out.ensure(ids * idJsonBytes + endBytes);
+  const view = out.view;
+  if (ids === 0) {
+    out.length = putSnippet(view, out.length, emptyContent);
     return;
   }
-  const ids = (fields.contentEnd - fields.contentStart) >>> 5;
-  out.ensure(ids * idJsonBytes + contentField.length + contentEnd.length);
-  const bytes = out.bytes;
-  let at = copyBytes(bytes, out.length, contentField, 0, contentField.length);
-  at = writeHex(bytes, at, content, fields.contentStart, 32);
+  let at = putSnippet(view, out.length, contentField);
+  at = writeHex(view, at, content, fields.contentStart, 32);
   for (let id = fields.contentStart + 32; id < fields.contentEnd; id += 32) {
-    at = copyBytes(bytes, at, idsBetween, 0, idsBetween.length);
-    at = writeHex(bytes, at, content, id, 32);
+    at = writeHex(view, putSnippet(view, at, idsBetween), content, id, 32);
   }
-  out.length = copyBytes(bytes, at, contentEnd, 0, contentEnd.length);
+  out.length = putSnippet(view, at, contentEnd);
 }
 
 function writeSubtree(out: ByteWriter, fields: RecordNodeFields): void {
@@ -264,22 +260,24 @@ function writeSubtree(out: ByteWriter, fields: RecordNodeFields): void {
   if (subtree === null) {
     throw new BackstayError("INTERNAL", { problem: "directory without subtree" });
   }
-  out.ensure(subtreeField.length + idJsonBytes + subtreeEnd.length);
-  const bytes = out.bytes;
-  let at = copyBytes(bytes, out.length, subtreeField, 0, subtreeField.length);
-  at = writeHex(bytes, at, subtree, fields.subtreeOffset, 32);
-  out.length = copyBytes(bytes, at, subtreeEnd, 0, subtreeEnd.length);
+  out.ensure(idJsonBytes + endBytes);
+  const view = out.view;
+  let at = putSnippet(view, out.length, subtreeField);
+  at = writeHex(view, at, subtree, fields.subtreeOffset, 32);
+  out.length = putSnippet(view, at, subtreeEnd);
 }
 
 function writeOther(out: ByteWriter, type: number, record: Uint8Array, rdevAt: number): void {
+  out.ensure(endBytes);
+  const view = out.view;
+  let at = out.length;
   const low = readU32(record, rdevAt);
   const high = readU32(record, rdevAt + 4);
   const isDevice = type === modeType.blockDevice || type === modeType.charDevice;
   if (isDevice && (low !== 0 || high !== 0)) {
-    out.raw(deviceField);
-    out.decimalU64(low, high);
+    at = writeDecimalU64(view, putSnippet(view, at, deviceField), low, high);
   }
-  out.raw(noContent);
+  out.length = putSnippet(view, at, noContent);
 }
 
 function readU32(bytes: Uint8Array, at: number): number {

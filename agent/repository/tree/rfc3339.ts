@@ -1,5 +1,5 @@
 /** Times of trees and snapshots: RFC 3339 with nanoseconds, as Go writes and reads them. */
-import { writePadded } from "./decimal.ts";
+import { writePadded, writeTwo } from "./decimal.ts";
 import type { NodeTime } from "./node.ts";
 
 /** `writeTime` writes at most this many bytes. */
@@ -21,7 +21,7 @@ const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
  * integer; years outside 0 … 9999 become year 0 or 9999 with the same day and time, as restic does it.
  */
 export function writeTime(
-  target: Uint8Array,
+  target: DataView,
   at: number,
   seconds: number,
   nanoseconds: number,
@@ -29,33 +29,33 @@ export function writeTime(
   const days = Math.floor(seconds / daySeconds);
   const time = (seconds - days * daySeconds) | 0;
   let place = writeDate(target, at, days);
-  target[place] = 0x54;
+  target.setUint8(place, 0x54);
   const minutes = (time / 60) | 0;
   const hours = (minutes / 60) | 0;
   writeTwo(target, place + 1, hours);
-  target[place + 3] = 0x3a;
+  target.setUint8(place + 3, 0x3a);
   writeTwo(target, place + 4, minutes - hours * 60);
-  target[place + 6] = 0x3a;
+  target.setUint8(place + 6, 0x3a);
   writeTwo(target, place + 7, time - minutes * 60);
   place += 9;
   if (nanoseconds !== 0) {
-    target[place] = 0x2e;
+    target.setUint8(place, 0x2e);
     place = writePadded(target, place + 1, nanoseconds, 9);
-    while (target[place - 1] === 0x30) place -= 1;
+    while (target.getUint8(place - 1) === 0x30) place -= 1;
   }
-  target[place] = 0x5a;
+  target.setUint8(place, 0x5a);
   return place + 1;
 }
 
 /** The text of an instant, as `writeTime` writes it. */
 export function timeText(time: NodeTime): string {
   const bytes = new Uint8Array(timeBytes);
-  const end = writeTime(bytes, 0, time.seconds, time.nanoseconds);
+  const end = writeTime(new DataView(bytes.buffer), 0, time.seconds, time.nanoseconds);
   return String.fromCharCode(...bytes.subarray(0, end));
 }
 
 /** The calendar runs from March here, so that the leap day is the last of its year. */
-function writeDate(target: Uint8Array, at: number, days: number): number {
+function writeDate(target: DataView, at: number, days: number): number {
   const shifted = days + epochDays;
   const era = Math.floor(shifted / eraDays);
   const day = (shifted - era * eraDays) | 0;
@@ -77,17 +77,11 @@ function writeDate(target: Uint8Array, at: number, days: number): number {
   const century = (year / 100) | 0;
   writeTwo(target, at, century);
   writeTwo(target, at + 2, year - century * 100);
-  target[at + 4] = 0x2d;
+  target.setUint8(at + 4, 0x2d);
   writeTwo(target, at + 5, month);
-  target[at + 7] = 0x2d;
+  target.setUint8(at + 7, 0x2d);
   writeTwo(target, at + 8, dayOfMonth);
   return at + 10;
-}
-
-function writeTwo(target: Uint8Array, at: number, value: number): void {
-  const ten = (value / 10) | 0;
-  target[at] = 0x30 + ten;
-  target[at + 1] = 0x30 + (value - ten * 10);
 }
 
 /**
