@@ -91,7 +91,7 @@ function writeQuoted(
         target[place] = value;
         place += 1;
       } else {
-        for (let index = 0; index < escape.length; index += 1) target[place + index] = text[index];
+        for (let index = 0; index < text.length; index += 1) target[place + index] = text[index];
         place += text.length;
       }
       from += 1;
