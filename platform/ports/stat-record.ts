@@ -28,12 +28,28 @@ export const statAt = {
   ctime: 48,
   /** u64: device number of device nodes (st_rdev as the kernel's 64-bit encoding), else 0 */
   rdev: 56,
-  /** u64: st_dev of the file system it lies on */
+  /** u64: st_dev of the file system it lies on, encoded like rdev; may differ after every mount */
   device: 64,
-  /** u64: 512-byte blocks in use */
+  /**
+   * u64: 512-byte blocks in use. May change without any other field (a file system that allocates late), so
+   * it says nothing about whether an entry changed.
+   */
   blocks: 72,
-  /** u32: inode flags worth knowing (see `statFlags`) */
+  /** u32: inode flags worth knowing (see `statFlags`); the four bytes after it are 0 */
   flags: 80,
+} as const;
+
+/** Bits of `flags`: what a restore or a report may want to know. 0 where the system does not say. */
+export const statFlags = {
+  compressed: 0x1,
+  /** May not be changed at all (`chattr +i`). */
+  immutable: 0x2,
+  appendOnly: 0x4,
+  /** Its owner asks dump programs to leave it out (`chattr +d`). */
+  noDump: 0x8,
+  /** Encrypted by the file system; names and contents are only right while the key is loaded. */
+  encrypted: 0x10,
+  verity: 0x20,
 } as const;
 
 /** File type bits of `mode`. */
