@@ -1,0 +1,144 @@
+/**
+ * Who may import whom: the table of docs/architecture.md as data, and the search for imports that break it.
+ * Every source file belongs to exactly one layer; the order of the table is from the bottom up.
+ */
+import { isTestFile } from "./checkout.ts";
+import type { SourceFacts } from "./source-facts.ts";
+
+/** One row of the table. */
+export interface Layer {
+  readonly name: string;
+  /** Which files are in it. The first layer of the table that holds a file is its layer. */
+  readonly holds: RegExp;
+  readonly mayImport: readonly string[];
+}
+
+const ports = "platform/ports";
+const adapters = ["platform/node", "platform/native", "platform/linux", "platform/darwin"];
+const allAdapters = [...adapters, "platform/windows"];
+const contracts = ["protocol", ports, "platform", "storage"];
+const repositoryUsers = [...contracts, "agent/patterns", "agent/repository"];
+
+/** The layers. A layer may import itself and what it names here; what that imports in turn is not implied. */
+export const layers: readonly Layer[] = [
+  { name: "protocol", holds: /^protocol\//, mayImport: [] },
+  { name: ports, holds: /^platform\/ports\//, mayImport: ["protocol"] },
+  { name: "platform/node", holds: /^platform\/node\//, mayImport: ["protocol", ports] },
+  { name: "platform/native", holds: /^platform\/native\//, mayImport: ["protocol", ports] },
+  ...["linux", "darwin", "windows"].map((system) => ({
+    name: `platform/${system}`,
+    holds: new RegExp(`^platform/${system}/`),
+    mayImport: ["protocol", ports, "platform/node", "platform/native"],
+  })),
+  { name: "platform/fake", holds: /^platform\/fake\//, mayImport: ["protocol", ports] },
+  { name: "platform", holds: /^platform\/[^/]+$/, mayImport: ["protocol", ports, ...allAdapters] },
+  {
+    name: "storage (composition)",
+    holds: /^storage\/open-[^/]+$/,
+    mayImport: ["protocol", ports, "platform", "storage", "storage (adapters)"],
+  },
+  { name: "storage", holds: /^storage\/[^/]+$/, mayImport: ["protocol", ports] },
+  {
+    name: "storage (adapters)",
+    holds: /^storage\/[^/]+\//,
+    mayImport: ["protocol", ports, "platform/node", "platform", "storage"],
+  },
+  { name: "agent/patterns", holds: /^agent\/patterns\//, mayImport: ["protocol"] },
+  { name: "agent/repository", holds: /^agent\/repository\//, mayImport: contracts },
+  { name: "agent/backup", holds: /^agent\/backup\//, mayImport: repositoryUsers },
+  { name: "agent/restore", holds: /^agent\/restore\//, mayImport: repositoryUsers },
+  { name: "agent/check", holds: /^agent\/check\//, mayImport: repositoryUsers },
+  {
+    name: "agent/cli",
+    holds: /^agent\/cli\//,
+    mayImport: [
+      ...repositoryUsers,
+      "agent/backup",
+      "agent/restore",
+      "agent/check",
+      "storage (composition)",
+      "storage (adapters)",
+    ],
+  },
+  { name: "agent/bin", holds: /^agent\/bin\//, mayImport: ["agent/cli"] },
+  { name: "installers", holds: /^installers\//, mayImport: [] },
+  { name: "test", holds: /^test\//, mayImport: ["*"] },
+];
+
+/** What test files beside the code may import on top of their layer's row. */
+const forTests = [
+  "protocol",
+  ports,
+  ...allAdapters,
+  "platform",
+  "platform/fake",
+  "storage",
+  "storage (adapters)",
+  "storage (composition)",
+  "test",
+];
+
+/** The row of a layer in the table of docs/architecture.md. */
+export function layerRow({ name, mayImport }: Layer): string {
+  const targets = mayImport.map((target) => (target === "*" ? "everything" : `\`${target}\``));
+  return `| \`${name}\` | ${targets.length === 0 ? "nothing" : targets.join(", ")} |`;
+}
+
+/** The name of a file's layer, or undefined if it is in none. */
+export function layerOf(file: string): string | undefined {
+  return layers.find((layer) => layer.holds.test(file))?.name;
+}
+
+/** Every import that breaks the table, as a line for people. `facts` has an entry for each source file. */
+export function layerViolations(facts: ReadonlyMap<string, SourceFacts>): string[] {
+  const violations: string[] = [];
+  for (const [file, { files }] of facts) {
+    const from = layers.find((layer) => layer.holds.test(file));
+    if (from === undefined) {
+      violations.push(`${file}: in no layer; add its folder to the table in test/architecture`);
+      continue;
+    }
+    const isTest = isTestFile(file);
+    const allowed = new Set([from.name, ...from.mayImport, ...(isTest ? forTests : [])]);
+    for (const target of files) {
+      const to = layerOf(target);
+      if (!facts.has(target)) violations.push(`${file}: imports ${target}, which does not exist`);
+      else if (to === undefined || !(allowed.has("*") || allowed.has(to)))
+        violations.push(`${file}: ${from.name} may not import ${to} (${target})`);
+      else if (!isTest && isTestFile(target))
+        violations.push(`${file}: what ships may not import a test file (${target})`);
+    }
+  }
+  return violations;
+}
+
+/** Every group of files that import each other in a circle (types included), as a line for people. */
+export function importCycles(facts: ReadonlyMap<string, SourceFacts>): string[] {
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const open: string[] = [];
+  const cycles: string[] = [];
+  const visit = (file: string): number => {
+    const number = order.size;
+    order.set(file, number);
+    lowest.set(file, number);
+    open.push(file);
+    let low = number;
+    for (const target of facts.get(file)?.files ?? []) {
+      if (!facts.has(target)) continue;
+      const seen = order.has(target);
+      if (!seen) low = Math.min(low, visit(target));
+      else if (open.includes(target)) low = Math.min(low, order.get(target) ?? low);
+    }
+    lowest.set(file, low);
+    if (low === number) {
+      const group = open.splice(open.indexOf(file));
+      if (group.length > 1) cycles.push(`cycle: ${group.join(" -> ")} -> ${file}`);
+      else if (facts.get(file)?.files.includes(file) === true)
+        cycles.push(`cycle: ${file} -> itself`);
+    }
+    return low;
+  };
+  for (const file of facts.keys()) if (!order.has(file)) visit(file);
+  return cycles;
+}
