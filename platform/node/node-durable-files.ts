@@ -1,11 +1,12 @@
 /**
- * Durable new files with what Node offers on every system: a temporary name in the same folder, write,
- * fsync, a hard link to the final name (which refuses a taken one), fsync of the folder.
+ * Durable new files: a file under no name or a temporary one in the same folder, write, fsync, the final
+ * name by a call that refuses a taken one, fsync of the folder.
  *
  * Invariants
  * 1. The final name appears only after fsync of the content has succeeded.
  * 2. A file whose fsync failed is deleted: what a later fsync says about it is worth nothing.
- * 3. Whatever fails, the temporary name is removed; only a dead process leaves one behind.
+ * 3. Whatever fails, the temporary name is removed; only a dead process leaves one behind, and not even
+ *    that where files without a name exist (Linux, most local file systems).
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
@@ -13,44 +14,34 @@ import type { FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DurabilityWarning, DurableFiles } from "../ports/durable-files.ts";
 import { allocateAligned, isAligned } from "./aligned-memory.ts";
+import { writeContent } from "./content-write.ts";
+import { type ExtraFileCalls, hasCode } from "./extra-file-calls.ts";
 import { type FileCalls, fileCalls } from "./file-calls.ts";
-import { writeWhole } from "./whole-write.ts";
 
 /** Has `_`, which is in no name of a repository. */
 const temporaryName = /^backstay_tmp_[0-9a-f]{24}$/;
 
-/** Writes to a file open for it; on return all of `data` has been accepted by the system. */
-export type ContentWriter = (
-  file: FileHandle,
-  data: Uint8Array,
-  signal: AbortSignal,
-) => Promise<void>;
-
 export interface NodeDurableFilesOptions {
   readonly calls?: FileCalls;
-  /** Told once of each kind. */
+  readonly extra?: ExtraFileCalls;
+  /** Told once. */
   readonly warn?: (warning: DurabilityWarning) => void;
-  /** How the content is written; plain buffered writes unless the system has something better. */
-  readonly writeContent?: ContentWriter;
-  /** Renames unless the new name is taken (`EEXIST`), without a race; undefined where there is no such call. */
-  readonly renameToFree?: (from: string, to: string) => Promise<void>;
 }
 
 export class NodeDurableFiles implements DurableFiles {
   readonly #calls: FileCalls;
+  readonly #extra: ExtraFileCalls;
   readonly #warn: (warning: DurabilityWarning) => void;
-  readonly #writeContent: ContentWriter;
-  readonly #renameToFree: ((from: string, to: string) => Promise<void>) | undefined;
   #atomicCreate = true;
-  #warned = false;
+  #hasUnnamed: boolean;
+  #isWarned = false;
 
   constructor(options: NodeDurableFilesOptions = {}) {
     this.#calls = options.calls ?? fileCalls;
+    this.#extra = options.extra ?? {};
     this.#warn = options.warn ?? (() => undefined);
-    this.#writeContent =
-      options.writeContent ??
-      ((file, data, signal) => writeWhole(file, data, 0, data.length, signal));
-    this.#renameToFree = options.renameToFree;
+    this.#hasUnnamed =
+      this.#extra.openUnnamed !== undefined && this.#extra.linkUnnamed !== undefined;
   }
 
   get atomicCreate(): boolean {
@@ -76,26 +67,17 @@ export class NodeDurableFiles implements DurableFiles {
     signal: AbortSignal,
   ): Promise<"created" | "exists"> {
     signal.throwIfAborted();
-    const directory = dirname(path);
-    const temporary = join(directory, `backstay_tmp_${randomBytes(12).toString("hex")}`);
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    const file = await this.#calls.open(temporary, flags, mode | 0o200);
-    let isTemporaryThere = true;
-    try {
-      await this.#fill(file, data, mode, signal);
-      signal.throwIfAborted();
-      const outcome = await this.#publish(temporary, path);
-      isTemporaryThere = outcome !== "renamed";
-      if (outcome === "exists") return "exists";
-    } finally {
-      if (isTemporaryThere) await this.#tryRemove(temporary);
-    }
-    await this.syncDirectory(directory);
-    return "created";
+    const outcome =
+      (await this.#createUnnamed(path, data, mode, signal)) ??
+      (await this.#createNamed(path, data, mode, signal));
+    if (outcome === "created") await this.syncDirectory(dirname(path));
+    return outcome;
   }
 
   async syncFile(path: string): Promise<void> {
-    const file = await this.#calls.open(path, constants.O_RDONLY);
+    // Windows flushes only what is open for writing.
+    const access = process.platform === "win32" ? constants.O_RDWR : constants.O_RDONLY;
+    const file = await this.#calls.open(path, access);
     try {
       await this.#sync(file);
     } finally {
@@ -114,18 +96,83 @@ export class NodeDurableFiles implements DurableFiles {
     }
   }
 
-  /** Writes, sets the mode, syncs and closes: an error of any of them is an error of the write. */
-  async #fill(
+  /** Undefined where the file system or the system can't do it. */
+  async #createUnnamed(
+    path: string,
+    data: Uint8Array,
+    mode: number,
+    signal: AbortSignal,
+  ): Promise<"created" | "exists" | undefined> {
+    const { openUnnamed, linkUnnamed } = this.#extra;
+    if (!this.#hasUnnamed || openUnnamed === undefined || linkUnnamed === undefined)
+      return undefined;
+    let file: FileHandle;
+    try {
+      file = await openUnnamed(dirname(path), mode | 0o200);
+    } catch (error) {
+      if (!hasCode(error, "ENOTSUP", "EINVAL", "ENOSYS", "EISDIR")) throw error;
+      this.#hasUnnamed = false;
+      return undefined;
+    }
+    let outcome: "created" | "exists" | undefined;
+    try {
+      await this.#fill(file, data, mode, signal);
+      outcome = await this.#linkUnnamed(linkUnnamed, file, path);
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
+    }
+    // Late write errors of network file systems show here; the file has its name by then, but fsync has passed.
+    await file.close();
+    return outcome;
+  }
+
+  async #linkUnnamed(
+    link: NonNullable<ExtraFileCalls["linkUnnamed"]>,
+    file: FileHandle,
+    path: string,
+  ): Promise<"created" | "exists" | undefined> {
+    try {
+      await link(file, path);
+      return "created";
+    } catch (error) {
+      if (hasCode(error, "EEXIST")) return "exists";
+      // Without /proc, or where the file system lets no such file be linked, names are given otherwise.
+      if (!hasCode(error, "ENOENT", "EPERM", "EACCES", "ENOTSUP", "EINVAL", "ENOSYS", "EXDEV"))
+        throw error;
+      this.#hasUnnamed = false;
+      return undefined;
+    }
+  }
+
+  async #createNamed(
+    path: string,
+    data: Uint8Array,
+    mode: number,
+    signal: AbortSignal,
+  ): Promise<"created" | "exists"> {
+    const temporary = join(dirname(path), `backstay_tmp_${randomBytes(12).toString("hex")}`);
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    const file = await this.#calls.open(temporary, flags, mode | 0o200);
+    let isTemporaryThere = true;
+    try {
+      await this.#fillAndClose(file, data, mode, signal);
+      const outcome = await this.#publish(temporary, path);
+      isTemporaryThere = outcome !== "renamed";
+      return outcome === "exists" ? "exists" : "created";
+    } finally {
+      if (isTemporaryThere) await this.#tryRemove(temporary);
+    }
+  }
+
+  async #fillAndClose(
     file: FileHandle,
     data: Uint8Array,
     mode: number,
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      await this.#writeContent(file, data, signal);
-      await setMode(file, mode);
-      signal.throwIfAborted();
-      await this.#sync(file);
+      await this.#fill(file, data, mode, signal);
     } catch (error) {
       await file.close().catch(() => undefined);
       throw error;
@@ -133,13 +180,27 @@ export class NodeDurableFiles implements DurableFiles {
     await file.close();
   }
 
+  /** On return the content is durable, and nobody may stop the file from getting its name. */
+  async #fill(
+    file: FileHandle,
+    data: Uint8Array,
+    mode: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await writeContent(file, data, this.#extra, signal);
+    await setMode(file, mode);
+    signal.throwIfAborted();
+    await this.#sync(file);
+    signal.throwIfAborted();
+  }
+
   async #sync(file: FileHandle): Promise<void> {
     try {
       await file.sync();
     } catch (error) {
       if (!hasCode(error, "EINVAL", "ENOTSUP", "ENOSYS")) throw error;
-      if (!this.#warned) this.#warn("sync-unsupported");
-      this.#warned = true;
+      if (!this.#isWarned) this.#warn("sync-unsupported");
+      this.#isWarned = true;
     }
   }
 
@@ -149,7 +210,7 @@ export class NodeDurableFiles implements DurableFiles {
       return "linked";
     } catch (error) {
       if (hasCode(error, "EEXIST")) return "exists";
-      // FAT, SMB and some FUSE file systems have no hard links, each says so in another way.
+      // FAT, SMB and some FUSE file systems have no hard links, and each says so in another way.
       if (!hasCode(error, "EPERM", "EACCES", "ENOTSUP", "ENOSYS", "EINVAL", "EMLINK")) throw error;
     }
     try {
@@ -162,9 +223,9 @@ export class NodeDurableFiles implements DurableFiles {
   }
 
   async #rename(temporary: string, path: string): Promise<void> {
-    if (this.#renameToFree !== undefined) {
+    if (this.#extra.renameToFree !== undefined) {
       try {
-        return await this.#renameToFree(temporary, path);
+        return await this.#extra.renameToFree(temporary, path);
       } catch (error) {
         if (!hasCode(error, "EINVAL", "ENOSYS", "ENOTSUP")) throw error;
       }
@@ -188,10 +249,6 @@ export class NodeDurableFiles implements DurableFiles {
 async function setMode(file: FileHandle, mode: number): Promise<void> {
   if (process.platform === "win32") return;
   await file.chmod(mode).catch((error: unknown) => {
-    if (!hasCode(error, "EPERM", "EACCES", "ENOTSUP", "ENOSYS", "EINVAL", "EROFS")) throw error;
+    if (!hasCode(error, "EPERM", "EACCES", "ENOTSUP", "ENOSYS", "EINVAL")) throw error;
   });
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }
