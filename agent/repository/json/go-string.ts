@@ -91,3 +91,35 @@ function put(target: Uint8Array, at: number, source: Uint8Array): number {
   for (let index = 0; index < source.length; index += 1) target[at + index] = source[index];
   return at + source.length;
 }
+
+/**
+ * The valid JSON value `source[start … end)` as Go writes a value that it holds as text: without white
+ * space, and with `<`, `>`, `&`, U+2028 and U+2029 escaped. The rest of its strings stays as it is.
+ */
+export function compactGoJson(source: Uint8Array, start: number, end: number): Uint8Array {
+  const target = new Uint8Array((end - start) * goStringExpansion);
+  let place = 0;
+  let inString = false;
+  for (let from = start; from < end; from += 1) {
+    const value = source[from];
+    if (!inString && value <= 0x20) continue;
+    if (value === 0x22) inString = !inString;
+    if (value === 0x3c || value === 0x3e || value === 0x26) {
+      place = put(target, place, escapes[value] ?? replacement);
+      continue;
+    }
+    if (value === 0xe2 && source[from + 1] === 0x80 && (source[from + 2] & 0xfe) === 0xa8) {
+      place = put(target, place, source[from + 2] === 0xa8 ? lineSeparator : paragraphSeparator);
+      from += 2;
+      continue;
+    }
+    target[place] = value;
+    place += 1;
+    if (inString && value === 0x5c) {
+      from += 1;
+      target[place] = source[from];
+      place += 1;
+    }
+  }
+  return target.slice(0, place);
+}

@@ -1,0 +1,58 @@
+/** Reads the attributes of a node: the extended ones of Unix and the generic ones of Windows. */
+import { compactGoJson } from "../json/go-string.ts";
+import type { JsonCursor } from "../json/json-cursor.ts";
+import { readBase64 } from "../json/text-bytes.ts";
+import { utf8Text } from "../json/utf8.ts";
+import type { NodeAttribute } from "./node.ts";
+
+const noBytes = new Uint8Array(0);
+
+/** Reads a list of `{"name":…,"value":…}`; a value of null is an empty one. */
+export function readAttributes(cursor: JsonCursor): NodeAttribute[] {
+  const attributes: NodeAttribute[] = [];
+  for (let more = cursor.enterArray(); more; more = cursor.moreElements()) {
+    attributes.push(readAttribute(cursor));
+  }
+  return attributes;
+}
+
+function readAttribute(cursor: JsonCursor): NodeAttribute {
+  let name: Uint8Array = noBytes;
+  let value: Uint8Array = noBytes;
+  for (let more = cursor.enterObject(); more; more = cursor.moreMembers()) {
+    cursor.key();
+    const key = utf8Text(cursor.text());
+    if (key !== "name" && key !== "value") {
+      cursor.skipValue(5);
+    } else if (!cursor.takeNull()) {
+      cursor.string();
+      if (key === "name") name = cursor.text();
+      else value = readValue(cursor);
+    }
+  }
+  return { name, value };
+}
+
+function readValue(cursor: JsonCursor): Uint8Array {
+  // Base64 needs no escapes; "/" may still be written as one.
+  const text = cursor.textIsPlain ? undefined : cursor.text();
+  const value =
+    text === undefined
+      ? readBase64(cursor.bytes, cursor.textStart, cursor.textEnd)
+      : readBase64(text, 0, text.length);
+  return value ?? cursor.fail("value of an attribute is no base64", cursor.textStart);
+}
+
+/** Reads an object and keeps the JSON text of each value, compact and escaped as Go would write it. */
+export function readGenericAttributes(cursor: JsonCursor): Map<string, string> {
+  const attributes = new Map<string, string>();
+  for (let more = cursor.enterObject(); more; more = cursor.moreMembers()) {
+    cursor.key();
+    const key = utf8Text(cursor.text());
+    cursor.peek();
+    const start = cursor.at;
+    cursor.skipValue(4);
+    attributes.set(key, utf8Text(compactGoJson(cursor.bytes, start, cursor.at)));
+  }
+  return attributes;
+}
