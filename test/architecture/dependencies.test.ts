@@ -55,7 +55,7 @@ it("Node has one version in every place", () => {
     nodeVersion.split(".")[0],
   );
   for (const page of ["README.md", "docs/dependencies.md", "docs/architecture.md"])
-    for (const [, named] of readText(page).matchAll(/\bNode (\d+(?:\.\d+)*)/g))
+    for (const [, named] of readText(page).matchAll(/\bNode (\d+(?:\.\d+)*)\b(?! or newer)/g))
       expect(`${nodeVersion}.`, page).toContain(`${named}.`);
 });
 

@@ -15,7 +15,6 @@ beforeAll(() => {
   symlinkSync(path.join(checkoutRoot, "node_modules"), path.join(folder, "node_modules"));
   mkdirSync(path.join(folder, "agent"));
 });
-});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a tool on a folder that holds just `agent/seeded.ts`; resolves with all that it printed. */

@@ -28,13 +28,13 @@ it.each([
   [
     "one test alone",
     `// x\nit.${"only"}("a");\n`,
-    'a.ts:2: "it.only": instead run the one test by name',
+    `a.ts:2: "it.${"only"}": instead run the one test by name`,
   ],
-  ["an open task", `// x ${"TO"}DO\n`, 'a.ts:1: "TODO": instead do it now, or open an issue'],
+  ["an open task", `// x ${"TO"}DO\n`, `a.ts:1: "${"TO"}DO": instead do it now, or open an issue`],
   [
     "a path of one machine",
     `// x\nconst a = "/${"home"}/ann/x";\n`,
-    'a.ts:2: "/home/a": instead a path that exists on every machine',
+    `a.ts:2: "/${"home"}/a": instead a path that exists on every machine`,
   ],
   ["a last line without end", "// x", "a.ts: end the file with a line feed"],
 ])("%s is found", (_what, text, message) => {
