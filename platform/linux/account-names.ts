@@ -1,5 +1,5 @@
 /** Names of users and groups: the system's files first, then whatever its name service knows. */
-import { readFileSync } from "node:fs";
+import { readAccountFile } from "../node/account-file.ts";
 import { libc } from "./libc.ts";
 import { NativeMemory } from "./native-memory.ts";
 
@@ -53,7 +53,7 @@ class NameTable {
   }
 
   name(id: number): string {
-    this.#names ??= readNames(this.#path);
+    this.#names ??= readAccountFile(this.#path);
     let name = this.#names.get(id);
     if (name === undefined) {
       name = askNameService(this.#lookUp, id);
@@ -61,27 +61,6 @@ class NameTable {
     }
     return name;
   }
-}
-
-function readNames(path: string): Map<number, string> {
-  const names = new Map<number, string>();
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch {
-    return names;
-  }
-  for (const line of text.split("\n")) {
-    const [name, , id] = line.split(":");
-    // Lines that begin with + or - refer to NIS.
-    if (name !== undefined && /^[^+#-]/.test(name) && id !== undefined && /^\d+$/.test(id)) {
-      const number = Number(id);
-      if (!names.has(number)) {
-        names.set(number, name);
-      }
-    }
-  }
-  return names;
 }
 
 function askNameService(lookUp: LookUp, id: number): string {

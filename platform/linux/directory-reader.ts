@@ -1,79 +1,68 @@
-/** Lists a directory: getdents64 into one buffer, names copied out, sorted, each kept once. */
+/** Lists a directory: getdents64 into one buffer, and from there into a sorted list of names. */
+import { NameList } from "../listing/name-list.ts";
 import { type DirectoryListing, FileError } from "../ports/source-files.ts";
 import { lastErrorName, libc, seekWhence } from "./libc.ts";
-import { areNamesAscending, compareNames, sortNames } from "./name-sort.ts";
 import { NativeMemory } from "./native-memory.ts";
 
 const bufferBytes = 128 * 1024;
 
-/** Scratch space beyond these sizes is given back after the listing that needed it. */
-const keptNameBytes = 1024 * 1024;
-const keptNames = 64 * 1024;
-
-/** A file system that returns more than this in one directory is broken. */
-const largestNameBytes = 2 ** 31;
-
-/** Offsets inside `struct linux_dirent64`. */
+/** Offsets inside `struct linux_dirent64`, and the size of the smallest one. */
 const recordLengthAt = 16;
 const nameAt = 19;
+const smallestRecordBytes = 24;
 
 const dot = 0x2e;
 
-/** One per thread; a listing takes about the size of its names twice, and 16 bytes a name, while it is made. */
+/** One per thread. */
 export class DirectoryReader {
   readonly #libc = libc();
   readonly #memory = new NativeMemory(bufferBytes);
-  #names = new Uint8Array(64 * 1024);
-  #offsets = new Uint32Array(4096);
-  #count = 0;
+  readonly #halves = new Uint16Array(this.#memory.bytes.buffer);
+  readonly #list = new NameList();
 
-  /** Lists the open directory from its beginning. `path` is for errors: a FileError for any failed call. */
+  /**
+   * Lists an open directory; `isFirst` if nothing was read from it yet, else it is read from its beginning again.
+   * `path` is for errors: FileError for any failed call, EOVERFLOW beyond 2 GiB of names.
+   */
   list(descriptor: number, isFirst: boolean, path: Uint8Array): DirectoryListing {
     if (!isFirst && Number(this.#libc.lseek(descriptor, 0, seekWhence.set)) < 0) {
       throw new FileError(lastErrorName(), "lseek", Buffer.from(path).toString());
     }
-    this.#count = 0;
+    this.#list.clear();
     for (;;) {
       const filled = this.#libc.getdents64(descriptor, this.#memory.address, bufferBytes);
-      if (filled === 0) {
-        break;
-      }
-      if (filled < 0) {
+      if (filled > 0) {
+        this.#takeNames(filled, path);
+      } else if (filled === 0) {
+        return this.#list.take();
+      } else {
         const code = lastErrorName();
-        if (code === "EINTR") {
-          continue;
+        if (code !== "EINTR") {
+          throw new FileError(code, "getdents64", Buffer.from(path).toString());
         }
-        throw new FileError(code, "getdents64", Buffer.from(path).toString());
       }
-      this.#takeNames(filled, path);
     }
-    const listing = this.#finish();
-    if (this.#names.length > keptNameBytes) {
-      this.#names = new Uint8Array(64 * 1024);
-    }
-    if (this.#offsets.length > keptNames) {
-      this.#offsets = new Uint32Array(4096);
-    }
-    return listing;
   }
 
   #takeNames(filled: number, path: Uint8Array): void {
+    const list = this.#list;
     const buffer = this.#memory.bytes;
-    const halves = new Uint16Array(buffer.buffer);
-    let count = this.#count;
-    let offsets = this.#offsets;
-    let end = count === 0 ? 0 : offsets[count];
-    // Names take no more room than the records that hold them.
-    this.#reserveNames(end, end + filled, path);
-    const names = this.#names;
-    for (let record = 0; record < filled; ) {
+    const halves = this.#halves;
+    try {
+      // Names take no more room than the records that hold them.
+      list.reserve(Math.ceil(filled / smallestRecordBytes), filled);
+    } catch {
+      throw new FileError("EOVERFLOW", "getdents64", Buffer.from(path).toString());
+    }
+    const { names, offsets } = list;
+    let count = list.count;
+    let end = offsets[count];
+    let record = 0;
+    while (record < filled) {
       const next = record + halves[(record + recordLengthAt) >> 1];
       let from = record + nameAt;
       record = next;
-      if (
-        buffer[from] === dot &&
-        (buffer[from + 1] === 0 || (buffer[from + 1] === dot && buffer[from + 2] === 0))
-      ) {
+      if (buffer[from] === dot && isDotEntry(buffer, from)) {
         continue;
       }
       while (from < next) {
@@ -86,68 +75,13 @@ export class DirectoryReader {
         from++;
       }
       count++;
-      if (count >= offsets.length) {
-        const larger = new Uint32Array(offsets.length * 2);
-        larger.set(offsets);
-        this.#offsets = larger;
-        offsets = larger;
-      }
       offsets[count] = end;
     }
-    this.#count = count;
+    list.count = count;
   }
+}
 
-  #reserveNames(used: number, needed: number, path: Uint8Array): void {
-    if (needed <= this.#names.length) {
-      return;
-    }
-    if (needed > largestNameBytes) {
-      throw new FileError("EOVERFLOW", "getdents64", Buffer.from(path).toString());
-    }
-    const larger = new Uint8Array(Math.max(needed, this.#names.length * 2));
-    larger.set(this.#names.subarray(0, used));
-    this.#names = larger;
-  }
-
-  #finish(): DirectoryListing {
-    const count = this.#count;
-    const names = this.#names;
-    const offsets = this.#offsets;
-    const total = offsets[count];
-    if (count === 0) {
-      return { count: 0, names: new Uint8Array(0), offsets: new Uint32Array(1), duplicates: 0 };
-    }
-    if (areNamesAscending(names, offsets, count)) {
-      return {
-        count,
-        names: names.slice(0, total),
-        offsets: offsets.slice(0, count + 1),
-        duplicates: 0,
-      };
-    }
-    const order = sortNames(names, offsets, count);
-    const sortedNames = new Uint8Array(total);
-    const sortedOffsets = new Uint32Array(count + 1);
-    let kept = 0;
-    let end = 0;
-    for (let at = 0; at < count; at++) {
-      const number = order[at];
-      if (at > 0 && compareNames(names, offsets, order[at - 1], number, 0) === 0) {
-        continue;
-      }
-      const nameEnd = offsets[number + 1];
-      for (let from = offsets[number]; from < nameEnd; from++) {
-        sortedNames[end] = names[from];
-        end++;
-      }
-      kept++;
-      sortedOffsets[kept] = end;
-    }
-    return {
-      count: kept,
-      names: end === total ? sortedNames : sortedNames.slice(0, end),
-      offsets: kept === count ? sortedOffsets : sortedOffsets.slice(0, kept + 1),
-      duplicates: count - kept,
-    };
-  }
+/** True for `.` and `..`; the byte at `from` is a dot. */
+function isDotEntry(buffer: Uint8Array, from: number): boolean {
+  return buffer[from + 1] === 0 || (buffer[from + 1] === dot && buffer[from + 2] === 0);
 }
