@@ -49,17 +49,17 @@ export class JsonCursor {
 
   /** Skips white space and answers the byte that follows, or -1 at the end. */
   peek(): number {
+    const at = this.at;
     const bytes = this.bytes;
-    let at = this.at;
-    while (at < bytes.length) {
-      const byte = bytes[at];
-      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) {
-        this.at = at;
-        return byte;
-      }
-      at += 1;
+    return at < bytes.length && bytes[at] > 0x20 ? bytes[at] : this.#skipSpace();
+  }
+
+  #skipSpace(): number {
+    const bytes = this.bytes;
+    for (; this.at < bytes.length; this.at += 1) {
+      const byte = bytes[this.at];
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
     }
-    this.at = at;
     return -1;
   }
 
@@ -110,6 +110,17 @@ export class JsonCursor {
   key(): void {
     this.string();
     this.expect(colon);
+  }
+
+  /** Takes exactly these bytes if they stand here, white space not looked at. */
+  take(text: Uint8Array): boolean {
+    const bytes = this.bytes;
+    const at = this.at;
+    for (let index = 0; index < text.length; index += 1) {
+      if (bytes[at + index] !== text[index]) return false;
+    }
+    this.at = at + text.length;
+    return true;
   }
 
   /** Reads a string; its place is in `textStart`, `textEnd` and `textIsPlain`. */
@@ -223,25 +234,33 @@ export class JsonCursor {
 
   /** Skips one value, checking its syntax; `depth` is the nesting that it already lies in. */
   skipValue(depth = 0): void {
-    const limit = maximumJsonDepth - depth;
     const closers: number[] = [];
-    for (;;) {
+    do {
       const byte = this.peek();
-      if (byte === openBrace || byte === openBracket) {
-        if (closers.length >= limit) this.fail("nested too deeply");
-        const more = byte === openBrace ? this.enterObject() : this.enterArray();
-        if (more) {
-          closers.push(byte === openBrace ? closeBrace : closeBracket);
-          if (byte === openBrace) this.key();
-          continue;
-        }
-      } else {
-        this.#skipScalar(byte);
+      if (byte !== openBrace && byte !== openBracket) this.#skipScalar(byte);
+      else if (closers.length + depth >= maximumJsonDepth) this.fail("nested too deeply");
+      else if (this.#open(byte, closers)) continue;
+      this.#closeContainers(closers);
+    } while (closers.length > 0);
+  }
+
+  /** Enters a container and goes to its first value; false if it has none. */
+  #open(byte: number, closers: number[]): boolean {
+    const more = byte === openBrace ? this.enterObject() : this.enterArray();
+    if (!more) return false;
+    closers.push(byte === openBrace ? closeBrace : closeBracket);
+    if (byte === openBrace) this.key();
+    return true;
+  }
+
+  /** After a value: closes the containers that end with it, and goes to the next value of the last. */
+  #closeContainers(closers: number[]): void {
+    for (let depth = closers.length - 1; depth >= 0; depth -= 1) {
+      if (this.#more(closers[depth])) {
+        if (closers[depth] === closeBrace) this.key();
+        return;
       }
-      // A value has ended: close what ends with it.
-      while (closers.length > 0 && !this.#more(closers[closers.length - 1])) closers.pop();
-      if (closers.length === 0) return;
-      if (closers[closers.length - 1] === closeBrace) this.key();
+      closers.pop();
     }
   }
 

@@ -25,22 +25,27 @@ function readAttribute(cursor: JsonCursor): NodeAttribute {
     if (key !== "name" && key !== "value") {
       cursor.skipValue(5);
     } else if (!cursor.takeNull()) {
-      cursor.string();
-      if (key === "name") name = cursor.text();
-      else value = readValue(cursor);
+      if (key === "value") {
+        value = readBase64Value(cursor);
+      } else {
+        cursor.string();
+        name = cursor.text();
+      }
     }
   }
   return { name, value };
 }
 
-function readValue(cursor: JsonCursor): Uint8Array {
+/** Reads a string of base64. */
+export function readBase64Value(cursor: JsonCursor): Uint8Array {
+  cursor.string();
   // Base64 needs no escapes; "/" may still be written as one.
   const text = cursor.textIsPlain ? undefined : cursor.text();
   const value =
     text === undefined
       ? readBase64(cursor.bytes, cursor.textStart, cursor.textEnd)
       : readBase64(text, 0, text.length);
-  return value ?? cursor.fail("value of an attribute is no base64", cursor.textStart);
+  return value ?? cursor.fail("string is no base64", cursor.textStart);
 }
 
 /** Reads an object and keeps the JSON text of each value, compact and escaped as Go would write it. */

@@ -1,48 +1,47 @@
 /** Reads one node of a tree's JSON; the hot part of everything that walks a snapshot. */
-import { BackstayError } from "../../../protocol/backstay-error.ts";
-import type { JsonCursor } from "../json/json-cursor.ts";
-import { readBase64, readHexId } from "../json/text-bytes.ts";
-import { utf8Text } from "../json/utf8.ts";
+import { asciiText, type JsonCursor } from "../json/json-cursor.ts";
+import { readHexId } from "../json/text-bytes.ts";
+import { utf8Bytes, utf8Text } from "../json/utf8.ts";
 import { unquoteName } from "./go-quote.ts";
 import { type Node, type NodeAttribute, type NodeTime, type NodeType, nodeTypes } from "./node.ts";
-import { readAttributes, readGenericAttributes } from "./node-attributes.ts";
+import { readAttributes, readBase64Value, readGenericAttributes } from "./node-attributes.ts";
 import { parseTime, unsetTime } from "./rfc3339.ts";
 
-const fieldNames = [
-  "name",
-  "type",
-  "mode",
-  "mtime",
-  "atime",
-  "ctime",
-  "uid",
-  "gid",
-  "user",
-  "group",
-  "inode",
-  "device_id",
-  "size",
-  "links",
-  "linktarget",
-  "linktarget_raw",
-  "extended_attributes",
-  "generic_attributes",
-  "device",
-  "content",
-  "subtree",
-] as const;
-type FieldName = (typeof fieldNames)[number];
+/** Fields by name, numbered in the order in which restic writes them. */
+const fields = {
+  name: 0,
+  type: 1,
+  mode: 2,
+  mtime: 3,
+  atime: 4,
+  ctime: 5,
+  uid: 6,
+  gid: 7,
+  user: 8,
+  group: 9,
+  inode: 10,
+  device_id: 11,
+  size: 12,
+  links: 13,
+  linktarget: 14,
+  linktarget_raw: 15,
+  extended_attributes: 16,
+  generic_attributes: 17,
+  device: 18,
+  content: 19,
+  subtree: 20,
+} as const;
+const fieldNames = Object.keys(fields);
+const fieldByName = new Map<string, number>(Object.entries(fields));
+const fieldKeys = fieldNames.map((name) => utf8Bytes(`"${name}":`));
+const unknownField = -1;
 
-/** Fields by length and first letter of their names: no two share both. */
-const longestField = 19;
-const fieldTable: (FieldName | undefined)[] = new Array((longestField + 1) * 128).fill(undefined);
-for (const name of fieldNames) fieldTable[name.length * 128 + name.charCodeAt(0)] = name;
-
-const typeByLetters = new Map<string, NodeType>(nodeTypes.map((type) => [type, type]));
+const typeTexts = nodeTypes.map((type) => utf8Bytes(`"${type}"`));
 const noBytes = new Uint8Array(0);
 const noAttributes: readonly NodeAttribute[] = [];
 const smallNumbers = Array.from({ length: 64 }, (_, value) => BigInt(value));
 const maximumU32 = 0xffffffff;
+const quote = 0x22;
 
 /** Holds the fields of the node that is being read. */
 export class NodeReader {
@@ -73,6 +72,10 @@ export class NodeReader {
   #subtree: Uint8Array | null = null;
   /** Ids of the file that is being read; grows. */
   #ids = new Uint8Array(32 * 64);
+  /** By field, one further: the field that came after it the last time. The first is what comes first. */
+  readonly #followers = Uint8Array.from([0, ...fieldNames.keys()], (field, place) =>
+    place === 0 ? 0 : Math.min(field + 1, fields.subtree),
+  );
   /** Owner names repeat from node to node, so the last ones are kept with their bytes. */
   readonly #userText = new RepeatedText();
   readonly #groupText = new RepeatedText();
@@ -89,14 +92,14 @@ export class NodeReader {
   read(): Node | undefined {
     this.#reset();
     const cursor = this.#cursor;
+    let field = unknownField;
     for (let more = cursor.enterObject(); more; more = cursor.moreMembers()) {
-      cursor.key();
-      const field = this.#field();
+      field = this.#field(field);
       // Go leaves a field as it is when its value is null.
-      if (field === undefined) cursor.skipValue(3);
+      if (field === unknownField) cursor.skipValue(3);
       else if (!cursor.takeNull()) this.#value(field);
-      else if (field === "content") this.#content = null;
-      else if (field === "subtree") this.#subtree = null;
+      else if (field === fields.content) this.#content = null;
+      else if (field === fields.subtree) this.#subtree = null;
     }
     return this.#type === undefined ? undefined : this.#node(this.#type);
   }
@@ -151,55 +154,58 @@ export class NodeReader {
     return this.#generic === undefined ? node : { ...node, genericAttributes: this.#generic };
   }
 
-  /** The field whose name was read last, if it is one. Names with escapes in them count as unknown. */
-  #field(): FieldName | undefined {
-    const { bytes, textStart, textEnd } = this.#cursor;
-    const length = textEnd - textStart;
-    if (length === 0 || length > longestField) return undefined;
-    const field = fieldTable[length * 128 + (bytes[textStart] & 127)];
-    if (field === undefined) return undefined;
-    for (let index = 0; index < length; index += 1) {
-      if (bytes[textStart + index] !== field.charCodeAt(index)) return undefined;
-    }
+  /**
+   * Reads the name of a field and its colon. Most nodes of a tree have the same fields, so the one that
+   * followed `before` the last time is tried first. Names with escapes in them count as unknown.
+   */
+  #field(before: number): number {
+    const cursor = this.#cursor;
+    const guess = this.#followers[before + 1];
+    if (cursor.take(fieldKeys[guess])) return guess;
+    cursor.key();
+    if (!cursor.textIsPlain) return unknownField;
+    const name = asciiText(cursor.bytes, cursor.textStart, cursor.textEnd);
+    const field = fieldByName.get(name) ?? unknownField;
+    if (field !== unknownField) this.#followers[before + 1] = field;
     return field;
   }
 
-  #value(field: FieldName): void {
+  #value(field: number): void {
     switch (field) {
-      case "name":
-        this.name = this.#name();
+      case fields.name:
+        this.name = this.#readName();
         return;
-      case "type":
+      case fields.type:
         this.#readType();
         return;
-      case "mode":
+      case fields.mode:
         this.#mode = this.#u32(field);
         return;
-      case "mtime":
+      case fields.mtime:
         this.#mtime = this.#time(field);
         return;
-      case "atime":
+      case fields.atime:
         this.#atime = this.#time(field);
         return;
-      case "ctime":
+      case fields.ctime:
         this.#ctime = this.#time(field);
         return;
-      case "uid":
+      case fields.uid:
         this.#uid = this.#u32(field);
         return;
-      case "gid":
+      case fields.gid:
         this.#gid = this.#u32(field);
         return;
-      case "user":
+      case fields.user:
         this.#user = this.#userText.read(this.#cursor);
         return;
-      case "group":
+      case fields.group:
         this.#group = this.#groupText.read(this.#cursor);
         return;
-      case "inode":
+      case fields.inode:
         this.#inode = this.#u64();
         return;
-      case "device_id":
+      case fields.device_id:
         this.#deviceId = this.#u64();
         return;
       default:
@@ -207,50 +213,42 @@ export class NodeReader {
     }
   }
 
-  #laterValue(field: FieldName): void {
+  #laterValue(field: number): void {
     const cursor = this.#cursor;
     switch (field) {
-      case "size":
+      case fields.size:
         this.#size = cursor.unsigned();
         if (this.#size < 0) cursor.fail("size above 2^53-1");
         return;
-      case "links":
+      case fields.links:
         this.#links = this.#u64();
         return;
-      case "linktarget":
+      case fields.linktarget:
         cursor.string();
         this.#linkTarget = cursor.text();
         return;
-      case "linktarget_raw":
-        cursor.string();
-        this.#rawLinkTarget =
-          readBase64(cursor.bytes, cursor.textStart, cursor.textEnd) ??
-          cursor.fail("linktarget_raw is no base64", cursor.textStart);
+      case fields.linktarget_raw:
+        this.#rawLinkTarget = readBase64Value(cursor);
         return;
-      case "extended_attributes":
+      case fields.extended_attributes:
         this.#attributes = readAttributes(cursor);
         return;
-      case "generic_attributes":
+      case fields.generic_attributes:
         this.#generic = readGenericAttributes(cursor);
         return;
-      case "device":
+      case fields.device:
         this.#device = this.#u64();
         return;
-      case "content":
+      case fields.content:
         this.#content = this.#readContent();
         return;
-      case "subtree": {
-        const subtree = new Uint8Array(32);
-        this.#id(subtree, 0, field);
-        this.#subtree = subtree;
-        return;
-      }
       default:
-        throw new BackstayError("INTERNAL", { problem: "unread field of a node", field });
+        this.#subtree = new Uint8Array(32);
+        this.#id(this.#subtree, 0, fields.subtree);
     }
   }
 
-  #name(): Uint8Array {
+  #readName(): Uint8Array {
     const cursor = this.#cursor;
     cursor.string();
     const text = cursor.text();
@@ -260,14 +258,20 @@ export class NodeReader {
 
   #readType(): void {
     const cursor = this.#cursor;
+    for (let type = 0; type < typeTexts.length; type += 1) {
+      if (cursor.take(typeTexts[type])) {
+        this.#type = nodeTypes[type];
+        return;
+      }
+    }
     cursor.string();
     this.typeText = utf8Text(cursor.text());
-    this.#type = typeByLetters.get(this.typeText);
+    this.#type = nodeTypes.find((type) => type === this.typeText);
   }
 
-  #u32(field: FieldName): number {
+  #u32(field: number): number {
     const value = this.#cursor.unsigned();
-    if (value < 0 || value > maximumU32) this.#cursor.fail(`${field} above 2^32-1`);
+    if (value < 0 || value > maximumU32) this.#cursor.fail(`${fieldNames[field]} above 2^32-1`);
     return value;
   }
 
@@ -277,11 +281,11 @@ export class NodeReader {
     return value < smallNumbers.length ? smallNumbers[value] : BigInt(value);
   }
 
-  #time(field: FieldName): NodeTime {
+  #time(field: number): NodeTime {
     const cursor = this.#cursor;
     cursor.string();
     const time = parseTime(cursor.bytes, cursor.textStart, cursor.textEnd);
-    return time ?? cursor.fail(`${field} is no time`, cursor.textStart);
+    return time ?? cursor.fail(`${fieldNames[field]} is no time`, cursor.textStart);
   }
 
   #readContent(): Uint8Array {
@@ -293,18 +297,22 @@ export class NodeReader {
         grown.set(this.#ids);
         this.#ids = grown;
       }
-      this.#id(this.#ids, length, "content");
+      this.#id(this.#ids, length, fields.content);
       length += 32;
     }
     return this.#ids.slice(0, length);
   }
 
-  #id(target: Uint8Array, at: number, field: FieldName): void {
+  #id(target: Uint8Array, at: number, field: number): void {
     const cursor = this.#cursor;
-    cursor.string();
-    if (!readHexId(cursor.bytes, cursor.textStart, cursor.textEnd, target, at)) {
-      cursor.fail(`${field} holds no id`, cursor.textStart);
+    cursor.peek();
+    const start = cursor.at + 1;
+    const end = start + 64;
+    const isString = cursor.bytes[start - 1] === quote && cursor.bytes[end] === quote;
+    if (!isString || !readHexId(cursor.bytes, start, end, target, at)) {
+      cursor.fail(`${fieldNames[field]} holds no id`);
     }
+    cursor.at = end + 1;
   }
 }
 
