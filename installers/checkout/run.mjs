@@ -37,11 +37,13 @@ async function runTests(node, args) {
     const exitCode = await run(node, [tool("vitest", "vitest.mjs"), "run", ...args], {
       BACKSTAY_TEST_RESULT: resultFile,
     });
-    const counts = existsSync(resultFile)
+    const hasCounts = existsSync(resultFile);
+    const counts = hasCounts
       ? JSON.parse(readFileSync(resultFile, "utf8"))
       : { passed: 0, failed: 0, skipped: 0 };
     // A run that broke without a failed test (a bad configuration, nothing found) must not read as green.
-    const failed = exitCode !== 0 && counts.failed === 0 ? 1 : counts.failed;
+    const isBroken = counts.failed === 0 && (exitCode !== 0 || !hasCounts);
+    const failed = isBroken ? 1 : counts.failed;
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
     console.log(`${counts.passed} passed, ${failed} failed${skipped}`);
     return exitCode === 0 && failed > 0 ? 1 : exitCode;
