@@ -156,6 +156,12 @@ export const errorCatalog = {
     title: "The repository's index does not know a blob that is needed.",
     remedy: "Run `backstay check`; a new backup stores the data again if its source still exists.",
   },
+  VERIFY_FAILED: {
+    kind: "bug",
+    exitCode: 1,
+    title: "Data that was about to be stored did not decode to what it was made from.",
+    remedy: "Nothing of it was stored. Test this machine's memory; if it is sound, report the error.",
+  },
   // Source and target
   SOURCE_MISSING: {
     kind: "permanent",

@@ -1,0 +1,28 @@
+/**
+ * The catalog: what the previous run saw and where its content went, as a flat file of directory blocks,
+ * so that a scan compares against it without touching the repository. Local and disposable.
+ *
+ * File   = magic ‖ blocks ‖ footer. Blocks stand in the order in which directories were finished, children
+ *          before parents; the footer names the block of the top directory.
+ * Block  = u32 length of all that follows ‖ u32 CRC-32 of it ‖ 32 bytes tree id ‖ u32 entries ‖ entries in name order.
+ * Entry  = 88 bytes stat record ‖ f64 offset of the child's block (directories, else 0) ‖ u32 ids ‖ u16 name
+ *          length ‖ u16 flags ‖ name ‖ ids of 32 bytes (blobs of a file; the tree of a directory).
+ * Footer = f64 offset of the top block ‖ 32 bytes snapshot id ‖ magic.
+ * Numbers are little endian.
+ */
+import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
+
+export const catalogMagic = new TextEncoder().encode("BKCATLG1");
+export const blockHeadBytes = 8;
+export const blockFixedBytes = 36;
+export const footerBytes = 8 + 32 + 8;
+export const entryFixedBytes = statRecordBytes + 16;
+/** Offsets in an entry. */
+export const entryAt = {
+  child: statRecordBytes,
+  ids: statRecordBytes + 8,
+  nameLength: statRecordBytes + 12,
+  flags: statRecordBytes + 14,
+} as const;
+/** Entry flags. */
+export const entryFlags = { attributes: 1 } as const;

@@ -1,0 +1,111 @@
+/** Turns a sealed blob back into its bytes and proves that they are the right ones. */
+import { BackstayError } from "../../../protocol/backstay-error.ts";
+import type { Codec, SealCipher } from "../../../platform/ports/codec.ts";
+import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
+import type { MasterKey } from "../crypto/master-key.ts";
+import { idToHex } from "../id.ts";
+
+/** Largest plain blob that is decoded: the tree of a folder of two million entries. */
+export const blobBytesMax = 768 * 1024 * 1024;
+
+/** Why a blob could not be opened. */
+export type BlobProblem = "seal" | "compression" | "length" | "content";
+
+/** One per thread. Keeps two buffers that grow to the largest blob seen. */
+export class BlobOpener {
+  readonly codec: Codec;
+  readonly #cipher: SealCipher;
+  readonly #digest = new Uint8Array(32);
+  #sealedPlain = new Uint8Array(0);
+  #plain = new Uint8Array(0);
+
+  constructor(codec: Codec, key: MasterKey) {
+    this.codec = codec;
+    this.#cipher = codec.openCipher(key);
+  }
+
+  /**
+   * The blob's bytes: a view that is valid until the next call. `plainLength` is 0 for a blob stored plain.
+   * Throws REPOSITORY_DAMAGED naming the blob if seal, compression, length or content is wrong.
+   */
+  open(
+    src: Uint8Array,
+    offset: number,
+    storedLength: number,
+    plainLength: number,
+    ids: Uint8Array,
+    idOffset: number,
+  ): Uint8Array {
+    const opened = this.tryOpen(src, offset, storedLength, plainLength, ids, idOffset);
+    if (typeof opened !== "string") return opened;
+    throw new BackstayError("REPOSITORY_DAMAGED", {
+      blob: idToHex(ids, idOffset),
+      problem: describeBlobProblem(opened),
+    });
+  }
+
+  /** As `open`, but returns what is wrong instead of throwing. */
+  tryOpen(
+    src: Uint8Array,
+    offset: number,
+    storedLength: number,
+    plainLength: number,
+    ids: Uint8Array,
+    idOffset: number,
+  ): Uint8Array | BlobProblem {
+    const sealedLength = storedLength - sealOverheadBytes;
+    if (sealedLength < 0 || offset + storedLength > src.length) return "length";
+    if (plainLength > blobBytesMax) return "length";
+    if (this.#sealedPlain.length < sealedLength)
+      this.#sealedPlain = new Uint8Array(roomFor(sealedLength));
+    if (!this.#cipher.open(src, offset, storedLength, this.#sealedPlain, 0)) return "seal";
+    let plain = this.#sealedPlain;
+    let length = sealedLength;
+    if (plainLength > 0) {
+      const problem = this.#decompress(sealedLength, plainLength);
+      if (problem !== undefined) return problem;
+      plain = this.#plain;
+      length = plainLength;
+    }
+    this.codec.sha256(plain, 0, length, this.#digest, 0);
+    for (let i = 0; i < 32; i += 1)
+      if (this.#digest[i] !== ids[idOffset + i]) return "content";
+    return plain.subarray(0, length);
+  }
+
+  /** The declared length bounds what is decoded; memory grows only as far as the frame really goes. */
+  #decompress(sealedLength: number, plainLength: number): BlobProblem | undefined {
+    const trusted = Math.min(plainLength, Math.max(sealedLength * 64, 8 * 1024 * 1024));
+    for (let capacity = trusted; ; capacity = Math.min(plainLength, capacity * 8)) {
+      if (this.#plain.length < capacity) {
+        this.#plain = new Uint8Array(0);
+        this.#plain = new Uint8Array(roomFor(capacity));
+      }
+      const length = this.codec.decompress(
+        this.#sealedPlain,
+        0,
+        sealedLength,
+        this.#plain,
+        0,
+        capacity,
+      );
+      if (length === plainLength) return undefined;
+      if (length >= 0) return "length";
+      if (capacity === plainLength) return "compression";
+    }
+  }
+}
+
+export function describeBlobProblem(problem: BlobProblem): string {
+  return {
+    seal: "its seal is broken",
+    compression: "it does not decompress to its declared length",
+    length: "its length is wrong",
+    content: "its content is not what its id says",
+  }[problem];
+}
+
+/** Buffers grow in steps, so that slowly growing blobs do not allocate each time. */
+function roomFor(length: number): number {
+  return Math.max(length, Math.min(Math.ceil(length * 1.25) + 4096, blobBytesMax));
+}

@@ -1,0 +1,55 @@
+/** The `config` file: format version, repository id, chunker polynomial. Sealed, never compressed. */
+import { randomBytes } from "node:crypto";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
+import type { Sealer } from "../crypto/sealed-bytes.ts";
+import { idToHex, isHexId } from "../id.ts";
+import { isIrreducible, polynomialDegree, randomPolynomial } from "./polynomial.ts";
+
+export interface RepositoryConfig {
+  readonly version: 1 | 2;
+  /** 64 hex digits. */
+  readonly id: string;
+  /** Rabin polynomial of restic's own chunker; ours does not use it. */
+  readonly polynomial: bigint;
+}
+
+/** A new repository of format 2. */
+export function generateConfig(): RepositoryConfig {
+  return { version: 2, id: idToHex(randomBytes(32)), polynomial: randomPolynomial() };
+}
+
+export function encodeConfig(sealer: Sealer, config: RepositoryConfig): Uint8Array {
+  const json = {
+    version: config.version,
+    id: config.id,
+    chunker_polynomial: config.polynomial.toString(16),
+  };
+  return sealer.seal(new TextEncoder().encode(JSON.stringify(json)));
+}
+
+/** REPOSITORY_DAMAGED if it can't be read, REPOSITORY_UNSUPPORTED for a version that is not known. */
+export function decodeConfig(sealer: Sealer, stored: Uint8Array): RepositoryConfig {
+  const plain = sealer.open(stored);
+  if (plain === undefined) throw damaged("its seal is broken");
+  let json: Record<string, unknown>;
+  try {
+    json = JSON.parse(Buffer.from(plain).toString("utf8")) as Record<string, unknown>;
+  } catch {
+    throw damaged("it is no JSON");
+  }
+  if (typeof json !== "object" || json === null) throw damaged("it is no JSON object");
+  const { version, id, chunker_polynomial: polynomial } = json;
+  if (version !== 1 && version !== 2)
+    throw new BackstayError("REPOSITORY_UNSUPPORTED", { version: String(version).slice(0, 20) });
+  if (typeof id !== "string" || !isHexId(id)) throw damaged("its repository id is malformed");
+  if (typeof polynomial !== "string" || !/^[0-9a-f]{1,16}$/.test(polynomial))
+    throw damaged("its chunker polynomial is malformed");
+  const value = BigInt(`0x${polynomial}`);
+  if (polynomialDegree(value) > 53 || !isIrreducible(value))
+    throw damaged("its chunker polynomial is not irreducible");
+  return { version, id, polynomial: value };
+}
+
+function damaged(problem: string): BackstayError {
+  return new BackstayError("REPOSITORY_DAMAGED", { file: "config", problem });
+}

@@ -1,0 +1,345 @@
+/**
+ * Where each blob lies: one compact table in shared memory, used by all threads without copies.
+ *
+ * T1. A blob is known by its id and whether it is a tree: a file may have the bytes of a tree.
+ * T2. An entry is complete before its slot shows it; slots are claimed by compare-and-exchange. So any
+ *     thread may look up and insert at any time without a lock.
+ * T3. Entries never move and never go away. When a level is full the next, larger one is opened; look-ups
+ *     go through all levels. Two threads may rarely add one blob to two levels: a duplicate, no damage.
+ * T4. Slots are chosen by a secret of this process, so that a hostile index cannot make them collide.
+ *
+ * An entry takes 48 bytes and at most 7 of slots.
+ */
+import { randomFillSync } from "node:crypto";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
+
+const levelsMax = 16;
+const entryWords = 12;
+const wordAt = { pack: 8, offset: 9, length: 10, plainLength: 11 } as const;
+/** Pack word of an entry whose pack is not stored yet. */
+const noPack = 0x7ffffffe;
+const packMask = 0x7fffffff;
+/** Pack word of an entry that a lost race left without a blob. */
+const unused = 0xffffffff;
+const treeFlag = 0x80000000;
+const control = { levels: 0, packs: 1, seed: 2, counts: 4 } as const;
+const packsMax = 1 << 26;
+
+/** What another thread needs to use the same table. */
+export interface SharedBlobTable {
+  readonly control: SharedArrayBuffer;
+  readonly levels: readonly { slots: SharedArrayBuffer; entries: SharedArrayBuffer }[];
+  readonly packs: SharedArrayBuffer;
+  readonly slotsMin: number;
+}
+
+interface Level {
+  readonly slots: Int32Array;
+  readonly entries: Uint32Array;
+  readonly mask: number;
+  readonly entriesMax: number;
+}
+
+/** Location of a blob in a pack. */
+export interface BlobLocation {
+  readonly pack: number;
+  readonly offset: number;
+  /** Sealed bytes. */
+  readonly length: number;
+  /** Bytes before compression; 0 if stored plain. */
+  readonly plainLength: number;
+}
+
+export class BlobTable {
+  readonly shared: SharedBlobTable;
+  readonly #control: Int32Array;
+  readonly #levels: Level[] = [];
+  readonly #packWords: (Uint8Array | undefined)[] = [];
+  readonly #idWords = new Uint32Array(8);
+  readonly #idBytes = new Uint8Array(this.#idWords.buffer);
+
+  private constructor(shared: SharedBlobTable) {
+    this.shared = shared;
+    this.#control = new Int32Array(shared.control);
+  }
+
+  /** A new table with room for about `expected` blobs in its first level. */
+  static create(expected: number): BlobTable {
+    const slotsMin = 2 ** Math.max(14, Math.ceil(Math.log2(Math.max(1, expected) * 1.6)));
+    const levels = Array.from({ length: levelsMax }, (_, level) => {
+      const slots = slotsOf(slotsMin, level);
+      return {
+        slots: new SharedArrayBuffer(0, { maxByteLength: slots * 4 }),
+        entries: new SharedArrayBuffer(0, { maxByteLength: entriesOf(slots) * entryWords * 4 }),
+      };
+    });
+    const shared: SharedBlobTable = {
+      control: new SharedArrayBuffer((control.counts + levelsMax) * 4),
+      levels,
+      packs: new SharedArrayBuffer(0, { maxByteLength: packsMax * 32 }),
+      slotsMin,
+    };
+    const table = new BlobTable(shared);
+    randomFillSync(new Uint8Array(shared.control, control.seed * 4, 8));
+    table.#openLevel(0);
+    return table;
+  }
+
+  /** The table of another thread. */
+  static attach(shared: SharedBlobTable): BlobTable {
+    return new BlobTable(shared);
+  }
+
+  /** Number of entries, duplicates of T3 included. */
+  get count(): number {
+    let count = 0;
+    for (let level = 0; level < this.#levelCount(); level += 1)
+      count += Atomics.load(this.#control, control.counts + level);
+    return count;
+  }
+
+  /** Entry of the blob whose id stands at `ids[offset]`, or -1. */
+  find(ids: Uint8Array, offset: number, isTree: boolean): number {
+    const words = this.#words(ids, offset);
+    const hash = this.#hash(words);
+    const levels = this.#levelCount();
+    for (let level = 0; level < levels; level += 1) {
+      const entry = findInLevel(this.#level(level), words, hash, isTree);
+      if (entry >= 0) return this.#base(level) + entry;
+    }
+    return -1;
+  }
+
+  /**
+   * Adds a blob that no pack holds yet, unless it is known. True if this call added it: then the caller
+   * must store it. Of several threads exactly one is told so (but see T3).
+   */
+  claim(ids: Uint8Array, offset: number, isTree: boolean): boolean {
+    if (this.find(ids, offset, isTree) >= 0) return false;
+    return this.#insert(this.#words(ids, offset), isTree, noPack, 0, 0, 0);
+  }
+
+  /** Adds a blob with its location; false if the blob is already known (its first location stays). */
+  add(ids: Uint8Array, offset: number, isTree: boolean, at: BlobLocation): boolean {
+    if (this.find(ids, offset, isTree) >= 0) return false;
+    const words = this.#words(ids, offset);
+    return this.#insert(words, isTree, at.pack, at.offset, at.length, at.plainLength);
+  }
+
+  /** Tells where a claimed blob was stored; unknown blobs are added. */
+  setLocation(ids: Uint8Array, offset: number, isTree: boolean, at: BlobLocation): void {
+    const entry = this.find(ids, offset, isTree);
+    if (entry < 0) {
+      this.add(ids, offset, isTree, at);
+      return;
+    }
+    const number = this.#levelOf(entry);
+    const { entries } = this.#level(number);
+    const word = (entry - this.#base(number)) * entryWords;
+    entries[word + wordAt.offset] = at.offset;
+    entries[word + wordAt.length] = at.length;
+    entries[word + wordAt.plainLength] = at.plainLength;
+    entries[word + wordAt.pack] = (isTree ? treeFlag : 0) + at.pack;
+  }
+
+  /** Registers a pack by its 32-byte id; returns its number. Called by one thread only. */
+  addPack(id: Uint8Array): number {
+    const number = Atomics.add(this.#control, control.packs, 1);
+    if (number >= packsMax) throw new BackstayError("INTERNAL", { problem: "too many packs" });
+    const buffer = this.shared.packs;
+    const needed = (number + 1) * 32;
+    if (buffer.byteLength < needed)
+      buffer.grow(Math.min(buffer.maxByteLength, Math.max(needed * 2, 65536)));
+    new Uint8Array(buffer, number * 32, 32).set(id);
+    return number;
+  }
+
+  get packCount(): number {
+    return Atomics.load(this.#control, control.packs);
+  }
+
+  /** Id of a pack in hex. */
+  packId(number: number): string {
+    const bytes = new Uint8Array(this.shared.packs, number * 32, 32);
+    return Buffer.from(bytes).toString("hex");
+  }
+
+  /** Number of the pack that holds the blob, or -1 if its pack is not stored yet. */
+  packOf(entry: number): number {
+    const pack = this.#word(entry, wordAt.pack) & packMask;
+    return pack === noPack ? -1 : pack;
+  }
+
+  isTree(entry: number): boolean {
+    return this.#word(entry, wordAt.pack) >= treeFlag;
+  }
+
+  offsetOf(entry: number): number {
+    return this.#word(entry, wordAt.offset);
+  }
+
+  /** Sealed bytes in the pack. */
+  storedLengthOf(entry: number): number {
+    return this.#word(entry, wordAt.length);
+  }
+
+  /** Bytes of the blob itself. */
+  plainLengthOf(entry: number): number {
+    const plain = this.#word(entry, wordAt.plainLength);
+    return plain === 0 ? this.#word(entry, wordAt.length) - 32 : plain;
+  }
+
+  isCompressed(entry: number): boolean {
+    return this.#word(entry, wordAt.plainLength) !== 0;
+  }
+
+  /** Copies the blob's id to `out`. */
+  copyId(entry: number, out: Uint8Array, outOffset: number): void {
+    const level = this.#levelOf(entry);
+    const at = (entry - this.#base(level)) * entryWords * 4;
+    out.set(new Uint8Array(this.shared.levels[level].entries, at, 32), outOffset);
+  }
+
+  /** All entries, in no useful order. */
+  *entries(): Generator<number> {
+    for (let level = 0; level < this.#levelCount(); level += 1) {
+      const count = Atomics.load(this.#control, control.counts + level);
+      for (let entry = 0; entry < count; entry += 1)
+        if (this.#isUsed(level, entry)) yield this.#base(level) + entry;
+    }
+  }
+
+  /** A claim that lost its race leaves an entry without a blob. */
+  #isUsed(level: number, entry: number): boolean {
+    const { entries } = this.#level(level);
+    return entries[entry * entryWords + wordAt.pack] !== unused;
+  }
+
+  #insert(
+    words: Uint32Array,
+    isTree: boolean,
+    pack: number,
+    offset: number,
+    length: number,
+    plainLength: number,
+  ): boolean {
+    const hash = this.#hash(words);
+    for (let number = this.#levelCount() - 1; ; number += 1) {
+      const level = this.#level(number);
+      const entry = Atomics.add(this.#control, control.counts + number, 1);
+      if (entry >= level.entriesMax) {
+        Atomics.sub(this.#control, control.counts + number, 1);
+        this.#openLevel(number + 1);
+        continue;
+      }
+      const at = entry * entryWords;
+      const { entries } = level;
+      for (let i = 0; i < 8; i += 1) entries[at + i] = words[i];
+      entries[at + wordAt.pack] = (isTree ? treeFlag : 0) + pack;
+      entries[at + wordAt.offset] = offset;
+      entries[at + wordAt.length] = length;
+      entries[at + wordAt.plainLength] = plainLength;
+      if (claimSlot(level, words, hash, isTree, entry)) return true;
+      entries[at + wordAt.pack] = unused;
+      return false;
+    }
+  }
+
+  #words(ids: Uint8Array, offset: number): Uint32Array {
+    const bytes = this.#idBytes;
+    for (let i = 0; i < 32; i += 1) bytes[i] = ids[offset + i];
+    return this.#idWords;
+  }
+
+  #hash(words: Uint32Array): number {
+    const low = Math.imul(words[0] ^ this.#control[control.seed], 0x9e3779b1);
+    const high = Math.imul(words[5] ^ this.#control[control.seed + 1], 0x85ebca77);
+    const mixed = low ^ (high >>> 15) ^ (high << 17);
+    return mixed ^ (mixed >>> 16);
+  }
+
+  #word(entry: number, word: number): number {
+    const level = this.#levelOf(entry);
+    return this.#level(level).entries[(entry - this.#base(level)) * entryWords + word];
+  }
+
+  #levelOf(entry: number): number {
+    let level = 0;
+    while (entry >= this.#base(level + 1)) level += 1;
+    return level;
+  }
+
+  /** Number of the first entry of a level. */
+  #base(level: number): number {
+    return entriesOf(this.shared.slotsMin) * (2 ** level - 1);
+  }
+
+  #levelCount(): number {
+    return Atomics.load(this.#control, control.levels);
+  }
+
+  #level(number: number): Level {
+    const known = this.#levels[number];
+    if (known !== undefined) return known;
+    const { slots, entries } = this.shared.levels[number];
+    const slotCount = slotsOf(this.shared.slotsMin, number);
+    const entriesMax = entriesOf(slotCount);
+    const level: Level = {
+      slots: new Int32Array(slots, 0, slotCount),
+      entries: new Uint32Array(entries, 0, entriesMax * entryWords),
+      mask: slotCount - 1,
+      entriesMax,
+    };
+    this.#levels[number] = level;
+    return level;
+  }
+
+  /** Opens a level if no other thread has; growing to the same size twice is harmless. */
+  #openLevel(number: number): void {
+    const buffers = this.shared.levels[number];
+    if (buffers === undefined) throw new BackstayError("INTERNAL", { problem: "too many blobs" });
+    buffers.slots.grow(buffers.slots.maxByteLength);
+    buffers.entries.grow(buffers.entries.maxByteLength);
+    Atomics.compareExchange(this.#control, control.levels, number, number + 1);
+  }
+}
+
+function slotsOf(slotsMin: number, level: number): number {
+  return slotsMin * 2 ** level;
+}
+
+/** Entries that a level of so many slots holds: a load of five eighths. */
+function entriesOf(slots: number): number {
+  return (slots / 8) * 5;
+}
+
+function sameBlob(level: Level, entry: number, words: Uint32Array, isTree: boolean): boolean {
+  const { entries } = level;
+  const at = entry * entryWords;
+  for (let i = 0; i < 8; i += 1) if (entries[at + i] !== words[i]) return false;
+  return entries[at + wordAt.pack] >= treeFlag === isTree;
+}
+
+function findInLevel(level: Level, words: Uint32Array, hash: number, isTree: boolean): number {
+  const { slots, mask } = level;
+  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const held = Atomics.load(slots, slot);
+    if (held === 0) return -1;
+    if (sameBlob(level, held - 1, words, isTree)) return held - 1;
+  }
+}
+
+function claimSlot(
+  level: Level,
+  words: Uint32Array,
+  hash: number,
+  isTree: boolean,
+  entry: number,
+): boolean {
+  const { slots, mask } = level;
+  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const held = Atomics.compareExchange(slots, slot, 0, entry + 1);
+    if (held === 0) return true;
+    if (sameBlob(level, held - 1, words, isTree)) return false;
+  }
+}

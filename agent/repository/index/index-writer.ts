@@ -1,0 +1,55 @@
+/**
+ * Writes index files for stored packs: when one is full, when it has waited ten minutes, and at the end.
+ * A pack is announced only after it is durable in the store, so an index never names what is not there.
+ */
+import type { ObjectStore } from "../../../storage/object-store.ts";
+import type { Sealer } from "../crypto/sealed-bytes.ts";
+import { sha256 } from "../crypto/sealed-bytes.ts";
+import { idToHex } from "../id.ts";
+import { encodeUnpacked } from "../unpacked-file.ts";
+import { encodeIndex, type IndexedPack } from "./index-file.ts";
+
+/** Blobs in one index file, as restic since 0.17. */
+const indexedBlobsMax = 50_000;
+/** How long a stored pack may wait for its index. */
+const indexDelayMs = 10 * 60 * 1000;
+
+export class IndexWriter {
+  readonly #store: ObjectStore;
+  readonly #sealer: Sealer;
+  readonly #version: 1 | 2;
+  #packs: IndexedPack[] = [];
+  #blobs = 0;
+  #since = 0;
+  /** Hex ids of the index files written. */
+  readonly written: string[] = [];
+  bytesWritten = 0;
+
+  constructor(store: ObjectStore, sealer: Sealer, version: 1 | 2) {
+    this.#store = store;
+    this.#sealer = sealer;
+    this.#version = version;
+  }
+
+  /** Notes a stored pack with `blobs` blobs; resolves when an index file that became due is stored. */
+  async add(pack: IndexedPack, blobs: number, nowMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#packs.length === 0) this.#since = nowMs;
+    this.#packs.push(pack);
+    this.#blobs += blobs;
+    if (this.#blobs >= indexedBlobsMax || nowMs - this.#since >= indexDelayMs)
+      await this.flush(signal);
+  }
+
+  /** Stores what is noted, if anything. */
+  async flush(signal: AbortSignal): Promise<void> {
+    if (this.#packs.length === 0) return;
+    const packs = this.#packs;
+    this.#packs = [];
+    this.#blobs = 0;
+    const stored = encodeUnpacked(this.#sealer, encodeIndex(packs), this.#version);
+    const name = idToHex(sha256(this.#sealer.codec, stored));
+    await this.#store.save({ type: "index", name }, stored, signal);
+    this.written.push(name);
+    this.bytesWritten += stored.length;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * An open repository: the door to everything in it. Format 2 is read and written, format 1 only read.
+ * Nobody outside this folder knows a byte of the format.
+ */
+import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
+import type { FileType, ObjectStore } from "../../storage/object-store.ts";
+import { BlobLoader } from "./blob/blob-loader.ts";
+import { MetadataCache } from "./cache/metadata-cache.ts";
+import {
+  decodeConfig,
+  encodeConfig,
+  generateConfig,
+  type RepositoryConfig,
+} from "./config/repository-config.ts";
+import { generateMasterKey, type MasterKey } from "./crypto/master-key.ts";
+import { Sealer, sha256 } from "./crypto/sealed-bytes.ts";
+import { idToHex } from "./id.ts";
+import { BlobTable } from "./index/blob-table.ts";
+import { loadIndex, saveTable } from "./index/index-loader.ts";
+import { addKey, type KeyInfo, openMasterKey } from "./key/key-file.ts";
+import type { ScryptParameters } from "./key/scrypt.ts";
+import { RepositoryLock } from "./lock/repository-lock.ts";
+import { decodeUnpacked, encodeUnpacked } from "./unpacked-file.ts";
+
+export interface OpenOptions {
+  readonly password: Uint8Array;
+  /** Folder that holds the caches of all repositories; undefined: no cache. */
+  readonly cacheRoot?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+const configHandle = { type: "config", name: "" } as const;
+
+export class Repository {
+  readonly store: ObjectStore;
+  readonly config: RepositoryConfig;
+  readonly masterKey: MasterKey;
+  readonly sealer: Sealer;
+  readonly cache: MetadataCache | undefined;
+  /** The key file that the password opened. */
+  readonly key: KeyInfo;
+  #table: BlobTable | undefined;
+  #indexFiles: readonly string[] = [];
+  #loader: BlobLoader | undefined;
+
+  private constructor(parts: {
+    store: ObjectStore;
+    config: RepositoryConfig;
+    masterKey: MasterKey;
+    sealer: Sealer;
+    cache: MetadataCache | undefined;
+    key: KeyInfo;
+  }) {
+    this.store = parts.store;
+    this.config = parts.config;
+    this.masterKey = parts.masterKey;
+    this.sealer = parts.sealer;
+    this.cache = parts.cache;
+    this.key = parts.key;
+  }
+
+  /**
+   * Makes a new repository of format 2 in an empty place. A creation that was cut off after its key file is
+   * completed if the password opens that key; any other content rejects with REPOSITORY_EXISTS.
+   */
+  static async init(
+    store: ObjectStore,
+    options: OpenOptions & { scrypt?: ScryptParameters },
+  ): Promise<Repository> {
+    const { password, signal } = options;
+    await store.create(signal);
+    if ((await store.stat(configHandle, signal)) !== undefined) throw exists(store, "config");
+    for (const type of ["snapshots", "index", "data"] as const)
+      if (await hasAny(store, type, signal)) throw exists(store, type);
+    if (await hasAny(store, "keys", signal)) await refuseForeignKey(store, password, signal);
+    else await addKey(store, generateMasterKey(), password, signal, options.scrypt);
+    const { master } = await openMasterKey(store, password, signal);
+    const sealed = encodeConfig(new Sealer(master), generateConfig());
+    await store.save(configHandle, sealed, signal);
+    return await Repository.open(store, options);
+  }
+
+  /** Opens a repository: REPOSITORY_MISSING, WRONG_PASSWORD, KEY_UNUSABLE, REPOSITORY_DAMAGED or REPOSITORY_UNSUPPORTED. */
+  static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
+    const { password, signal } = options;
+    const size = await store.stat(configHandle, signal);
+    if (size === undefined)
+      throw new BackstayError("REPOSITORY_MISSING", { repository: store.location });
+    if (size > 1024 * 1024)
+      throw new BackstayError("REPOSITORY_DAMAGED", { file: "config", problem: "it is too large" });
+    const stored = await store.load(configHandle, undefined, signal);
+    const { master, info } = await openMasterKey(store, password, signal);
+    const sealer = new Sealer(master);
+    const config = decodeConfig(sealer, stored);
+    const cache =
+      options.cacheRoot === undefined
+        ? undefined
+        : await MetadataCache.open(options.cacheRoot, config.id);
+    return new Repository({ store, config, masterKey: master, sealer, cache, key: info });
+  }
+
+  get id(): string {
+    return this.config.id;
+  }
+
+  get version(): 1 | 2 {
+    return this.config.version;
+  }
+
+  /** REPOSITORY_UNSUPPORTED if this repository is only read. */
+  assertWritable(): void {
+    if (this.version === 1)
+      throw new BackstayError("REPOSITORY_UNSUPPORTED", {
+        version: 1,
+        problem: "format 1 is read only here; `restic migrate upgrade_repo_v2` makes it format 2",
+      });
+  }
+
+  /** The blobs of all index files; `loadIndex` must have been called. */
+  get blobs(): BlobTable {
+    if (this.#table === undefined)
+      throw new BackstayError("INTERNAL", { problem: "the index is not loaded" });
+    return this.#table;
+  }
+
+  /** Hex ids of the index files in `blobs`. */
+  get indexFiles(): readonly string[] {
+    return this.#indexFiles;
+  }
+
+  /** Loads the index. List snapshots before, or one that is finished meanwhile seems broken. */
+  async loadIndex(signal: AbortSignal): Promise<void> {
+    const { table, files } = await loadIndex(this, signal);
+    this.#table = table;
+    this.#indexFiles = files;
+    this.#loader = new BlobLoader(this.store, this.cache, table, this.sealer, this.masterKey);
+  }
+
+  /** Tells that `files` are stored and their blobs in the table, so that the next start need not decode them. */
+  async noteIndexFiles(files: readonly string[]): Promise<void> {
+    this.#indexFiles = [...this.#indexFiles, ...files];
+    await saveTable(this.cache, { table: this.blobs, files: this.#indexFiles });
+  }
+
+  /** The JSON bytes of the tree whose id stands at `ids[offset]`, checked. See `BlobLoader.load` for errors. */
+  async loadTree(ids: Uint8Array, signal: AbortSignal, offset = 0): Promise<Uint8Array> {
+    return await this.#blobLoader().load(ids, offset, true, signal);
+  }
+
+  /** The bytes of a data blob, checked. */
+  async loadBlob(ids: Uint8Array, signal: AbortSignal, offset = 0): Promise<Uint8Array> {
+    return await this.#blobLoader().load(ids, offset, false, signal);
+  }
+
+  /** The JSON of an index, snapshot or lock file; checks its name. Rejects as `ObjectStore.load`, or REPOSITORY_DAMAGED. */
+  async loadUnpacked(
+    type: "index" | "snapshots" | "locks",
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const kind = type === "locks" ? undefined : type;
+    const cached = kind === undefined ? undefined : await this.cache?.load(kind, name);
+    if (kind !== undefined && cached !== undefined) {
+      if (this.#isNamed(cached, name))
+        return decodeUnpacked(this.sealer, cached, `${type}/${name}`);
+      await this.cache?.remove(kind, name);
+    }
+    const stored = await this.store.load({ type, name }, undefined, signal);
+    if (!this.#isNamed(stored, name))
+      throw new BackstayError("REPOSITORY_DAMAGED", {
+        file: `${type}/${name}`,
+        problem: "its content is not what its name says",
+      });
+    if (kind === "snapshots") await this.cache?.save(kind, name, stored);
+    return decodeUnpacked(this.sealer, stored, `${type}/${name}`);
+  }
+
+  /** Stores a snapshot file; resolves with its hex id. */
+  async saveSnapshot(json: Uint8Array, signal: AbortSignal): Promise<string> {
+    const stored = encodeUnpacked(this.sealer, json, this.version);
+    const name = idToHex(sha256(this.sealer.codec, stored));
+    await this.store.save({ type: "snapshots", name }, stored, signal);
+    await this.cache?.save("snapshots", name, stored);
+    return name;
+  }
+
+  /** Takes the repository's lock; see `RepositoryLock.acquire`. */
+  async lock(options: {
+    exclusive: boolean;
+    waitMs: number;
+    signal: AbortSignal;
+  }): Promise<RepositoryLock> {
+    return await RepositoryLock.acquire(
+      { store: this.store, sealer: this.sealer, version: this.version },
+      options,
+    );
+  }
+
+  #isNamed(stored: Uint8Array, name: string): boolean {
+    return idToHex(sha256(this.sealer.codec, stored)) === name;
+  }
+
+  #blobLoader(): BlobLoader {
+    if (this.#loader === undefined)
+      throw new BackstayError("INTERNAL", { problem: "the index is not loaded" });
+    return this.#loader;
+  }
+}
+
+async function hasAny(store: ObjectStore, type: FileType, signal: AbortSignal): Promise<boolean> {
+  for await (const _ of store.list(type, signal)) return true;
+  return false;
+}
+
+async function refuseForeignKey(
+  store: ObjectStore,
+  password: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await openMasterKey(store, password, signal);
+  } catch (error) {
+    if (isBackstayError(error, "WRONG_PASSWORD") || isBackstayError(error, "KEY_UNUSABLE"))
+      throw exists(store, "keys");
+    throw error;
+  }
+}
+
+function exists(store: ObjectStore, found: string): BackstayError {
+  return new BackstayError("REPOSITORY_EXISTS", { repository: store.location, found });
+}

@@ -1,0 +1,185 @@
+/** The codec on OpenSSL and zstd functions of Node's executable, with contexts made once per thread. */
+import type { Codec, RunningSha256, SealCipher, SealKey } from "../ports/codec.ts";
+import { BufferAddresses } from "./buffer-address.ts";
+import { bindNodeExports, type NodeExports } from "./node-exports.ts";
+
+/** Size of OpenSSL's SHA256_CTX is 112 bytes; the rest is margin. */
+const sha256ContextBytes = 256;
+
+export class NativeCodec implements Codec {
+  readonly name = "native";
+  readonly #exports: NodeExports;
+  readonly #addresses = new BufferAddresses();
+  readonly #compressor: number;
+  readonly #decompressor: number;
+
+  /** Throws where the executable lacks a function. */
+  constructor() {
+    this.#exports = bindNodeExports();
+    this.#compressor = this.#exports.createCompressor();
+    this.#decompressor = this.#exports.createDecompressor();
+  }
+
+  sha256(src: Uint8Array, offset: number, length: number, out: Uint8Array, outOffset: number): void {
+    this.#exports.sha256(
+      this.#addresses.of(src, offset),
+      length,
+      this.#addresses.of(out, outOffset),
+    );
+  }
+
+  startSha256(): RunningSha256 {
+    const exports = this.#exports;
+    const addresses = this.#addresses;
+    const context = new Uint8Array(sha256ContextBytes);
+    exports.sha256Init(addresses.of(context, 0));
+    return {
+      update: (src, offset, length) => {
+        exports.sha256Update(addresses.of(context, 0), addresses.of(src, offset), length);
+      },
+      finish: (out, outOffset) => {
+        exports.sha256Final(addresses.of(out, outOffset), addresses.of(context, 0));
+      },
+    };
+  }
+
+  compress(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    capacity: number,
+    level: number,
+  ): number {
+    const written = this.#exports.compress(
+      this.#compressor,
+      this.#addresses.of(dst, dstOffset),
+      capacity,
+      this.#addresses.of(src, offset),
+      length,
+      level,
+    );
+    return isZstdError(written) ? -1 : written;
+  }
+
+  decompress(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    capacity: number,
+  ): number {
+    const written = this.#exports.decompress(
+      this.#decompressor,
+      this.#addresses.of(dst, dstOffset),
+      capacity,
+      this.#addresses.of(src, offset),
+      length,
+    );
+    return isZstdError(written) ? -1 : written;
+  }
+
+  openCipher(key: SealKey): SealCipher {
+    return new NativeCipher(this.#exports, this.#addresses, key);
+  }
+}
+
+/** zstd reports errors as -1 … -120 cast to size_t (ZSTD_isError); signed here, hence negative. */
+function isZstdError(result: number): boolean {
+  return result < 0;
+}
+
+/** Layout of a cipher's scratch memory. */
+const scratchAt = { polyKey: 0, mac: 32, written: 48, iv: 64, key: 80, polyContext: 128 } as const;
+
+class NativeCipher implements SealCipher {
+  readonly #exports: NodeExports;
+  readonly #addresses: BufferAddresses;
+  readonly #scratch: Uint8Array;
+  readonly #scratchAddress: number;
+  readonly #ctr: number;
+  readonly #ecb: number;
+
+  constructor(exports: NodeExports, addresses: BufferAddresses, key: SealKey) {
+    this.#exports = exports;
+    this.#addresses = addresses;
+    const scratch = new Uint8Array(scratchAt.polyContext + exports.poly1305ContextSize() + 64);
+    this.#scratch = scratch;
+    // Its own cache entry: the address must stay known whatever buffers pass through the shared one.
+    this.#scratchAddress = new BufferAddresses().of(scratch, 0);
+    const keyAddress = this.#scratchAddress + scratchAt.key;
+    this.#ctr = exports.cipherContextNew();
+    scratch.set(key.encrypt, scratchAt.key);
+    exports.encryptInit(this.#ctr, exports.aes256Ctr(), 0, keyAddress, this.#scratchAddress);
+    this.#ecb = exports.cipherContextNew();
+    scratch.set(key.macK, scratchAt.key);
+    exports.encryptInit(this.#ecb, exports.aes128Ecb(), 0, keyAddress, 0);
+    scratch.fill(0, scratchAt.key, scratchAt.polyContext);
+    scratch.set(key.macR, scratchAt.polyKey);
+  }
+
+  seal(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    iv: Uint8Array,
+    ivOffset: number,
+    dst: Uint8Array,
+    dstOffset: number,
+  ): void {
+    for (let i = 0; i < 16; i += 1) dst[dstOffset + i] = iv[ivOffset + i];
+    const target = this.#addresses.of(dst, dstOffset);
+    this.#crypt(this.#addresses.of(src, offset), length, target, target + 16);
+    this.#authenticate(target, length, target + 16 + length);
+  }
+
+  open(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    dst: Uint8Array,
+    dstOffset: number,
+  ): boolean {
+    const plainLength = length - 32;
+    if (plainLength < 0) return false;
+    const source = this.#addresses.of(src, offset);
+    this.#authenticate(source, plainLength, this.#scratchAddress + scratchAt.mac);
+    let difference = 0;
+    for (let i = 0; i < 16; i += 1)
+      difference |= this.#scratch[scratchAt.mac + i] ^ src[offset + 16 + plainLength + i];
+    if (difference !== 0) return false;
+    this.#crypt(source + 16, plainLength, source, this.#addresses.of(dst, dstOffset));
+    return true;
+  }
+
+  /** AES-256-CTR in either direction; `ivAddress` holds the first counter block. */
+  #crypt(source: number, length: number, ivAddress: number, target: number): void {
+    this.#exports.encryptInit(this.#ctr, 0, 0, 0, ivAddress);
+    if (length === 0) return;
+    this.#exports.encryptUpdate(
+      this.#ctr,
+      target,
+      this.#scratchAddress + scratchAt.written,
+      source,
+      length,
+    );
+  }
+
+  /** Poly1305-AES over the ciphertext that follows the IV at `message`. */
+  #authenticate(message: number, length: number, target: number): void {
+    const scratch = this.#scratchAddress;
+    this.#exports.encryptUpdate(
+      this.#ecb,
+      scratch + scratchAt.polyKey + 16,
+      scratch + scratchAt.written,
+      message,
+      16,
+    );
+    const context = scratch + scratchAt.polyContext;
+    this.#exports.poly1305Init(context, scratch + scratchAt.polyKey);
+    if (length > 0) this.#exports.poly1305Update(context, message + 16, length);
+    this.#exports.poly1305Final(context, target);
+  }
+}

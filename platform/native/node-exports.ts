@@ -1,0 +1,58 @@
+/**
+ * Functions of OpenSSL and zstd that Node's own executable exports. Pointers and sizes are plain
+ * numbers (addresses below 2^53). Signatures: OpenSSL 3 `EVP_EncryptInit(3)`, `SHA256(3)`, crypto/poly1305.h; zstd.h.
+ */
+import koffi from "koffi";
+
+type Call = (...args: number[]) => number;
+
+export interface NodeExports {
+  readonly sha256: Call;
+  readonly sha256Init: Call;
+  readonly sha256Update: Call;
+  readonly sha256Final: Call;
+  readonly cipherContextNew: Call;
+  readonly encryptInit: Call;
+  readonly encryptUpdate: Call;
+  readonly aes256Ctr: Call;
+  readonly aes128Ecb: Call;
+  readonly poly1305ContextSize: Call;
+  readonly poly1305Init: Call;
+  readonly poly1305Update: Call;
+  readonly poly1305Final: Call;
+  readonly createCompressor: Call;
+  readonly compress: Call;
+  readonly createDecompressor: Call;
+  readonly decompress: Call;
+  readonly isError: Call;
+  readonly compressBound: Call;
+}
+
+/** Binds the functions; throws where the executable does not export them. */
+export function bindNodeExports(): NodeExports {
+  const executable = koffi.load(null);
+  const pointer = "int64";
+  const bind = (name: string, result: string, parameters: string[]): Call =>
+    executable.func(name, result, parameters) as unknown as Call;
+  return {
+    sha256: bind("SHA256", pointer, [pointer, pointer, pointer]),
+    sha256Init: bind("SHA256_Init", "int", [pointer]),
+    sha256Update: bind("SHA256_Update", "int", [pointer, pointer, pointer]),
+    sha256Final: bind("SHA256_Final", "int", [pointer, pointer]),
+    cipherContextNew: bind("EVP_CIPHER_CTX_new", pointer, []),
+    encryptInit: bind("EVP_EncryptInit_ex", "int", [pointer, pointer, pointer, pointer, pointer]),
+    encryptUpdate: bind("EVP_EncryptUpdate", "int", [pointer, pointer, pointer, pointer, "int"]),
+    aes256Ctr: bind("EVP_aes_256_ctr", pointer, []),
+    aes128Ecb: bind("EVP_aes_128_ecb", pointer, []),
+    poly1305ContextSize: bind("Poly1305_ctx_size", pointer, []),
+    poly1305Init: bind("Poly1305_Init", "void", [pointer, pointer]),
+    poly1305Update: bind("Poly1305_Update", "void", [pointer, pointer, pointer]),
+    poly1305Final: bind("Poly1305_Final", "void", [pointer, pointer]),
+    createCompressor: bind("ZSTD_createCCtx", pointer, []),
+    compress: bind("ZSTD_compressCCtx", pointer, [pointer, pointer, pointer, pointer, pointer, "int"]),
+    createDecompressor: bind("ZSTD_createDCtx", pointer, []),
+    decompress: bind("ZSTD_decompressDCtx", pointer, [pointer, pointer, pointer, pointer, pointer]),
+    isError: bind("ZSTD_isError", "int", [pointer]),
+    compressBound: bind("ZSTD_compressBound", pointer, [pointer]),
+  };
+}

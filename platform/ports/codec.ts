@@ -1,0 +1,81 @@
+/**
+ * The byte crunching of sealing: SHA-256, zstd, AES-256-CTR with Poly1305-AES. Synchronous, one
+ * instance per thread. Two adapters give the same plaintext: `native/` calls the functions of Node's own
+ * executable with reused contexts, `node/` uses only documented interfaces.
+ *
+ * Sources and destinations are given as array, offset and length, so that nothing is allocated per call.
+ */
+export interface Codec {
+  readonly name: "native" | "portable";
+
+  /** Writes the 32-byte SHA-256 of `src[offset, offset + length)` to `out` at `outOffset`. */
+  sha256(src: Uint8Array, offset: number, length: number, out: Uint8Array, outOffset: number): void;
+
+  /** A SHA-256 over bytes that come in pieces. */
+  startSha256(): RunningSha256;
+
+  /**
+   * One zstd frame with content size, without checksum. Returns its length, or -1 if it would be longer than `capacity`.
+   * Levels are zstd's, -7 … 19.
+   */
+  compress(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    capacity: number,
+    level: number,
+  ): number;
+
+  /** Decodes zstd frames; returns the plain length, or -1 if they are damaged or hold more than `capacity` bytes. */
+  decompress(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    capacity: number,
+  ): number;
+
+  /** A cipher bound to one key; see `SealCipher`. */
+  openCipher(key: SealKey): SealCipher;
+}
+
+export interface RunningSha256 {
+  update(src: Uint8Array, offset: number, length: number): void;
+  /** Writes the digest; the object can't be used afterwards. */
+  finish(out: Uint8Array, outOffset: number): void;
+}
+
+/** The parts of a restic key: AES-256 key (32 bytes), Poly1305-AES `k` and `r` (16 bytes each). */
+export interface SealKey {
+  readonly encrypt: Uint8Array;
+  readonly macK: Uint8Array;
+  readonly macR: Uint8Array;
+}
+
+/** Bytes that sealing adds: 16 of IV before, 16 of MAC behind. */
+export const sealOverheadBytes = 32;
+
+export interface SealCipher {
+  /** Writes `IV ‖ ciphertext ‖ MAC` (`length + 32` bytes) with the given 16-byte IV, which must never repeat under one key. */
+  seal(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    iv: Uint8Array,
+    ivOffset: number,
+    dst: Uint8Array,
+    dstOffset: number,
+  ): void;
+
+  /** Checks the MAC and writes the `length - 32` plain bytes; false, with `dst` untouched, if the MAC is wrong. */
+  open(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    dst: Uint8Array,
+    dstOffset: number,
+  ): boolean;
+}
