@@ -12,7 +12,7 @@ const introduction = `# Errors
 Every failure that Backstay reports has a code. Codes are never renamed and never reused, so scripts may rely on them;
 texts may change. The command line shows the title, the facts of the case and the remedy; with \`--json\` the code too.
 
-This page is made from \`protocol/error-catalog.ts\` by \`node_modules/.bin/node test/architecture/write-error-page.ts\`;
+This page is made from \`protocol/error-catalog.ts\` by \`node_modules/.bin/node test/architecture/write-pages.ts\`;
 a test keeps the two the same.
 
 Exit codes of the command line: 0 done, 1 failed, 3 finished but some source data could not be read, 10 no repository,

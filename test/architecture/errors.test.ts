@@ -11,7 +11,7 @@ const entries = Object.entries<ErrorSpec>(errorCatalog);
 it("docs/errors.md describes exactly the codes of the catalogue", () => {
   const page = readText("docs/errors.md");
   const described = [...page.matchAll(/^## (.*)$/gm)].map((match) => match[1]);
-  const advice = "run node_modules/.bin/node test/architecture/write-error-page.ts";
+  const advice = "run node_modules/.bin/node test/architecture/write-pages.ts";
   expect(described, advice).toEqual(codes);
   expect(page === errorPage(), advice).toBe(true);
 });

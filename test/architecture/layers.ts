@@ -5,8 +5,7 @@
 import { isTestFile } from "./checkout.ts";
 import type { SourceFacts } from "./source-facts.ts";
 
-/** One row of the table. */
-export interface Layer {
+interface Layer {
   readonly name: string;
   /** Which files are in it. The first layer of the table that holds a file is its layer. */
   readonly holds: RegExp;
@@ -14,8 +13,9 @@ export interface Layer {
 }
 
 const ports = "platform/ports";
-const adapters = ["platform/node", "platform/native", "platform/linux", "platform/darwin"];
-const allAdapters = [...adapters, "platform/windows"];
+const adapters = ["listing", "node", "native", "linux", "darwin", "windows"].map(
+  (name) => `platform/${name}`,
+);
 const contracts = ["protocol", ports, "platform", "storage"];
 const repositoryUsers = [...contracts, "agent/patterns", "agent/repository"];
 
@@ -23,15 +23,19 @@ const repositoryUsers = [...contracts, "agent/patterns", "agent/repository"];
 export const layers: readonly Layer[] = [
   { name: "protocol", holds: /^protocol\//, mayImport: [] },
   { name: ports, holds: /^platform\/ports\//, mayImport: ["protocol"] },
-  { name: "platform/node", holds: /^platform\/node\//, mayImport: ["protocol", ports] },
-  { name: "platform/native", holds: /^platform\/native\//, mayImport: ["protocol", ports] },
+  { name: "platform/listing", holds: /^platform\/listing\//, mayImport: ["protocol", ports] },
+  ...["node", "native"].map((name) => ({
+    name: `platform/${name}`,
+    holds: new RegExp(`^platform/${name}/`),
+    mayImport: ["protocol", ports, "platform/listing"],
+  })),
   ...["linux", "darwin", "windows"].map((system) => ({
     name: `platform/${system}`,
     holds: new RegExp(`^platform/${system}/`),
-    mayImport: ["protocol", ports, "platform/node", "platform/native"],
+    mayImport: ["protocol", ports, "platform/listing", "platform/node", "platform/native"],
   })),
   { name: "platform/fake", holds: /^platform\/fake\//, mayImport: ["protocol", ports] },
-  { name: "platform", holds: /^platform\/[^/]+$/, mayImport: ["protocol", ports, ...allAdapters] },
+  { name: "platform", holds: /^platform\/[^/]+$/, mayImport: ["protocol", ports, ...adapters] },
   {
     name: "storage (composition)",
     holds: /^storage\/open-[^/]+$/,
@@ -69,7 +73,7 @@ export const layers: readonly Layer[] = [
 const forTests = [
   "protocol",
   ports,
-  ...allAdapters,
+  ...adapters,
   "platform",
   "platform/fake",
   "storage",
@@ -78,10 +82,13 @@ const forTests = [
   "test",
 ];
 
-/** The row of a layer in the table of docs/architecture.md. */
-export function layerRow({ name, mayImport }: Layer): string {
-  const targets = mayImport.map((target) => (target === "*" ? "everything" : `\`${target}\``));
-  return `| \`${name}\` | ${targets.length === 0 ? "nothing" : targets.join(", ")} |`;
+/** The table of docs/architecture.md. */
+export function layerTable(): string {
+  const rows = layers.map(({ name, mayImport }) => {
+    const targets = mayImport.map((target) => (target === "*" ? "everything" : `\`${target}\``));
+    return `| \`${name}\` | ${targets.length === 0 ? "nothing" : targets.join(", ")} |`;
+  });
+  return ["| layer | may import |", "| --- | --- |", ...rows].join("\n");
 }
 
 /** The name of a file's layer, or undefined if it is in none. */
