@@ -11,4 +11,4 @@ function write(file: string, text: string): void {
 
 write("docs/errors.md", errorPage());
 const page = readText("docs/architecture.md");
-write("docs/architecture.md", page.replace(/^\| layer \|[^]*?(?=\n\n)/m, layerTable()));
+write("docs/architecture.md", page.replace(/^\| layer \|[\s\S]*?(?=\n\n)/m, layerTable()));
