@@ -6,52 +6,50 @@ import {
   FileError,
   type SourceDirectory,
 } from "../ports/source-files.ts";
-import type { DirectoryReader } from "./directory-reader.ts";
-import { type EntryCalls, joinPath } from "./entry-calls.ts";
+import { joinPath } from "./entry-path.ts";
 import { currentDirectory, libc, openFlags } from "./libc.ts";
 import { tryOpen } from "./open-descriptor.ts";
+import type { ReadingCalls } from "./reading-calls.ts";
 
 export class LinuxSourceDirectory implements SourceDirectory {
   readonly path: Uint8Array;
   readonly token: DirectoryToken;
-  readonly #entries: EntryCalls;
-  readonly #reader: DirectoryReader;
+  readonly #calls: ReadingCalls;
   #descriptor: number;
   #isListed = false;
 
   /** Takes over `descriptor`. */
-  constructor(descriptor: number, path: Uint8Array, entries: EntryCalls, reader: DirectoryReader) {
+  constructor(descriptor: number, path: Uint8Array, calls: ReadingCalls) {
     this.path = path;
     this.token = { descriptor, path };
     this.#descriptor = descriptor;
-    this.#entries = entries;
-    this.#reader = reader;
+    this.#calls = calls;
   }
 
   list(): DirectoryListing {
     const isFirst = !this.#isListed;
     this.#isListed = true;
-    return this.#reader.list(this.#descriptor, isFirst, this.path);
+    return this.#calls.directories.list(this.#descriptor, isFirst, this.path);
   }
 
   stat(name: Uint8Array | undefined, record: Uint8Array, offset: number): void {
-    this.#entries.stat(this.#descriptor, name, this.path, record, offset);
+    this.#calls.entries.stat(this.#descriptor, name, this.path, record, offset);
   }
 
   readLink(name: Uint8Array): Uint8Array {
-    return this.#entries.readLink(this.#descriptor, name, this.path);
+    return this.#calls.entries.readLink(this.#descriptor, name, this.path);
   }
 
   extendedAttributes(name: Uint8Array | undefined): ExtendedAttribute[] {
     return name === undefined
-      ? this.#entries.attributesOfDescriptor(this.#descriptor, this.path, undefined)
-      : this.#entries.attributesOfEntry(this.#descriptor, name, this.path);
+      ? this.#calls.attributes.ofDescriptor(this.#descriptor, this.path, undefined)
+      : this.#calls.attributes.ofEntry(this.#descriptor, name, this.path);
   }
 
   openDirectory(name: Uint8Array): SourceDirectory {
     const path = joinPath(this.path, name);
-    const descriptor = openDirectoryDescriptor(this.#entries, this.#descriptor, name, path);
-    return new LinuxSourceDirectory(descriptor, path, this.#entries, this.#reader);
+    const descriptor = openDirectoryDescriptor(this.#calls, this.#descriptor, name, path);
+    return new LinuxSourceDirectory(descriptor, path, this.#calls);
   }
 
   close(): void {
@@ -63,22 +61,18 @@ export class LinuxSourceDirectory implements SourceDirectory {
 }
 
 /** Opens the directory at `path`, as given: a symlink as its last component is refused. */
-export function openLinuxDirectory(
-  path: Uint8Array,
-  entries: EntryCalls,
-  reader: DirectoryReader,
-): SourceDirectory {
-  const descriptor = openDirectoryDescriptor(entries, currentDirectory, path, path);
-  return new LinuxSourceDirectory(descriptor, path, entries, reader);
+export function openLinuxDirectory(path: Uint8Array, calls: ReadingCalls): SourceDirectory {
+  const descriptor = openDirectoryDescriptor(calls, currentDirectory, path, path);
+  return new LinuxSourceDirectory(descriptor, path, calls);
 }
 
 function openDirectoryDescriptor(
-  entries: EntryCalls,
+  calls: ReadingCalls,
   parent: number,
   name: Uint8Array,
   path: Uint8Array,
 ): number {
-  const address = entries.path.write(name);
+  const address = calls.entries.path.write(name);
   const opened = tryOpen(parent, address, openFlags.directory | openFlags.noFollow);
   if (typeof opened === "string") {
     throw new FileError(opened, "openat", Buffer.from(path).toString());

@@ -1,8 +1,9 @@
 /** An open regular file on Linux. */
 import type { ExtendedAttribute, FileExtent, SourceFile } from "../ports/source-files.ts";
-import { type EntryCalls, fileError } from "./entry-calls.ts";
+import { fileError } from "./entry-path.ts";
 import { lastErrorName, libc, seekWhence } from "./libc.ts";
 import { addressOf } from "./native-memory.ts";
+import type { ReadingCalls } from "./reading-calls.ts";
 import { decodeStatx } from "./stat-decoder.ts";
 
 /** A read that a file system answers with EAGAIN although nothing can be waited for. */
@@ -10,25 +11,25 @@ const readAttempts = 10;
 
 export class LinuxSourceFile implements SourceFile {
   readonly #libc = libc();
-  readonly #entries: EntryCalls;
+  readonly #calls: ReadingCalls;
   readonly #directoryPath: Uint8Array;
   readonly #name: Uint8Array;
   #descriptor: number;
   /** The answer of statx that described this file when it was opened, -1 once it is of no more use. */
   #openingAnswer: number;
 
-  /** Takes over `descriptor`, which `entries` has just been asked about. */
+  /** Takes over `descriptor`, which statx has just been asked about. */
   constructor(
     descriptor: number,
-    entries: EntryCalls,
+    calls: ReadingCalls,
     directoryPath: Uint8Array,
     name: Uint8Array,
   ) {
     this.#descriptor = descriptor;
-    this.#entries = entries;
+    this.#calls = calls;
     this.#directoryPath = directoryPath;
     this.#name = name.slice();
-    this.#openingAnswer = entries.answers;
+    this.#openingAnswer = calls.entries.answers;
   }
 
   read(buffer: Uint8Array, offset: number, length: number, position: number): number {
@@ -62,7 +63,7 @@ export class LinuxSourceFile implements SourceFile {
   }
 
   stat(record: Uint8Array, offset: number): void {
-    const entries = this.#entries;
+    const { entries } = this.#calls;
     if (this.#openingAnswer === entries.answers) {
       decodeStatx(entries.statx, record, offset);
     } else {
@@ -73,7 +74,7 @@ export class LinuxSourceFile implements SourceFile {
   }
 
   extendedAttributes(): ExtendedAttribute[] {
-    return this.#entries.attributesOfDescriptor(this.#descriptor, this.#directoryPath, this.#name);
+    return this.#calls.attributes.ofDescriptor(this.#descriptor, this.#directoryPath, this.#name);
   }
 
   extentAt(offset: number, end: number): FileExtent {
