@@ -1,5 +1,6 @@
 /** Dependencies: few, pinned, each with a reason; and one version of Node wherever a version is named. */
 import { expect, it } from "vitest";
+import { completed, missingEntries } from "../../installers/checkout/complete-lockfile.mjs";
 import { runtimePackages } from "../../installers/checkout/pinned-node.mjs";
 import { readText } from "./checkout.ts";
 
@@ -13,7 +14,7 @@ interface Manifest {
 
 interface Lockfile {
   readonly packages: Readonly<
-    Record<string, { version?: string; integrity?: string; hasInstallScript?: boolean }>
+    Record<string, { version?: string; integrity?: string; dev?: boolean; optional?: boolean }>
   >;
 }
 
@@ -43,7 +44,32 @@ it("each dependency is pinned to one version, the one in the lockfile, with its 
   }
   const locked = Object.entries(lockfile.packages).filter(([place]) => place !== "");
   expect(locked.length).toBeGreaterThan(50);
-  expect(locked.filter(([, { integrity }]) => integrity === undefined)).toEqual([]);
+  const unchecked = locked.filter(([, { integrity }]) => integrity === undefined);
+  expect(unchecked.filter(([, { dev, optional }]) => dev !== true || optional !== true)).toEqual(
+    [],
+  );
+});
+
+it("the lockfile is complete, so that `npm ci` takes it on every system", () => {
+  const advice = "run node installers/checkout/complete-lockfile.mjs";
+  expect(missingEntries(lockfile.packages), advice).toEqual([]);
+});
+
+it("what a lockfile lacks is found and added where npm looks for it", () => {
+  const optionalDependencies = { "@a/darwin-arm64": "1.0.0", "@a/linux-x64-musl": "1.0.0" };
+  const packages = {
+    "": {},
+    "node_modules/a": { version: "1.0.0", dev: true, optionalDependencies },
+    "node_modules/@a/darwin-arm64": { version: "0.9.0" },
+  };
+  const added = { version: "1.0.0", dev: true, optional: true };
+  const result = completed({ packages }) as Lockfile;
+  expect(result.packages).toEqual({
+    ...packages,
+    "node_modules/@a/linux-x64-musl": { ...added, cpu: ["x64"], os: ["linux"], libc: ["musl"] },
+    "node_modules/a/node_modules/@a/darwin-arm64": { ...added, cpu: ["arm64"], os: ["darwin"] },
+  });
+  expect(missingEntries(result.packages)).toEqual([]);
 });
 
 it("Node has one version in every place", () => {
