@@ -3,43 +3,80 @@ import { NativeCodec } from "./native/native-codec.ts";
 import { PortableCodec } from "./node/portable-codec.ts";
 import type { Codec } from "./ports/codec.ts";
 
-/** Never fails: a native codec that is absent or gives another answer than expected is left alone. */
+let opened: Codec | undefined;
+
+/**
+ * The codec of this thread, always the same one: its contexts are native memory that nobody gives back.
+ * Never fails: a native codec that is absent or gives another answer than expected is left alone.
+ */
 export function openCodec(): Codec {
+  opened ??= chooseCodec();
+  return opened;
+}
+
+function chooseCodec(): Codec {
   try {
     const native = new NativeCodec();
-    if (agrees(native, new PortableCodec())) return native;
+    if (codecsAgree(native, new PortableCodec())) return native;
   } catch {
     // An executable without these exports: the portable codec does the same work.
   }
   return new PortableCodec();
 }
 
-/** One round through each function, in both directions, against the other codec. */
-function agrees(native: Codec, portable: Codec): boolean {
+/** True if `tried` gives the same as `trusted` in one round through each function, in both directions. */
+export function codecsAgree(tried: Codec, trusted: Codec): boolean {
   const plain = new Uint8Array(1000).map((_, i) => (i * i) >> 3);
+  return (
+    digestsAgree(tried, trusted, plain) &&
+    ciphersAgree(tried, trusted, plain) &&
+    framesAgree(tried, trusted, plain)
+  );
+}
+
+function digestsAgree(tried: Codec, trusted: Codec, plain: Uint8Array): boolean {
+  const [expected, whole, pieces] = [0, 1, 2].map(() => new Uint8Array(32));
+  trusted.sha256(plain, 0, 1000, expected, 0);
+  tried.sha256(plain, 0, 1000, whole, 0);
+  const running = tried.startSha256();
+  running.update(plain, 0, 300);
+  running.update(plain, 300, 700);
+  running.finish(pieces, 0);
+  return areSame(whole, expected) && areSame(pieces, expected);
+}
+
+function ciphersAgree(tried: Codec, trusted: Codec, plain: Uint8Array): boolean {
   const key = {
     encrypt: plain.slice(100, 132),
     macK: plain.slice(200, 216),
     macR: plain.slice(300, 316),
   };
-  const sealed = [new Uint8Array(1032), new Uint8Array(1032)];
-  const frames = [new Uint8Array(2000), new Uint8Array(2000)];
+  const [expected, sealed] = [0, 1].map(() => new Uint8Array(1032));
   const opened = new Uint8Array(1000);
-  const digests = [new Uint8Array(32), new Uint8Array(32)];
-  const codecs = [native, portable];
-  for (const [i, codec] of codecs.entries()) {
-    codec.sha256(plain, 0, 1000, digests[i], 0);
-    codec.openCipher(key).seal(plain, 0, 1000, plain, 40, sealed[i], 0);
-  }
-  const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-  if (!same(digests[0], digests[1]) || !same(sealed[0], sealed[1])) return false;
-  if (!native.openCipher(key).open(sealed[1], 0, 1032, opened, 0) || !same(opened, plain))
-    return false;
-  for (const [i, codec] of codecs.entries()) {
-    const length = codec.compress(plain, 0, 1000, frames[i], 0, 2000, 3);
-    opened.fill(0);
-    const back = codecs[1 - i].decompress(frames[i], 0, length, opened, 0, 1000);
-    if (back !== 1000 || !same(opened, plain)) return false;
+  trusted.openCipher(key).seal(plain, 0, 1000, plain, 40, expected, 0);
+  const cipher = tried.openCipher(key);
+  cipher.seal(plain, 0, 1000, plain, 40, sealed, 0);
+  if (!areSame(sealed, expected)) return false;
+  if (!cipher.open(expected, 0, 1032, opened, 0) || !areSame(opened, plain)) return false;
+  expected[500] ^= 1;
+  return !cipher.open(expected, 0, 1032, opened, 0);
+}
+
+function framesAgree(tried: Codec, trusted: Codec, plain: Uint8Array): boolean {
+  const frame = new Uint8Array(2000);
+  for (const [from, to] of [
+    [tried, trusted],
+    [trusted, tried],
+  ]) {
+    const opened = new Uint8Array(1000);
+    const length = from.compress(plain, 0, 1000, frame, 0, 2000, 3);
+    if (length < 0 || to.decompress(frame, 0, length, opened, 0, 1000) !== 1000) return false;
+    if (!areSame(opened, plain) || to.decompress(frame, 0, length, opened, 0, 999) !== -1)
+      return false;
   }
   return true;
+}
+
+function areSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }

@@ -1,30 +1,53 @@
 /** Memory addresses of array buffers, for calls that take pointers as plain numbers. */
 import koffi from "koffi";
 
-/** Remembers the addresses of the buffers used last: asking costs more than the calls it is for. */
-export class BufferAddresses {
-  readonly #buffers: (ArrayBufferLike | undefined)[] = new Array(8).fill(undefined);
-  readonly #bases = new Float64Array(8);
-  #next = 0;
+const slots = 8;
+/** Buffers above this share two slots of their own, so that few of them are kept alive from here. */
+const largeBytes = 1024 * 1024;
+const largeSlots = 2;
+/** Larger ones are not remembered at all: calls on them take so long that asking costs nothing. */
+const rememberedBytesMax = 64 * 1024 * 1024;
 
-  /** Address of `bytes[offset]`. Valid while the buffer lives and is not transferred away. */
+/**
+ * Remembers the addresses of the buffers used last: asking takes as long as a short call. What it
+ * remembers stays alive, so an address can't be given to another buffer meanwhile; a buffer that was
+ * transferred away has views without length, which `of` refuses.
+ */
+export class BufferAddresses {
+  readonly #buffers: (ArrayBufferLike | undefined)[] = new Array(slots + largeSlots).fill(
+    undefined,
+  );
+  readonly #bases = new Float64Array(slots + largeSlots);
+  #next = 0;
+  #nextLarge = 0;
+
+  /**
+   * Address of `bytes[offset]`, or 0 if `bytes` has no bytes (detached arrays have none). Valid until the
+   * caller lets go of the buffer or transfers it.
+   */
   of(bytes: Uint8Array, offset: number): number {
+    if (bytes.length === 0) return 0;
     const buffer = bytes.buffer;
     const buffers = this.#buffers;
-    for (let i = 0; i < 8; i += 1) {
+    for (let i = 0; i < slots + largeSlots; i += 1) {
       if (buffers[i] === buffer) return this.#bases[i] + bytes.byteOffset + offset;
     }
-    if (buffer.byteLength === 0) return 0;
     const base = Number(koffi.address(new Uint8Array(buffer)));
-    this.#buffers[this.#next] = buffer;
-    this.#bases[this.#next] = base;
-    this.#next = (this.#next + 1) & 7;
+    if (buffer.byteLength <= rememberedBytesMax) {
+      const slot = buffer.byteLength > largeBytes ? this.#largeSlot() : this.#slot();
+      buffers[slot] = buffer;
+      this.#bases[slot] = base;
+    }
     return base + bytes.byteOffset + offset;
   }
 
-  /** Forgets a buffer that is about to be transferred. */
-  forget(buffer: ArrayBufferLike): void {
-    const at = this.#buffers.indexOf(buffer);
-    if (at >= 0) this.#buffers[at] = undefined;
+  #slot(): number {
+    this.#next = (this.#next + 1) % slots;
+    return this.#next;
+  }
+
+  #largeSlot(): number {
+    this.#nextLarge = (this.#nextLarge + 1) % largeSlots;
+    return slots + this.#nextLarge;
   }
 }

@@ -1,5 +1,13 @@
 /** The codec on OpenSSL and zstd functions of Node's executable, with contexts made once per thread. */
-import type { Codec, RunningSha256, SealCipher, SealKey } from "../ports/codec.ts";
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import {
+  assertWithin,
+  type Codec,
+  type RunningSha256,
+  type SealCipher,
+  type SealKey,
+  sealOverheadBytes,
+} from "../ports/codec.ts";
 import { BufferAddresses } from "./buffer-address.ts";
 import { bindNodeExports, type NodeExports } from "./node-exports.ts";
 
@@ -20,7 +28,15 @@ export class NativeCodec implements Codec {
     this.#decompressor = this.#exports.createDecompressor();
   }
 
-  sha256(src: Uint8Array, offset: number, length: number, out: Uint8Array, outOffset: number): void {
+  sha256(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    out: Uint8Array,
+    outOffset: number,
+  ): void {
+    assertWithin(src, offset, length);
+    assertWithin(out, outOffset, 32);
     this.#exports.sha256(
       this.#addresses.of(src, offset),
       length,
@@ -35,9 +51,11 @@ export class NativeCodec implements Codec {
     exports.sha256Init(addresses.of(context, 0));
     return {
       update: (src, offset, length) => {
+        assertWithin(src, offset, length);
         exports.sha256Update(addresses.of(context, 0), addresses.of(src, offset), length);
       },
       finish: (out, outOffset) => {
+        assertWithin(out, outOffset, 32);
         exports.sha256Final(addresses.of(out, outOffset), addresses.of(context, 0));
       },
     };
@@ -52,6 +70,8 @@ export class NativeCodec implements Codec {
     capacity: number,
     level: number,
   ): number {
+    assertWithin(src, offset, length);
+    assertWithin(dst, dstOffset, capacity);
     const written = this.#exports.compress(
       this.#compressor,
       this.#addresses.of(dst, dstOffset),
@@ -71,6 +91,8 @@ export class NativeCodec implements Codec {
     dstOffset: number,
     capacity: number,
   ): number {
+    assertWithin(src, offset, length);
+    assertWithin(dst, dstOffset, capacity);
     const written = this.#exports.decompress(
       this.#decompressor,
       this.#addresses.of(dst, dstOffset),
@@ -89,6 +111,11 @@ export class NativeCodec implements Codec {
 /** zstd reports errors as -1 … -120 cast to size_t (ZSTD_isError); signed here, hence negative. */
 function isZstdError(result: number): boolean {
   return result < 0;
+}
+
+/** OpenSSL answers 1; anything else would leave plain or old bytes where sealed ones belong. */
+function assertDone(result: number): void {
+  if (result !== 1) throw new BackstayError("INTERNAL", { problem: "OpenSSL refused to encrypt" });
 }
 
 /** Layout of a cipher's scratch memory. */
@@ -112,10 +139,12 @@ class NativeCipher implements SealCipher {
     const keyAddress = this.#scratchAddress + scratchAt.key;
     this.#ctr = exports.cipherContextNew();
     scratch.set(key.encrypt, scratchAt.key);
-    exports.encryptInit(this.#ctr, exports.aes256Ctr(), 0, keyAddress, this.#scratchAddress);
+    assertDone(
+      exports.encryptInit(this.#ctr, exports.aes256Ctr(), 0, keyAddress, this.#scratchAddress),
+    );
     this.#ecb = exports.cipherContextNew();
     scratch.set(key.macK, scratchAt.key);
-    exports.encryptInit(this.#ecb, exports.aes128Ecb(), 0, keyAddress, 0);
+    assertDone(exports.encryptInit(this.#ecb, exports.aes128Ecb(), 0, keyAddress, 0));
     scratch.fill(0, scratchAt.key, scratchAt.polyContext);
     scratch.set(key.macR, scratchAt.polyKey);
   }
@@ -129,6 +158,9 @@ class NativeCipher implements SealCipher {
     dst: Uint8Array,
     dstOffset: number,
   ): void {
+    assertWithin(src, offset, length);
+    assertWithin(iv, ivOffset, 16);
+    assertWithin(dst, dstOffset, length + sealOverheadBytes);
     for (let i = 0; i < 16; i += 1) dst[dstOffset + i] = iv[ivOffset + i];
     const target = this.#addresses.of(dst, dstOffset);
     this.#crypt(this.#addresses.of(src, offset), length, target, target + 16);
@@ -142,8 +174,10 @@ class NativeCipher implements SealCipher {
     dst: Uint8Array,
     dstOffset: number,
   ): boolean {
-    const plainLength = length - 32;
+    const plainLength = length - sealOverheadBytes;
+    assertWithin(src, offset, length);
     if (plainLength < 0) return false;
+    assertWithin(dst, dstOffset, plainLength);
     const source = this.#addresses.of(src, offset);
     this.#authenticate(source, plainLength, this.#scratchAddress + scratchAt.mac);
     let difference = 0;
@@ -156,27 +190,19 @@ class NativeCipher implements SealCipher {
 
   /** AES-256-CTR in either direction; `ivAddress` holds the first counter block. */
   #crypt(source: number, length: number, ivAddress: number, target: number): void {
-    this.#exports.encryptInit(this.#ctr, 0, 0, 0, ivAddress);
+    const { encryptInit, encryptUpdate } = this.#exports;
+    assertDone(encryptInit(this.#ctr, 0, 0, 0, ivAddress));
     if (length === 0) return;
-    this.#exports.encryptUpdate(
-      this.#ctr,
-      target,
-      this.#scratchAddress + scratchAt.written,
-      source,
-      length,
-    );
+    const written = this.#scratchAddress + scratchAt.written;
+    assertDone(encryptUpdate(this.#ctr, target, written, source, length));
   }
 
   /** Poly1305-AES over the ciphertext that follows the IV at `message`. */
   #authenticate(message: number, length: number, target: number): void {
     const scratch = this.#scratchAddress;
-    this.#exports.encryptUpdate(
-      this.#ecb,
-      scratch + scratchAt.polyKey + 16,
-      scratch + scratchAt.written,
-      message,
-      16,
-    );
+    const nonce = scratch + scratchAt.polyKey + 16;
+    const written = scratch + scratchAt.written;
+    assertDone(this.#exports.encryptUpdate(this.#ecb, nonce, written, message, 16));
     const context = scratch + scratchAt.polyContext;
     this.#exports.poly1305Init(context, scratch + scratchAt.polyKey);
     if (length > 0) this.#exports.poly1305Update(context, message + 16, length);

@@ -24,8 +24,6 @@ export interface NodeExports {
   readonly compress: Call;
   readonly createDecompressor: Call;
   readonly decompress: Call;
-  readonly isError: Call;
-  readonly compressBound: Call;
 }
 
 /** Binds the functions; throws where the executable does not export them. */
@@ -49,10 +47,15 @@ export function bindNodeExports(): NodeExports {
     poly1305Update: bind("Poly1305_Update", "void", [pointer, pointer, pointer]),
     poly1305Final: bind("Poly1305_Final", "void", [pointer, pointer]),
     createCompressor: bind("ZSTD_createCCtx", pointer, []),
-    compress: bind("ZSTD_compressCCtx", pointer, [pointer, pointer, pointer, pointer, pointer, "int"]),
+    compress: bind("ZSTD_compressCCtx", pointer, [
+      pointer,
+      pointer,
+      pointer,
+      pointer,
+      pointer,
+      "int",
+    ]),
     createDecompressor: bind("ZSTD_createDCtx", pointer, []),
     decompress: bind("ZSTD_decompressDCtx", pointer, [pointer, pointer, pointer, pointer, pointer]),
-    isError: bind("ZSTD_isError", "int", [pointer]),
-    compressBound: bind("ZSTD_compressBound", pointer, [pointer]),
   };
 }

@@ -2,12 +2,30 @@
 import { createCipheriv, createHash, hash } from "node:crypto";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import sodium from "sodium-native";
-import type { Codec, RunningSha256, SealCipher, SealKey } from "../ports/codec.ts";
+import {
+  assertWithin,
+  type Codec,
+  type RunningSha256,
+  type SealCipher,
+  type SealKey,
+  sealOverheadBytes,
+} from "../ports/codec.ts";
+
+/** Windows of up to 512 MiB, as restic reads them. */
+const windowLogMax = 29;
 
 export class PortableCodec implements Codec {
   readonly name = "portable";
 
-  sha256(src: Uint8Array, offset: number, length: number, out: Uint8Array, outOffset: number): void {
+  sha256(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    out: Uint8Array,
+    outOffset: number,
+  ): void {
+    assertWithin(src, offset, length);
+    assertWithin(out, outOffset, 32);
     out.set(hash("sha256", src.subarray(offset, offset + length), "buffer"), outOffset);
   }
 
@@ -15,9 +33,11 @@ export class PortableCodec implements Codec {
     const running = createHash("sha256");
     return {
       update: (src, offset, length) => {
+        assertWithin(src, offset, length);
         running.update(src.subarray(offset, offset + length));
       },
       finish: (out, outOffset) => {
+        assertWithin(out, outOffset, 32);
         out.set(running.digest(), outOffset);
       },
     };
@@ -32,6 +52,8 @@ export class PortableCodec implements Codec {
     capacity: number,
     level: number,
   ): number {
+    assertWithin(src, offset, length);
+    assertWithin(dst, dstOffset, capacity);
     const frame = zstdCompressSync(src.subarray(offset, offset + length), {
       params: {
         [constants.ZSTD_c_compressionLevel]: level,
@@ -53,12 +75,18 @@ export class PortableCodec implements Codec {
     dstOffset: number,
     capacity: number,
   ): number {
+    assertWithin(src, offset, length);
+    assertWithin(dst, dstOffset, capacity);
+    // No frames hold no bytes; zlib calls that a cut frame.
+    if (length === 0) return 0;
     try {
-      const plain = zstdDecompressSync(src.subarray(offset, offset + length), {
+      const { buffer: plain, engine } = zstdDecompressSync(src.subarray(offset, offset + length), {
         maxOutputLength: Math.max(1, capacity),
-        params: { [constants.ZSTD_d_windowLogMax]: 27 },
-      });
-      if (plain.length > capacity) return -1;
+        params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+        info: true,
+      }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
+      // zlib stops in silence at bytes that begin no frame.
+      if (plain.length > capacity || engine.bytesWritten !== length) return -1;
       dst.set(plain, dstOffset);
       return plain.length;
     } catch {
@@ -92,6 +120,9 @@ class PortableCipher implements SealCipher {
     dst: Uint8Array,
     dstOffset: number,
   ): void {
+    assertWithin(src, offset, length);
+    assertWithin(iv, ivOffset, 16);
+    assertWithin(dst, dstOffset, length + sealOverheadBytes);
     const nonce = Uint8Array.prototype.slice.call(iv, ivOffset, ivOffset + 16);
     const cipher = createCipheriv("aes-256-ctr", this.#encrypt, nonce);
     dst.set(nonce, dstOffset);
@@ -107,8 +138,10 @@ class PortableCipher implements SealCipher {
     dst: Uint8Array,
     dstOffset: number,
   ): boolean {
-    const plainLength = length - 32;
+    const plainLength = length - sealOverheadBytes;
+    assertWithin(src, offset, length);
     if (plainLength < 0) return false;
+    assertWithin(dst, dstOffset, plainLength);
     const nonce = src.subarray(offset, offset + 16);
     const message = src.subarray(offset + 16, offset + 16 + plainLength);
     const mac = src.subarray(offset + 16 + plainLength, offset + length);

@@ -4,7 +4,11 @@
  * executable with reused contexts, `node/` uses only documented interfaces.
  *
  * Sources and destinations are given as array, offset and length, so that nothing is allocated per call.
+ * A range that leaves its array throws INTERNAL in both adapters (see `assertWithin`), before anything is written.
+ * Nothing may be longer than `codecBytesMax`.
  */
+import { BackstayError } from "../../protocol/backstay-error.ts";
+
 export interface Codec {
   readonly name: "native" | "portable";
 
@@ -28,7 +32,10 @@ export interface Codec {
     level: number,
   ): number;
 
-  /** Decodes zstd frames; returns the plain length, or -1 if they are damaged or hold more than `capacity` bytes. */
+  /**
+   * Decodes zstd frames, one after the other; returns the plain length, or -1 if they are damaged, cut, followed by
+   * anything else, or hold more than `capacity` bytes. Then what is in `dst[dstOffset, dstOffset + capacity)` is undefined.
+   */
   decompress(
     src: Uint8Array,
     offset: number,
@@ -40,6 +47,24 @@ export interface Codec {
 
   /** A cipher bound to one key; see `SealCipher`. */
   openCipher(key: SealKey): SealCipher;
+}
+
+/** Most bytes of one call: lengths are signed 32-bit numbers inside OpenSSL. */
+export const codecBytesMax = 0x7fffffff;
+
+/**
+ * Throws INTERNAL unless `bytes[offset, offset + length)` exists. Adapters that hand out addresses have
+ * nothing else between a wrong number and foreign memory; an array whose buffer was transferred is empty.
+ */
+export function assertWithin(bytes: Uint8Array, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && length <= codecBytesMax && offset + length <= bytes.length)
+    return;
+  throw new BackstayError("INTERNAL", {
+    problem: "a range leaves its array",
+    offset,
+    length,
+    arrayBytes: bytes.length,
+  });
 }
 
 export interface RunningSha256 {

@@ -1,3 +1,4 @@
+/** Reading pack headers: right ones, and every lie that a pack can tell about itself. */
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
