@@ -11,5 +11,6 @@ for %%v in (
   NODE_PRESERVE_SYMLINKS_MAIN NODE_REDIRECT_WARNINGS NODE_REPL_EXTERNAL_MODULE NODE_V8_COVERAGE
   OPENSSL_CONF LD_PRELOAD LD_LIBRARY_PATH DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH
 ) do set "%%v="
+set "NODE_COMPILE_CACHE=%~dp0..\..\node_modules\.cache\backstay"
 "%node%" --disable-sigusr1 --disable-warning=ExperimentalWarning "%~dp0backstay.ts" %*
 exit /b %errorlevel%

@@ -3,8 +3,10 @@ import { execFile, spawn } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -64,7 +66,10 @@ describe.skipIf(process.platform === "win32")("the launcher of a checkout", () =
     chmodSync(launcher, 0o755);
     writeFileSync(path.join(bin, "backstay.ts"), probe);
     writeFileSync(path.join(folder, "check out", "package.json"), '{"type":"module"}');
-    symlinkSync(path.join(root, "node_modules"), path.join(folder, "check out", "node_modules"));
+    const runtime = `node-${process.platform}-${process.arch}`;
+    const modules = path.join(folder, "check out", "node_modules");
+    mkdirSync(modules);
+    symlinkSync(path.join(root, "node_modules", runtime), path.join(modules, runtime));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -120,6 +125,27 @@ describe.skipIf(process.platform === "win32")("the launcher of a checkout", () =
     for (const name of ["NODE_OPTIONS", "NODE_PATH", "OPENSSL_CONF", "LD_PRELOAD"])
       expect(env).not.toHaveProperty(name);
     expect(stderr).toBe("");
+  });
+
+  it("keeps compiled code beside the checkout's packages, not where the caller says", async () => {
+    const { stdout } = await start("./backstay", [], {
+      cwd: path.dirname(launcher),
+      env: { NODE_COMPILE_CACHE: "/nowhere" },
+    });
+    const { env } = JSON.parse(stdout) as { env: Record<string, string> };
+    const cache = path.join(folder, "check out", "node_modules", ".cache", "backstay");
+    expect(path.isAbsolute(env["NODE_COMPILE_CACHE"])).toBe(true);
+    expect(path.normalize(env["NODE_COMPILE_CACHE"])).toBe(cache);
+    expect(readdirSync(cache)).not.toEqual([]);
+  });
+
+  it("starts where compiled code cannot be kept", async () => {
+    const copy = path.join(folder, "read only");
+    cpSync(path.join(folder, "check out"), copy, { recursive: true, verbatimSymlinks: true });
+    rmSync(path.join(copy, "node_modules", ".cache"), { recursive: true, force: true });
+    writeFileSync(path.join(copy, "node_modules", ".cache"), "no folder");
+    const outcome = await start(path.join(copy, "agent/bin/backstay"), ["exit", "0"]);
+    expect(outcome).toEqual({ exitCode: 0, stdout: "", stderr: "" });
   });
 
   it("gives on exit codes and signals, as it is replaced by Node", async () => {

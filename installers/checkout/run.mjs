@@ -109,6 +109,7 @@ function tool(packageName, file) {
 /** Runs a program in the checkout and resolves with its exit code; signals are passed on, its death by signal is taken over. */
 function run(program, args, extraEnvironment = {}, shell = false) {
   const env = { ...cleanEnvironment(process.env), ...extraEnvironment };
+  env.NODE_COMPILE_CACHE = path.join(root, "node_modules", ".cache", "backstay");
   const pathName = Object.keys(env).find((name) => name.toUpperCase() === "PATH") ?? "PATH";
   env[pathName] = [path.dirname(program), env[pathName]]
     .filter((part) => part !== ".")
