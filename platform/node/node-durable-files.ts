@@ -153,9 +153,9 @@ export class NodeDurableFiles implements DurableFiles {
   ): Promise<"created" | "exists"> {
     const temporary = join(dirname(path), `backstay_tmp_${randomBytes(12).toString("hex")}`);
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    const file = await this.#calls.open(temporary, flags, mode | 0o200);
     let isTemporaryThere = true;
     try {
+      const file = await this.#calls.open(temporary, flags, mode | 0o200);
       await this.#fillAndClose(file, data, mode, signal);
       const outcome = await this.#publish(temporary, path);
       isTemporaryThere = outcome !== "renamed";
