@@ -34,7 +34,10 @@ export class BackstayError<C extends ErrorCode = ErrorCode> extends Error {
 }
 
 /** True for a BackstayError, of the given code if one is named. */
-export function isBackstayError<C extends ErrorCode>(error: unknown, code?: C): error is BackstayError<C> {
+export function isBackstayError<C extends ErrorCode>(
+  error: unknown,
+  code?: C,
+): error is BackstayError<C> {
   return error instanceof BackstayError && (code === undefined || error.code === code);
 }
 

@@ -160,7 +160,8 @@ export const errorCatalog = {
     kind: "bug",
     exitCode: 1,
     title: "Data that was about to be stored did not decode to what it was made from.",
-    remedy: "Nothing of it was stored. Test this machine's memory; if it is sound, report the error.",
+    remedy:
+      "Nothing of it was stored. Test this machine's memory; if it is sound, report the error.",
   },
   // Source and target
   SOURCE_MISSING: {
