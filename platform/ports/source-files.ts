@@ -2,10 +2,13 @@
  * Reading a live file system for a backup: everything synchronous, made for worker threads.
  *
  * Names and paths are raw bytes. Nothing follows a symlink below a root. A failed call throws a
- * `FileError`, which carries the system's error name (`ENOENT`, `EACCES` …).
+ * `FileError`, which carries the system's error name (`ENOENT`, `EACCES` …). Interrupted calls are repeated inside.
  */
 
-/** A failed system call: `code` is the errno name, `call` the system call, `path` for people. */
+/**
+ * A failed system call: `code` is the errno name, `call` the system call. `path` is text for people: bytes that are no
+ * UTF-8 are replaced, control characters are not.
+ */
 export class FileError extends Error {
   override readonly name = "FileError";
   readonly code: string;
@@ -38,16 +41,21 @@ export interface DirectoryListing {
 
 /**
  * An open directory. `token` may be given to another thread of this process, which opens files in the
- * directory with it while this handle is open.
+ * directory with it while this handle is open. Once it is closed the token may name something else: never use it then.
+ * A name is one component; a zero byte in it is refused with EINVAL.
  */
 export interface SourceDirectory {
   readonly path: Uint8Array;
   readonly token: DirectoryToken;
+  /** Reads the directory as it is now, from its beginning, each time. ENOENT if it was removed. */
   list(): DirectoryListing;
   /** Writes the record of entry `name` (of the directory itself if undefined) to `record` at `offset`. Never follows a symlink. */
   stat(name: Uint8Array | undefined, record: Uint8Array, offset: number): void;
   readLink(name: Uint8Array): Uint8Array;
-  /** Of the entry, or of the directory itself if undefined. Empty where the file system has none. */
+  /**
+   * Of the entry (of a symlink itself), or of the directory if undefined, in the order of the system. Empty where the
+   * file system has none or denies them all; single ones that vanished or are denied are left out.
+   */
   extendedAttributes(name: Uint8Array | undefined): ExtendedAttribute[];
   /** Opens a subdirectory; ENOTDIR or ELOOP if it is no directory any more. */
   openDirectory(name: Uint8Array): SourceDirectory;
@@ -69,11 +77,22 @@ export interface FileExtent {
 
 /** A regular file open for reading, without touching its access time where the system allows. */
 export interface SourceFile {
-  /** Fills `buffer[offset, offset + length)` from `position`; returns the bytes read, short only at the end of the file. */
+  /**
+   * Fills `buffer[offset, offset + length)` from `position`; returns the bytes read, short only at the end of the file.
+   * The buffer may be shared. RangeError if the range lies outside of it.
+   */
   read(buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /**
+   * Writes the file's record as it is now. The first call, if nothing was read before it, may tell how the file was
+   * when it was opened, and then costs nothing.
+   */
   stat(record: Uint8Array, offset: number): void;
+  /** As `SourceDirectory.extendedAttributes`. */
   extendedAttributes(): ExtendedAttribute[];
-  /** The extent that begins at `offset`, at most up to `end`. A system that can't tell says `data`. */
+  /**
+   * The extent that begins at `offset`, at most up to `end`. A system that can't tell says `data`, and so is called what
+   * lies beyond the end of the file: only `read` finds that out.
+   */
   extentAt(offset: number, end: number): FileExtent;
   close(): void;
 }
@@ -90,7 +109,10 @@ export interface SourceMedium {
 export interface SourceFiles {
   /** Opens `path` (absolute, or relative to the working directory) as given: a symlink as the last component is not followed. */
   openDirectory(path: Uint8Array): SourceDirectory;
-  /** Opens a regular file; never blocks on a fifo, never follows a symlink, fails with `EINVAL` if it is no regular file. */
+  /**
+   * Opens a regular file; never blocks on a fifo and never follows a symlink. ELOOP if it is a symlink, EINVAL if it is
+   * anything else but a regular file. The caller compares the record with what it knew before (`SourceFile.stat`).
+   */
   openFile(directory: DirectoryToken, name: Uint8Array): SourceFile;
   /** Lists entry metadata of a path as `SourceDirectory.stat` does. */
   stat(path: Uint8Array, record: Uint8Array, offset: number): void;
