@@ -8,7 +8,10 @@ const year0 = Date.parse("0000-01-01T00:00:00Z") / 1000;
 const year10000 = Date.parse("+010000-01-01T00:00:00Z") / 1000;
 const anyTime = fc.record<NodeTime>({
   seconds: fc.integer({ min: year0, max: year10000 - 1 }),
-  nanoseconds: fc.oneof(fc.nat(999_999_999), fc.nat(999).map((part) => part * 1_000_000)),
+  nanoseconds: fc.oneof(
+    fc.nat(999_999_999),
+    fc.nat(999).map((part) => part * 1_000_000),
+  ),
 });
 
 describe("timeText", () => {
