@@ -23,6 +23,12 @@ export const errorCatalog = {
     title: "The command line is not valid.",
     remedy: "Run `backstay help` or `backstay help COMMAND` for the accepted arguments.",
   },
+  LIST_UNREADABLE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A file with patterns or paths could not be read, so nothing was started.",
+    remedy: "Check the file's name, and that this account may read it.",
+  },
   INTERNAL: {
     kind: "bug",
     exitCode: 1,
