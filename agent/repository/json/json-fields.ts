@@ -1,6 +1,6 @@
 /** Reads the fields of a JSON object by name and kind. */
 import { BackstayError } from "../../../protocol/backstay-error.ts";
-import type { JsonObject, JsonValue } from "./parse-json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./parse-json.ts";
 import { readBase64, readHexId } from "./text-bytes.ts";
 import { utf8Bytes } from "./utf8.ts";
 
@@ -20,7 +20,7 @@ export class JsonFields {
   constructor(value: JsonValue, file: string, path = "") {
     this.#file = file;
     this.#path = path;
-    if (!(value instanceof Map)) this.#fail("", "object expected");
+    if (!isJsonObject(value)) this.#fail("", "object expected");
     this.#members = value;
   }
 

@@ -3,8 +3,8 @@ import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { asciiText, JsonCursor, maximumJsonDepth } from "./json-cursor.ts";
 import { utf8Text } from "./utf8.ts";
 
-/** A number with a fraction or an exponent; no field of the format takes one. */
-export class JsonFraction {
+/** A number with a fraction or an exponent, or beyond 64 bits; no field of the format takes one. */
+export class JsonOddNumber {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
@@ -18,10 +18,15 @@ export type JsonValue =
   | boolean
   | number
   | bigint
-  | JsonFraction
+  | JsonOddNumber
   | string
   | readonly JsonValue[]
   | JsonObject;
+
+/** True for an object, whose members are then typed. */
+export function isJsonObject(value: JsonValue): value is JsonObject {
+  return value instanceof Map;
+}
 
 export interface JsonLimits {
   /** What is read, for errors: `config`, `key`, `snapshot` … */
@@ -128,12 +133,10 @@ function readScalar(cursor: JsonCursor, byte: number): JsonValue {
   const start = cursor.at;
   const isWhole = cursor.skipNumber();
   const text = asciiText(cursor.bytes, start, cursor.at);
-  if (!isWhole) return new JsonFraction(text);
   const number = Number(text);
-  if (Number.isSafeInteger(number)) return number === 0 ? 0 : number;
-  // The length is looked at first: to read a million digits would take seconds.
-  if (text.length > 20) cursor.fail("number above 2^64-1", start);
+  if (isWhole && Number.isSafeInteger(number)) return number === 0 ? 0 : number;
+  // The length is looked at first: to convert a million digits would take seconds.
+  if (!isWhole || text.length > 20) return new JsonOddNumber(text);
   const big = BigInt(text);
-  if (big > maximumU64 || big < -maximumU64) cursor.fail("number above 2^64-1", start);
-  return big;
+  return big > maximumU64 || big < -maximumU64 ? new JsonOddNumber(text) : big;
 }
