@@ -1,5 +1,6 @@
 /** Memory that system calls read and write: long-lived, with its address known once. */
 import koffi from "koffi";
+import { BufferAddresses } from "../native/buffer-address.ts";
 import { FileError } from "../ports/source-files.ts";
 
 /** A fixed buffer and its address. */
@@ -17,26 +18,14 @@ export class NativeMemory {
   }
 }
 
-const addresses = new WeakMap<ArrayBufferLike, number>();
-let lastBuffer: ArrayBufferLike | undefined;
-let lastAddress = 0;
+const addresses = new BufferAddresses();
 
 /**
- * Address of the first byte of `array`, valid while its buffer is neither collected nor detached.
- * Repeated calls with views of the same buffer cost next to nothing.
+ * Address of the first byte of `array`, valid while its buffer is neither collected nor detached; 0 if it is empty.
+ * Repeated calls with views of the same buffers cost next to nothing.
  */
 export function addressOf(array: Uint8Array): number {
-  const buffer = array.buffer;
-  if (buffer !== lastBuffer) {
-    let address = addresses.get(buffer);
-    if (address === undefined) {
-      address = Number(koffi.address(buffer));
-      addresses.set(buffer, address);
-    }
-    lastBuffer = buffer;
-    lastAddress = address;
-  }
-  return lastAddress + array.byteOffset;
+  return addresses.of(array, 0);
 }
 
 /** More than any path that Linux accepts in one call. */
