@@ -2,8 +2,6 @@
  * A store in a folder of this machine (or of a mounted share), in restic's default layout. What it writes
  * is durable and appears whole or not at all (platform/ports/durable-files.ts).
  */
-import { constants } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type FileCalls, fileCalls } from "../../platform/node/file-calls.ts";
 import { openDurableFiles } from "../../platform/open-durable-files.ts";
@@ -27,12 +25,10 @@ import {
 } from "../object-store.ts";
 import { foldersOf, walkFolder } from "./folder-walk.ts";
 import { systemErrorName, toStoreError } from "./local-errors.ts";
+import { isContent, openRegular, readWhole, regularSize } from "./regular-file.ts";
 import { RepositoryPlace } from "./repository-place.ts";
 
 const leftoverAgeMsMin = 24 * 60 * 60 * 1000;
-const compareBytes = 1024 * 1024;
-/** A fifo in place of a file must not hold the open call. */
-const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 export interface LocalStoreOptions {
   /** How files are written; the best of this system by default. */
@@ -81,10 +77,7 @@ export class LocalStore implements ObjectStore {
       if (await this.#holds(handle, data, signal)) return;
       if ((await this.#createFile(handle, data, signal)) === "created") return;
       if (await this.#holds(handle, data, signal)) return;
-      throw new BackstayError("STORE_UNAVAILABLE", {
-        file: handlePath(handle),
-        problem: "came and went while it was saved",
-      });
+      throw await this.#blocked(handle);
     });
   }
 
@@ -97,15 +90,16 @@ export class LocalStore implements ObjectStore {
     assertRange(range);
     signal.throwIfAborted();
     return await this.#translated({ file: handlePath(handle) }, async () => {
-      const file = await this.#openRegular(handle);
-      if (file === undefined) {
+      const opened = await openRegular(this.#calls, this.#pathOf(handle));
+      if (opened === undefined) {
         await this.#place.assertStillHere();
         throw new BackstayError("STORE_NOT_FOUND", { file: handlePath(handle) });
       }
+      const { file, size } = opened;
       try {
-        const { size } = await file.stat();
         const window = byteWindow(handle, size, range);
-        const data = new Uint8Array(window.length);
+        // Not zeroed: it is returned only when all of it has been read.
+        const data = new Uint8Array(Buffer.allocUnsafeSlow(window.length).buffer);
         const read = await readWhole(file, data, window.offset, signal);
         // Shorter than it was a moment ago: somebody cuts it.
         if (read < data.length) byteWindow(handle, window.offset + read, window);
@@ -129,7 +123,9 @@ export class LocalStore implements ObjectStore {
           isFileName(type, name) && name.startsWith(prefix);
         for await (const { names } of walkFolder(this.#calls, folder, isWanted)) {
           signal.throwIfAborted();
-          const sizes = await Promise.all(names.map((name) => this.#sizeOf(join(folder, name))));
+          const sizes = await Promise.all(
+            names.map((name) => regularSize(this.#calls, join(folder, name))),
+          );
           for (const [i, size] of sizes.entries()) {
             if (size === undefined) continue;
             isEmpty = false;
@@ -148,7 +144,7 @@ export class LocalStore implements ObjectStore {
     assertHandle(handle);
     signal.throwIfAborted();
     return await this.#translated({ file: handlePath(handle) }, async () => {
-      const size = await this.#sizeOf(this.#pathOf(handle));
+      const size = await regularSize(this.#calls, this.#pathOf(handle));
       if (handle.type === "config") {
         if (size !== undefined) this.#place.noteSeen();
       } else if (size === undefined) await this.#place.assertStillHere();
@@ -215,10 +211,10 @@ export class LocalStore implements ObjectStore {
 
   /** True if the file is there with this content, which is then durable. STORE_EXISTS if it has another. */
   async #holds(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<boolean> {
-    const file = await this.#openRegular(handle);
-    if (file === undefined) return false;
+    const opened = await openRegular(this.#calls, this.#pathOf(handle));
+    if (opened === undefined) return false;
+    const { file, size } = opened;
     try {
-      const { size } = await file.stat();
       if (size !== data.length || !(await isContent(file, data, signal)))
         throw new BackstayError("STORE_EXISTS", { file: handlePath(handle), sizeBytes: size });
     } finally {
@@ -229,34 +225,15 @@ export class LocalStore implements ObjectStore {
     return true;
   }
 
-  /** Undefined if there is no regular file of this handle. */
-  async #openRegular(handle: Handle): Promise<FileHandle | undefined> {
-    let file: FileHandle;
+  /** The name is taken, but not by a file: by a folder, a fifo, a link to nothing, or one that is gone already. */
+  async #blocked(handle: Handle): Promise<BackstayError> {
+    const context = { file: handlePath(handle), problem: "its name is taken by no regular file" };
     try {
-      file = await this.#calls.open(this.#pathOf(handle), readFlags);
+      await this.#calls.lstat(this.#pathOf(handle));
+      return new BackstayError("STORE_EXISTS", context);
     } catch (error) {
-      const name = systemErrorName(error);
-      if (name === "ENOENT" || name === "ENOTDIR") return undefined;
-      throw error;
-    }
-    try {
-      if ((await file.stat()).isFile()) return file;
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    await file.close();
-    return undefined;
-  }
-
-  async #sizeOf(path: string): Promise<number | undefined> {
-    try {
-      const stat = await this.#calls.stat(path);
-      return stat.isFile() ? stat.size : undefined;
-    } catch (error) {
-      const name = systemErrorName(error);
-      if (name === "ENOENT" || name === "ENOTDIR") return undefined;
-      throw error;
+      if (systemErrorName(error) !== "ENOENT") throw error;
+      return new BackstayError("STORE_UNAVAILABLE", context);
     }
   }
 
@@ -292,38 +269,4 @@ export class LocalStore implements ObjectStore {
       return {};
     }
   }
-}
-
-async function readWhole(
-  file: FileHandle,
-  data: Uint8Array,
-  position: number,
-  signal: AbortSignal,
-): Promise<number> {
-  let filled = 0;
-  while (filled < data.length) {
-    signal.throwIfAborted();
-    const { bytesRead } = await file.read(data, filled, data.length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
-}
-
-async function isContent(
-  file: FileHandle,
-  data: Uint8Array,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const part = new Uint8Array(Math.min(compareBytes, data.length));
-  for (let at = 0; at < data.length; at += part.length) {
-    const length = Math.min(part.length, data.length - at);
-    const read = await readWhole(file, part.subarray(0, length), at, signal);
-    if (
-      read < length ||
-      Buffer.compare(part.subarray(0, length), data.subarray(at, at + length)) !== 0
-    )
-      return false;
-  }
-  return true;
 }
