@@ -7,6 +7,7 @@ import type { FileType, ObjectStore } from "../../storage/object-store.ts";
 import { BlobLoader } from "./blob/blob-loader.ts";
 import { MetadataCache } from "./cache/metadata-cache.ts";
 import {
+  configBytesMax,
   decodeConfig,
   encodeConfig,
   generateConfig,
@@ -15,12 +16,19 @@ import {
 import { generateMasterKey, type MasterKey } from "./crypto/master-key.ts";
 import { Sealer, sha256 } from "./crypto/sealed-bytes.ts";
 import { idToHex } from "./id.ts";
-import { BlobTable } from "./index/blob-table.ts";
+import type { BlobTable } from "./index/blob-table.ts";
 import { loadIndex, saveTable } from "./index/index-loader.ts";
-import { addKey, type KeyInfo, openMasterKey } from "./key/key-file.ts";
+import type { KeyInfo } from "./key/key-file.ts";
+import { addKey, openMasterKey } from "./key/key-ring.ts";
 import type { ScryptParameters } from "./key/scrypt.ts";
-import { RepositoryLock } from "./lock/repository-lock.ts";
-import { decodeUnpacked, encodeUnpacked } from "./unpacked-file.ts";
+import { type LockOptions, RepositoryLock } from "./lock/repository-lock.ts";
+import {
+  assertStoredSize,
+  decodeUnpacked,
+  encodeUnpacked,
+  type UnpackedType,
+  unpackedLimits,
+} from "./unpacked-file.ts";
 
 export interface OpenOptions {
   readonly password: Uint8Array;
@@ -67,16 +75,18 @@ export class Repository {
     store: ObjectStore,
     options: OpenOptions & { scrypt?: ScryptParameters },
   ): Promise<Repository> {
-    const { password, signal } = options;
+    const { password, signal, scrypt } = options;
     await store.create(signal);
     if ((await store.stat(configHandle, signal)) !== undefined) throw exists(store, "config");
     for (const type of ["snapshots", "index", "data"] as const)
       if (await hasAny(store, type, signal)) throw exists(store, type);
-    if (await hasAny(store, "keys", signal)) await refuseForeignKey(store, password, signal);
-    else await addKey(store, generateMasterKey(), password, signal, options.scrypt);
-    const { master } = await openMasterKey(store, password, signal);
-    const sealed = encodeConfig(new Sealer(master), generateConfig());
-    await store.save(configHandle, sealed, signal);
+    let master = await keyOfCutOffCreation(store, password, signal);
+    let keyId: string | undefined;
+    if (master === undefined) {
+      master = generateMasterKey();
+      keyId = await addKey(store, master, password, signal, scrypt);
+    }
+    await saveConfig(store, master, keyId, signal);
     return await Repository.open(store, options);
   }
 
@@ -84,12 +94,13 @@ export class Repository {
   static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
     const { password, signal } = options;
     const size = await store.stat(configHandle, signal);
-    if (size === undefined)
-      throw new BackstayError("REPOSITORY_MISSING", { repository: store.location });
-    if (size > 1024 * 1024)
+    if (size === undefined) throw await missing(store, signal);
+    if (size > configBytesMax)
       throw new BackstayError("REPOSITORY_DAMAGED", { file: "config", problem: "it is too large" });
     const stored = await store.load(configHandle, undefined, signal);
-    const { master, info } = await openMasterKey(store, password, signal);
+    // Two creations at once leave two keys, of which one opens the config.
+    const fits = (key: MasterKey): boolean => new Sealer(key).open(stored) !== undefined;
+    const { master, info } = await openMasterKey(store, password, signal, fits);
     const sealer = new Sealer(master);
     const config = decodeConfig(sealer, stored);
     const cache =
@@ -153,30 +164,30 @@ export class Repository {
   }
 
   /** The JSON of an index, snapshot or lock file; checks its name. Rejects as `ObjectStore.load`, or REPOSITORY_DAMAGED. */
-  async loadUnpacked(
-    type: "index" | "snapshots" | "locks",
-    name: string,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
+  async loadUnpacked(type: UnpackedType, name: string, signal: AbortSignal): Promise<Uint8Array> {
+    const file = `${type}/${name}`;
     const kind = type === "locks" ? undefined : type;
+    const limits = unpackedLimits[type];
     const cached = kind === undefined ? undefined : await this.cache?.load(kind, name);
     if (kind !== undefined && cached !== undefined) {
-      if (this.#isNamed(cached, name))
-        return decodeUnpacked(this.sealer, cached, `${type}/${name}`);
+      if (this.#isNamed(cached, name)) return decodeUnpacked(this.sealer, cached, file, limits);
       await this.cache?.remove(kind, name);
     }
+    const size = await this.store.stat({ type, name }, signal);
+    if (size !== undefined) assertStoredSize(size, file, limits);
     const stored = await this.store.load({ type, name }, undefined, signal);
     if (!this.#isNamed(stored, name))
       throw new BackstayError("REPOSITORY_DAMAGED", {
-        file: `${type}/${name}`,
+        file,
         problem: "its content is not what its name says",
       });
     if (kind === "snapshots") await this.cache?.save(kind, name, stored);
-    return decodeUnpacked(this.sealer, stored, `${type}/${name}`);
+    return decodeUnpacked(this.sealer, stored, file, limits);
   }
 
   /** Stores a snapshot file; resolves with its hex id. */
   async saveSnapshot(json: Uint8Array, signal: AbortSignal): Promise<string> {
+    this.assertWritable();
     const stored = encodeUnpacked(this.sealer, json, this.version);
     const name = idToHex(sha256(this.sealer.codec, stored));
     await this.store.save({ type: "snapshots", name }, stored, signal);
@@ -185,15 +196,13 @@ export class Repository {
   }
 
   /** Takes the repository's lock; see `RepositoryLock.acquire`. */
-  async lock(options: {
-    exclusive: boolean;
-    waitMs: number;
-    signal: AbortSignal;
-  }): Promise<RepositoryLock> {
-    return await RepositoryLock.acquire(
-      { store: this.store, sealer: this.sealer, version: this.version },
-      options,
-    );
+  async lock(options: LockOptions): Promise<RepositoryLock> {
+    return await RepositoryLock.acquire(this, options);
+  }
+
+  /** Writes the lock file; see `RepositoryLock.begin`. */
+  async beginLock(options: LockOptions): Promise<RepositoryLock> {
+    return await RepositoryLock.begin(this, options);
   }
 
   #isNamed(stored: Uint8Array, name: string): boolean {
@@ -212,18 +221,51 @@ async function hasAny(store: ObjectStore, type: FileType, signal: AbortSignal): 
   return false;
 }
 
-async function refuseForeignKey(
+/** The master key of a creation that got no further than its key file; undefined if there is no key file. */
+async function keyOfCutOffCreation(
   store: ObjectStore,
   password: Uint8Array,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<MasterKey | undefined> {
+  if (!(await hasAny(store, "keys", signal))) return undefined;
   try {
-    await openMasterKey(store, password, signal);
+    return (await openMasterKey(store, password, signal)).master;
   } catch (error) {
     if (isBackstayError(error, "WRONG_PASSWORD") || isBackstayError(error, "KEY_UNUSABLE"))
       throw exists(store, "keys");
     throw error;
   }
+}
+
+/** Saves a new config. If another creation was first, the key file `keyId` that fits nothing is taken back. */
+async function saveConfig(
+  store: ObjectStore,
+  master: MasterKey,
+  keyId: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const sealer = new Sealer(master);
+  try {
+    await store.save(configHandle, encodeConfig(sealer, generateConfig()), signal);
+  } catch (error) {
+    if (!isBackstayError(error, "STORE_EXISTS")) throw error;
+    const other = await store.load(configHandle, undefined, signal);
+    // It may have completed with our key: then that key is its only one.
+    if (keyId !== undefined && sealer.open(other) === undefined)
+      await store.remove({ type: "keys", name: keyId }, signal);
+    throw exists(store, "config");
+  }
+}
+
+/** What to say where there is no config: maybe a creation was cut off. */
+async function missing(store: ObjectStore, signal: AbortSignal): Promise<BackstayError> {
+  const isCutOff = await hasAny(store, "keys", signal);
+  return new BackstayError("REPOSITORY_MISSING", {
+    repository: store.location,
+    ...(isCutOff
+      ? { problem: "there are keys but no config, as after a creation that was cut off" }
+      : {}),
+  });
 }
 
 function exists(store: ObjectStore, found: string): BackstayError {

@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { crc32 } from "node:zlib";
+import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import {
   blockFixedBytes,
   blockHeadBytes,
@@ -10,7 +11,6 @@ import {
   entryFixedBytes,
   footerBytes,
 } from "./catalog-format.ts";
-import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 
 const bufferBytes = 1024 * 1024;
 

@@ -58,12 +58,7 @@ function findCut(
     const two = ((one << 1) + gear[bytes[i + 1]]) | 0;
     const three = ((two << 1) + gear[bytes[i + 2]]) | 0;
     hash = ((three << 1) + gear[bytes[i + 3]]) | 0;
-    if (
-      (one & mask) === 0 ||
-      (two & mask) === 0 ||
-      (three & mask) === 0 ||
-      (hash & mask) === 0
-    ) {
+    if ((one & mask) === 0 || (two & mask) === 0 || (three & mask) === 0 || (hash & mask) === 0) {
       if ((one & mask) === 0) return i + 1;
       if ((two & mask) === 0) return i + 2;
       return (three & mask) === 0 ? i + 3 : i + 4;

@@ -18,7 +18,11 @@ export const staleAfterMs = 30 * 60 * 1000;
 /** A live holder refreshes every five minutes; this much silence is suspicious. */
 const silenceMs = 7 * 60 * 1000;
 
-export function encodeLock(identity: ProcessIdentity, exclusive: boolean, timeMs: number): Uint8Array {
+export function encodeLock(
+  identity: ProcessIdentity,
+  exclusive: boolean,
+  timeMs: number,
+): Uint8Array {
   const json = {
     time: new Date(timeMs).toISOString(),
     exclusive,

@@ -35,6 +35,13 @@ export interface LockAccess {
   readonly version: 1 | 2;
 }
 
+export interface LockOptions {
+  readonly exclusive: boolean;
+  /** How long to wait for others to end. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
 export interface NamedLock {
   readonly name: string;
   /** Undefined if the file could not be decoded. */
@@ -65,15 +72,22 @@ export class RepositoryLock {
    * Takes the lock, waiting up to `waitMs` for others to end. Locks of this machine whose process is gone
    * are removed. Rejects with REPOSITORY_LOCKED naming the holder.
    */
-  static async acquire(
-    access: LockAccess,
-    options: { exclusive: boolean; waitMs: number; signal: AbortSignal },
-  ): Promise<RepositoryLock> {
+  static async acquire(access: LockAccess, options: LockOptions): Promise<RepositoryLock> {
+    const lock = await RepositoryLock.begin(access, options);
+    await lock.confirm(options.signal);
+    return lock;
+  }
+
+  /**
+   * The first half of `acquire`: the lock file is written. Reading may begin; nothing may be written to the
+   * repository before `confirm` has resolved.
+   */
+  static async begin(access: LockAccess, options: LockOptions): Promise<RepositoryLock> {
     const { exclusive, signal } = options;
     const deadlineMs = Date.now() + options.waitMs;
     for (let delayMs = retryMsMin; ; delayMs = Math.min(delayMs * 2, retryMsMax)) {
       try {
-        return await RepositoryLock.#tryAcquire(access, exclusive, signal);
+        return await RepositoryLock.#tryBegin(access, exclusive, signal);
       } catch (error) {
         const leftMs = deadlineMs - Date.now();
         if (!isBackstayError(error, "REPOSITORY_LOCKED") || leftMs <= 0) throw error;
@@ -82,7 +96,7 @@ export class RepositoryLock {
     }
   }
 
-  static async #tryAcquire(
+  static async #tryBegin(
     access: LockAccess,
     exclusive: boolean,
     signal: AbortSignal,
@@ -90,14 +104,22 @@ export class RepositoryLock {
     await refuseConflict(access, exclusive, undefined, signal);
     const timeMs = Date.now();
     const name = await writeLock(access, exclusive, timeMs, signal);
+    return new RepositoryLock(access, exclusive, name, timeMs);
+  }
+
+  /**
+   * The second half of `acquire`: looks again after a moment, in case another session began meanwhile.
+   * Rejects with REPOSITORY_LOCKED, the own lock then being released.
+   */
+  async confirm(signal: AbortSignal): Promise<void> {
     try {
-      await sleep(settleMs, undefined, { signal });
-      await refuseConflict(access, exclusive, name, signal);
+      const leftMs = this.#refreshedAtMs + settleMs - Date.now();
+      if (leftMs > 0) await sleep(leftMs, undefined, { signal });
+      await refuseConflict(this.#access, this.exclusive, this.#name, signal);
     } catch (error) {
-      await access.store.remove({ type: "locks", name }, AbortSignal.timeout(30_000));
+      await this.release();
       throw error;
     }
-    return new RepositoryLock(access, exclusive, name, timeMs);
   }
 
   /** Rejects with LOCK_LOST unless the lock file is still there and fresh. Call before a snapshot is saved. */
@@ -197,10 +219,7 @@ async function refuseConflict(
   }
 }
 
-function describeHolder(
-  name: string,
-  lock: LockFile | undefined,
-): Record<string, string | number> {
+function describeHolder(name: string, lock: LockFile | undefined): Record<string, string | number> {
   if (lock === undefined) return { lock: name, holder: "unreadable" };
   return {
     holder: `${lock.userName}@${lock.hostName}`,

@@ -1,0 +1,119 @@
+/** Makes a catalog of a snapshot in the repository, for a run that has none of its own: after another program's backup, or a lost cache. */
+import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import type { Repository } from "../../repository/repository.ts";
+import { permissionBits } from "../../repository/tree/file-mode.ts";
+import type { Node } from "../../repository/tree/node.ts";
+import { decodeTree } from "../../repository/tree/tree-decoder.ts";
+import { entryFlags } from "./catalog-format.ts";
+import { CatalogWriter } from "./catalog-writer.ts";
+
+/** A directory whose subdirectories are being written. */
+interface Level {
+  readonly id: Uint8Array;
+  readonly nodes: readonly Node[];
+  /** Catalog blocks of finished subdirectories, by node. */
+  readonly blocks: Float64Array;
+  next: number;
+}
+
+/** Deeper trees than any file system makes: damage or malice. */
+const depthMax = 100_000;
+
+/**
+ * Writes the catalog of the snapshot with this tree to `filePath`. Rejects as `Repository.loadTree`, if a
+ * tree can't be decoded, or with the system's error.
+ */
+export async function writeCatalogOfSnapshot(
+  repository: Repository,
+  tree: Uint8Array,
+  snapshotId: Uint8Array,
+  filePath: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const writer = new CatalogWriter(filePath);
+  try {
+    const load = async (id: Uint8Array): Promise<Level> => {
+      const nodes = [...decodeTree(await repository.loadTree(id, signal))];
+      return { id, nodes, blocks: new Float64Array(nodes.length), next: 0 };
+    };
+    const stack = [await load(tree)];
+    let block = 0;
+    while (stack.length > 0) {
+      const level = stack[stack.length - 1];
+      const subtree = nextSubtree(level);
+      if (subtree !== undefined && stack.length < depthMax) {
+        stack.push(await load(subtree));
+        continue;
+      }
+      block = writeLevel(writer, level);
+      stack.pop();
+      const parent = stack.at(-1);
+      if (parent === undefined) break;
+      parent.blocks[parent.next] = block;
+      parent.next += 1;
+    }
+    writer.finish(block, snapshotId);
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
+function nextSubtree(level: Level): Uint8Array | undefined {
+  for (; level.next < level.nodes.length; level.next += 1) {
+    const { subtree } = level.nodes[level.next];
+    if (subtree !== null) return subtree;
+  }
+  return undefined;
+}
+
+const noIds = new Uint8Array(0);
+
+function writeLevel(writer: CatalogWriter, level: Level): number {
+  writer.begin();
+  for (const [i, node] of level.nodes.entries()) {
+    const ids = node.content ?? node.subtree ?? noIds;
+    writer.add({
+      record: recordOf(node),
+      recordOffset: 0,
+      child: level.blocks[i],
+      ids,
+      idsStart: 0,
+      idsEnd: ids.length,
+      name: node.name,
+      nameStart: 0,
+      nameEnd: node.name.length,
+      flags: node.attributes.length > 0 ? entryFlags.attributes : 0,
+    });
+  }
+  return writer.end(level.id);
+}
+
+/** What lstat would have said of the node. Fields that no node holds are 0. */
+function recordOf(node: Node): Uint8Array {
+  const record = new Uint8Array(statRecordBytes);
+  const view = new DataView(record.buffer);
+  const size = node.type === "symlink" ? node.linkTarget.length : node.size;
+  view.setUint32(statAt.mode, permissionBits(node.mode) | typeBits[node.type], true);
+  view.setUint32(statAt.uid, node.uid, true);
+  view.setUint32(statAt.gid, node.gid, true);
+  view.setUint32(statAt.mtimeNs, node.mtime.nanoseconds, true);
+  view.setUint32(statAt.ctimeNs, node.ctime.nanoseconds, true);
+  view.setUint32(statAt.links, Number(node.links & 0xffffffffn), true);
+  view.setBigUint64(statAt.inode, node.inode, true);
+  view.setBigUint64(statAt.size, BigInt(size), true);
+  view.setBigInt64(statAt.mtime, BigInt(node.mtime.seconds), true);
+  view.setBigInt64(statAt.ctime, BigInt(node.ctime.seconds), true);
+  view.setBigUint64(statAt.rdev, node.device, true);
+  return record;
+}
+
+const typeBits = {
+  file: modeType.file,
+  dir: modeType.directory,
+  symlink: modeType.symlink,
+  dev: modeType.blockDevice,
+  chardev: modeType.charDevice,
+  fifo: modeType.fifo,
+  socket: modeType.socket,
+} as const;

@@ -1,0 +1,90 @@
+/** What earlier runs know of a file: the catalog of the last complete one, the journal of one that was cut off. */
+import { statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import type { BlobTable } from "../../repository/index/blob-table.ts";
+import type { CatalogBlock } from "../catalog/catalog-reader.ts";
+import {
+  type FileJournalReader,
+  type JournalDirectory,
+  type JournalEntry,
+  journalFlags,
+} from "../journal/file-journal.ts";
+import { isSameContent } from "../work/same-record.ts";
+import type { DirectoryState } from "./directory-state.ts";
+
+/**
+ * Moves `block` to the entry named as entry `index` of `state`; true if there is one. Entries passed on
+ * the way are gone from the source: they mark the directory as changed.
+ */
+export function seekEntry(block: CatalogBlock, state: DirectoryState, index: number): boolean {
+  while (!block.isAtEnd) {
+    const order = compareNames(block, state, index);
+    if (order === 0) return true;
+    if (order > 0) return false;
+    state.isChanged = true;
+    block.next();
+  }
+  return false;
+}
+
+function compareNames(block: CatalogBlock, state: DirectoryState, index: number): number {
+  const a = block.bytes;
+  const b = state.names;
+  let at = block.nameStart;
+  let bt = state.offsets[index];
+  const aEnd = block.nameEnd;
+  const bEnd = state.offsets[index + 1];
+  for (; at < aEnd && bt < bEnd; at += 1, bt += 1) if (a[at] !== b[bt]) return a[at] - b[bt];
+  return aEnd - at - (bEnd - bt);
+}
+
+/** True if the repository holds all `count` data blobs from `ids[start]`. */
+export function hasBlobs(table: BlobTable, ids: Uint8Array, start: number, count: number): boolean {
+  for (let i = 0; i < count; i += 1) if (table.find(ids, start + i * 32, false) < 0) return false;
+  return true;
+}
+
+/** Finds what an interrupted run had already read. */
+export class InterruptedRun {
+  readonly #journal: FileJournalReader;
+  readonly #table: BlobTable;
+  #path: Uint8Array | undefined;
+  #entries: JournalDirectory = new Map();
+
+  constructor(journal: FileJournalReader, table: BlobTable) {
+    this.#journal = journal;
+    this.#table = table;
+  }
+
+  /** The whole content of a file, or undefined. */
+  wholeFile(state: DirectoryState, index: number): JournalEntry | undefined {
+    return this.#usable(state, index).find((entry) => (entry.flags & journalFlags.range) === 0);
+  }
+
+  /** The range of a large file that begins at `start`, or undefined. */
+  range(state: DirectoryState, index: number, start: number): JournalEntry | undefined {
+    return this.#usable(state, index).find(
+      (entry) => (entry.flags & journalFlags.range) !== 0 && entry.start === start,
+    );
+  }
+
+  #usable(state: DirectoryState, index: number): readonly JournalEntry[] {
+    if (this.#path !== state.path) {
+      this.#path = state.path;
+      this.#entries = this.#journal.directory(state.path);
+    }
+    if (this.#entries.size === 0) return [];
+    const name = Buffer.from(state.nameOf(index)).toString("latin1");
+    const at = index * statRecordBytes;
+    return (this.#entries.get(name) ?? []).filter(
+      (entry) =>
+        isSameContent(entry.record, entry.recordOffset, state.records, at) &&
+        hasBlobs(this.#table, entry.ids, entry.idsStart, entry.idCount),
+    );
+  }
+}
+
+/** Size in a stat record, in bytes. */
+export function sizeIn(records: Uint8Array, at: number): number {
+  const view = new DataView(records.buffer, records.byteOffset + at + statAt.size, 8);
+  return view.getUint32(0, true) + view.getUint32(4, true) * 4294967296;
+}

@@ -1,0 +1,221 @@
+/** Entry of the scan thread: walks the source, feeds the sealing workers, builds trees, writes catalog and journal. */
+import { type MessagePort, workerData } from "node:worker_threads";
+import { openCodec } from "../../../platform/open-codec.ts";
+import { openSourceFiles } from "../../../platform/open-source-files.ts";
+import { FileError, type SourceFiles } from "../../../platform/ports/source-files.ts";
+import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import type { CompressionMode } from "../../repository/blob/compression.ts";
+import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
+import { BlobTable, type SharedBlobTable } from "../../repository/index/blob-table.ts";
+import { PackAssembler } from "../../repository/pack/pack-assembler.ts";
+import { CatalogReader } from "../catalog/catalog-reader.ts";
+import { CatalogWriter } from "../catalog/catalog-writer.ts";
+import { FileJournalReader, FileJournalWriter } from "../journal/file-journal.ts";
+import { type BufferMessage, PackExchange } from "../seal/pack-exchange.ts";
+import type { FinishMessage } from "../seal/seal-worker.ts";
+import type { SelectionRoot } from "../select/root-tree.ts";
+import { Selection } from "../select/selection.ts";
+import type { SelectionOptions } from "../select/selection-options.ts";
+import { guardThread } from "../threads/guard-thread.ts";
+import { Inbox, post } from "../threads/inbox.ts";
+import type { ReadResult } from "../work/read-work.ts";
+import { SessionMemory } from "../work/session-memory.ts";
+import { InterruptedRun } from "./previous-run.ts";
+import { FileReading } from "./read-files.ts";
+import { joinPath, type ScanDone, ScanReport } from "./scan-report.ts";
+import { Scanner } from "./scanner.ts";
+import { absolutePaths, targetTree } from "./target-tree.ts";
+import { TreeSaver } from "./tree-saver.ts";
+import { type Answer, WorkSender } from "./work-sender.ts";
+
+/** What the scan thread is started with. */
+export interface ScanWorkerData {
+  readonly threads: number;
+  readonly paths: readonly Uint8Array[];
+  readonly workingDirectory: Uint8Array;
+  readonly selection: SelectionOptions;
+  readonly masterKey: Uint8Array;
+  readonly compression: CompressionMode;
+  readonly table: SharedBlobTable;
+  readonly memory: SharedArrayBuffer;
+  readonly wake: SharedArrayBuffer;
+  readonly mainPort: MessagePort;
+  readonly mainWake: SharedArrayBuffer;
+  readonly workers: readonly { readonly port: MessagePort; readonly wake: SharedArrayBuffer }[];
+  /** Catalog of the previous run, if there is one to compare with. */
+  readonly oldCatalog: string | undefined;
+  /** Where the new catalog goes. */
+  readonly newCatalog: string | undefined;
+  readonly journal: string | undefined;
+}
+
+/** From the main thread: the snapshot is saved. */
+export interface SnapshotSavedMessage {
+  readonly kind: "saved";
+  readonly snapshotId: Uint8Array;
+}
+
+type Message = ReadResult | BufferMessage | FinishMessage | SnapshotSavedMessage;
+
+const data = workerData as ScanWorkerData;
+const main = { port: data.mainPort, wake: new Int32Array(data.mainWake) };
+const workers = data.workers.map(({ port, wake }) => ({ port, wake: new Int32Array(wake) }));
+const ports = [data.mainPort, ...workers.map(({ port }) => port)];
+const inbox = new Inbox<Message>(ports, new Int32Array(data.wake));
+const memory = new SessionMemory(data.threads, data.memory);
+const stopFlag = memory.stopFlag;
+const counters = memory.counters(0);
+const table = BlobTable.attach(data.table);
+const codec = openCodec();
+const files = openSourceFiles();
+const answers: Answer[] = [];
+
+const packs = new PackExchange({
+  thread: 0,
+  main,
+  assembler: new PackAssembler(masterKeyFromBytes(data.masterKey), data.compression, codec),
+  table,
+  counters,
+  waitForBuffer: () => {
+    for (;;) {
+      const message = inbox.wait();
+      if (message.kind === "buffer") return message.buffer;
+      keep(message);
+    }
+  },
+});
+
+/** Answers are put aside, to be used where no other directory is in the middle of being saved. */
+function keep(message: Message): void {
+  if (message.kind === "read") answers.push(sender.take(message));
+  else if (message.kind === "buffer") packs.returnBuffer(message.buffer);
+  assertRunning();
+}
+
+function assertRunning(): void {
+  if (Atomics.load(stopFlag, 0) !== 0) throw new DOMException("stopped", "AbortError");
+}
+
+const sender = new WorkSender(workers, () => keep(inbox.wait()));
+const report = new ScanReport((issue) => post(main, issue));
+
+/** Uses what has arrived, without waiting. */
+function breathe(): void {
+  assertRunning();
+  for (let message = inbox.poll(); message !== undefined; message = inbox.poll()) keep(message);
+  useAnswers();
+}
+
+function useAnswers(): void {
+  for (let answer = answers.shift(); answer !== undefined; answer = answers.shift())
+    reading.take(answer);
+}
+
+const oldCatalog = data.oldCatalog === undefined ? undefined : CatalogReader.open(data.oldCatalog);
+const newCatalog = openLocal(data.newCatalog, (path) => new CatalogWriter(path));
+const oldJournal = data.journal === undefined ? undefined : FileJournalReader.open(data.journal);
+const newJournal = openLocal(data.journal, (path) => new FileJournalWriter(path));
+
+const reading = new FileReading({
+  sender,
+  report,
+  interrupted: oldJournal === undefined ? undefined : new InterruptedRun(oldJournal, table),
+  journal: newJournal,
+  onDone: (state) => scanner.fileDone(state),
+});
+
+const saver = new TreeSaver({
+  codec,
+  table,
+  packs,
+  catalog: newCatalog,
+  files,
+  onIssue: (state, index, error) =>
+    report.issue(joinPath(state.path, state.nameOf(index)), "archival", error),
+});
+
+const scanner = new Scanner({
+  files,
+  selection: new Selection(data.selection, selectionRoots(files)),
+  catalog: oldCatalog,
+  table,
+  reading,
+  saver,
+  report,
+  counters,
+  breathe,
+});
+
+/** The targets that exist, with their stat records. */
+function selectionRoots(source: SourceFiles): SelectionRoot[] {
+  const roots: SelectionRoot[] = [];
+  for (const path of absolutePaths(data.paths, data.workingDirectory)) {
+    const record = new Uint8Array(statRecordBytes);
+    try {
+      source.stat(path, record, 0);
+      roots.push({ path, record });
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      // The walk meets it again, and reports it.
+    }
+  }
+  return roots;
+}
+
+/** A local file that only saves time: without it the run goes on. */
+function openLocal<T>(path: string | undefined, open: (path: string) => T): T | undefined {
+  try {
+    return path === undefined ? undefined : open(path);
+  } catch {
+    // The disk of the cache is full or read-only.
+    return undefined;
+  }
+}
+
+function scan(): void {
+  scanner.walk(targetTree(data.paths, data.workingDirectory));
+  sender.flush();
+  useAnswers();
+  while (sender.isBusy || answers.length > 0) {
+    newJournal?.flush();
+    keep(inbox.wait());
+    useAnswers();
+  }
+  packs.flush();
+  newJournal?.close();
+  const result = scanner.result;
+  if (result === undefined) throw new Error("the walk ended without a root");
+  const done: ScanDone = {
+    kind: "scanned",
+    tree: result.id,
+    topBlock: result.block,
+    counts: report.counts,
+  };
+  post(main, done);
+  awaitEnd(result.block);
+}
+
+/** Keeps the catalog only if a snapshot was saved of what it describes. */
+function awaitEnd(topBlock: number): void {
+  for (;;) {
+    const message = inbox.wait();
+    if (message.kind === "saved") newCatalog?.finish(topBlock, message.snapshotId);
+    else if (message.kind === "finish") newCatalog?.abandon();
+    else continue;
+    break;
+  }
+  post(main, { kind: "finished", thread: 0 });
+}
+
+guardThread(main, () => {
+  try {
+    scan();
+  } catch (error) {
+    newJournal?.flush();
+    newCatalog?.abandon();
+    throw error;
+  } finally {
+    oldCatalog?.close();
+    oldJournal?.close();
+  }
+});

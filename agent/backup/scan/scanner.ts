@@ -1,0 +1,337 @@
+/**
+ * The walk: lists directories, compares each entry with the previous run, has files read where needed,
+ * and finishes directories from the leaves up. Iterative; synchronous; what is under way is bounded by
+ * the work sender.
+ */
+import {
+  FileError,
+  type SourceDirectory,
+  type SourceFiles,
+} from "../../../platform/ports/source-files.ts";
+import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import type { BlobTable } from "../../repository/index/blob-table.ts";
+import { entryFlags } from "../catalog/catalog-format.ts";
+import type { CatalogReader } from "../catalog/catalog-reader.ts";
+import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
+import type { Selection } from "../select/selection.ts";
+import { isSameContent, isSameNode } from "../work/same-record.ts";
+import { counterAt } from "../work/session-memory.ts";
+import { DirectoryState, type EntryNames, entryKind } from "./directory-state.ts";
+import { hasBlobs, seekEntry, sizeIn } from "./previous-run.ts";
+import type { FileReading } from "./read-files.ts";
+import { joinPath, type ScanReport } from "./scan-report.ts";
+import { sortedChildren, type TargetNode } from "./target-tree.ts";
+import type { SavedTree, TreeSaver } from "./tree-saver.ts";
+
+/** A directory whose subdirectories are being visited. */
+interface Frame {
+  readonly state: DirectoryState;
+  /** Set where only some entries are wanted: on the way to a target. */
+  readonly target: TargetNode | undefined;
+  readonly scope: DirectoryScope | undefined;
+  /** Previous run's blocks of the subdirectories, by entry. */
+  readonly oldChildren: Float64Array;
+  next: number;
+}
+
+export class Scanner {
+  readonly #files: SourceFiles;
+  readonly #selection: Selection;
+  readonly #catalog: CatalogReader | undefined;
+  readonly #table: BlobTable;
+  readonly #reading: FileReading;
+  readonly #saver: TreeSaver;
+  readonly #report: ScanReport;
+  readonly #counters: Float64Array;
+  readonly #breathe: () => void;
+  readonly #ownRecord = new Uint8Array(statRecordBytes);
+  #result: SavedTree | undefined;
+
+  /** `breathe` takes in what has arrived, and throws if the session is to stop. */
+  constructor(parts: {
+    files: SourceFiles;
+    selection: Selection;
+    catalog: CatalogReader | undefined;
+    table: BlobTable;
+    reading: FileReading;
+    saver: TreeSaver;
+    report: ScanReport;
+    counters: Float64Array;
+    breathe: () => void;
+  }) {
+    this.#files = parts.files;
+    this.#selection = parts.selection;
+    this.#catalog = parts.catalog;
+    this.#table = parts.table;
+    this.#reading = parts.reading;
+    this.#saver = parts.saver;
+    this.#report = parts.report;
+    this.#counters = parts.counters;
+    this.#breathe = parts.breathe;
+  }
+
+  /** The root tree, once every file has been answered. */
+  get result(): SavedTree | undefined {
+    return this.#result;
+  }
+
+  /** Walks everything below the root of the targets. Files may still be under way when it returns. */
+  walk(root: TargetNode): void {
+    const top = this.#openTop(root);
+    const stack: Frame[] = [top];
+    while (stack.length > 0) {
+      const frame = stack[stack.length - 1];
+      const child = this.#nextChild(frame);
+      if (child !== undefined) {
+        stack.push(child);
+        this.#breathe();
+      } else {
+        stack.pop();
+        this.fileDone(frame.state);
+      }
+    }
+  }
+
+  /** One entry of the directory, or its own scan, is no longer awaited. */
+  fileDone(state: DirectoryState): void {
+    let current: DirectoryState | undefined = state;
+    while (current !== undefined) {
+      current.pending -= 1;
+      if (current.pending > 0) return;
+      current = this.#finish(current);
+    }
+  }
+
+  #finish(state: DirectoryState): DirectoryState | undefined {
+    const saved = this.#saver.save(state);
+    state.directory?.close();
+    state.directory = undefined;
+    const { parent, old } = state;
+    if (parent === undefined) {
+      this.#result = saved;
+      return undefined;
+    }
+    const isSame =
+      old !== undefined &&
+      Buffer.compare(saved.id, old.bytes.subarray(old.treeIdAt, old.treeIdAt + 32)) === 0;
+    if (!isSame) parent.isChanged = true;
+    const { counts } = this.#report;
+    if (old === undefined) counts.dirsNew += 1;
+    else if (isSame) counts.dirsUnmodified += 1;
+    else counts.dirsChanged += 1;
+    for (let i = 0; i < state.count; i += 1) {
+      if (state.kinds[i] !== entryKind.file) continue;
+      counts.files += 1;
+      counts.bytes += state.sizes[i];
+    }
+    parent.setIds(state.index, saved.id, 0, 1);
+    parent.childBlocks[state.index] = saved.block;
+    return parent;
+  }
+
+  #openTop(root: TargetNode): Frame {
+    const block = this.#catalog?.topBlock ?? 0;
+    const directory = this.#files.openDirectory(root.path);
+    if (!root.isTarget) return this.#scan(directory, undefined, 0, root, undefined, block);
+    this.#report.counts.targetsFound += 1;
+    directory.stat(undefined, this.#ownRecord, 0);
+    const record = this.#ownRecord.slice();
+    const scope = this.#selection.root({ path: root.absolutePath, record });
+    return this.#scan(directory, undefined, 0, undefined, scope, block);
+  }
+
+  /** Opens and scans the next subdirectory of a frame. */
+  #nextChild(frame: Frame): Frame | undefined {
+    const { state } = frame;
+    for (; frame.next < state.count; frame.next += 1) {
+      if (state.kinds[frame.next] !== entryKind.directory) continue;
+      const index = frame.next;
+      const target = targetOf(frame, index);
+      try {
+        const directory = state.directory?.openDirectory(state.nameOf(index));
+        if (directory === undefined) continue;
+        const scope = this.#childScope(frame, index, target);
+        const old = frame.oldChildren[index] ?? 0;
+        const way = target?.isTarget === false ? target : undefined;
+        const child = this.#scan(directory, state, index, way, scope, old);
+        state.pending += 1;
+        frame.next += 1;
+        return child;
+      } catch (error) {
+        this.#dropEntry(state, index, error);
+      }
+    }
+    return undefined;
+  }
+
+  #childScope(
+    frame: Frame,
+    index: number,
+    target: TargetNode | undefined,
+  ): DirectoryScope | undefined {
+    const { state } = frame;
+    const at = index * statRecordBytes;
+    if (target?.isTarget === true)
+      return this.#selection.root({
+        path: target.absolutePath,
+        record: state.records.slice(at, at + statRecordBytes),
+      });
+    const [start, end] = [state.offsets[index], state.offsets[index + 1]];
+    return frame.scope?.enter(state.names, start, end, state.records, at);
+  }
+
+  #scan(
+    directory: SourceDirectory,
+    parent: DirectoryState | undefined,
+    index: number,
+    target: TargetNode | undefined,
+    scope: DirectoryScope | undefined,
+    oldBlock: number,
+  ): Frame {
+    let listing: EntryNames;
+    try {
+      if (target !== undefined) listing = wantedNames(target);
+      else listing = this.#isStoredEmpty(directory, scope) ? noNames : directory.list();
+    } catch (error) {
+      directory.close();
+      throw error;
+    }
+    const state = new DirectoryState(parent, index, directory.path.slice(), listing, directory);
+    state.old = oldBlock > 0 ? this.#catalog?.block(oldBlock) : undefined;
+    state.isChanged = state.old === undefined;
+    const frame: Frame = {
+      state,
+      target,
+      scope,
+      oldChildren: new Float64Array(state.old === undefined ? 0 : state.count),
+      next: 0,
+    };
+    scope?.isMarkedOut(listing, (name, length) => this.#readHead(directory, name, length));
+    for (let i = 0; i < state.count; i += 1) this.#scanEntry(frame, i);
+    if (state.old?.isAtEnd === false) state.isChanged = true;
+    return frame;
+  }
+
+  /** Mount points under `oneFileSystem`, loops, and file systems that hold nothing to back up. */
+  #isStoredEmpty(directory: SourceDirectory, scope: DirectoryScope | undefined): boolean {
+    if (scope === undefined) return false;
+    if (scope.stops !== undefined) return true;
+    return scope.isOnNewDevice && this.#files.medium(directory.path).kind === "pseudo";
+  }
+
+  #scanEntry(frame: Frame, index: number): void {
+    const { state, scope } = frame;
+    const at = index * statRecordBytes;
+    const [start, end] = [state.offsets[index], state.offsets[index + 1]];
+    if (scope !== undefined && scope.verdictOfName(state.names, start, end) !== verdict.taken)
+      return;
+    try {
+      state.directory?.stat(state.nameOf(index), state.records, at);
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      // Gone between listing and look: nothing that was there for this backup.
+      if (error.code !== "ENOENT" || frame.target !== undefined)
+        this.#dropEntry(state, index, error);
+      return;
+    }
+    const isTaken =
+      scope === undefined
+        ? this.#isTargetTaken(frame, index)
+        : scope.verdictOfRecord(state.names, start, end, state.records, at) === verdict.taken;
+    if (!isTaken) return;
+    const { old } = state;
+    const isKnown = old !== undefined && seekEntry(old, state, index);
+    const isSame = isKnown && isSameNode(old.bytes, old.at, state.records, at);
+    if (isKnown) state.hasAttributes[index] = (old.flags & entryFlags.attributes) !== 0 ? 1 : 0;
+    const type = state.modeOf(index) & modeType.mask;
+    if (type === modeType.directory) {
+      state.kinds[index] = entryKind.directory;
+      if (isKnown) frame.oldChildren[index] = old.child;
+    } else if (type === modeType.file) {
+      state.kinds[index] = entryKind.file;
+      this.#scanFile(state, index, isKnown);
+    } else {
+      state.kinds[index] = entryKind.other;
+    }
+    if (!isSame) state.isChanged = true;
+    if (isKnown) old.next();
+  }
+
+  #scanFile(state: DirectoryState, index: number, isKnown: boolean): void {
+    const at = index * statRecordBytes;
+    const { old } = state;
+    const { counts } = this.#report;
+    const counters = this.#counters;
+    const size = sizeIn(state.records, at);
+    counters[counterAt.filesSeen] += 1;
+    counters[counterAt.bytesSeen] += size;
+    if (isKnown && old !== undefined) {
+      const isReadable =
+        isSameContent(old.bytes, old.at, state.records, at) &&
+        hasBlobs(this.#table, old.bytes, old.idsStart, old.idCount);
+      if (isReadable) {
+        counts.filesUnmodified += 1;
+        state.setIds(index, old.bytes, old.idsStart, old.idCount);
+        state.sizes[index] = size;
+        counters[counterAt.filesDone] += 1;
+        counters[counterAt.bytesDone] += size;
+        return;
+      }
+      counts.filesChanged += 1;
+    } else {
+      counts.filesNew += 1;
+    }
+    state.isChanged = true;
+    if (this.#reading.read(state, index)) return;
+    counters[counterAt.filesDone] += 1;
+    counters[counterAt.bytesDone] += size;
+  }
+
+  /** An entry on the way to a target is always taken, a target itself unless a rule names it. */
+  #isTargetTaken(frame: Frame, index: number): boolean {
+    const target = targetOf(frame, index);
+    if (target?.isTarget !== true) return true;
+    this.#report.counts.targetsFound += 1;
+    const at = index * statRecordBytes;
+    const record = frame.state.records.slice(at, at + statRecordBytes);
+    return this.#selection.verdictOfRoot({ path: target.absolutePath, record }) === verdict.taken;
+  }
+
+  #dropEntry(state: DirectoryState, index: number, error: unknown): void {
+    if (!(error instanceof FileError)) throw error;
+    state.kinds[index] = entryKind.absent;
+    state.isChanged = true;
+    this.#report.issue(joinPath(state.path, state.nameOf(index)), "scan", error);
+  }
+
+  /** The first bytes of a small file, for marker files. */
+  #readHead(directory: SourceDirectory, name: Uint8Array, length: number): Uint8Array | undefined {
+    try {
+      const file = this.#files.openFile(directory.token, name);
+      try {
+        const head = new Uint8Array(length);
+        return head.subarray(0, file.read(head, 0, length, 0));
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      return undefined;
+    }
+  }
+}
+
+const noNames: EntryNames = { count: 0, names: new Uint8Array(0), offsets: new Uint32Array(1) };
+
+function targetOf(frame: Frame, index: number): TargetNode | undefined {
+  if (frame.target === undefined) return undefined;
+  return frame.target.children.get(Buffer.from(frame.state.nameOf(index)).toString("latin1"));
+}
+
+function wantedNames(target: TargetNode): EntryNames {
+  const children = sortedChildren(target);
+  const offsets = new Uint32Array(children.length + 1);
+  for (const [i, { name }] of children.entries()) offsets[i + 1] = offsets[i] + name.length;
+  const names = new Uint8Array(Buffer.concat(children.map(({ name }) => name)));
+  return { count: children.length, names, offsets };
+}

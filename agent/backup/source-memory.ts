@@ -1,0 +1,87 @@
+/**
+ * Where a source's catalog and journals lie: in the repository's cache, by host and paths; without a
+ * cache in a private temporary folder that goes away with the run.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { idFromHex, idToHex } from "../repository/id.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { NamedSnapshot } from "../repository/snapshot/snapshot-finder.ts";
+import { writeCatalogOfSnapshot } from "./catalog/catalog-from-snapshot.ts";
+import { CatalogReader } from "./catalog/catalog-reader.ts";
+
+export class SourceMemory {
+  readonly catalog: string;
+  readonly fileJournal: string;
+  readonly packJournal: string;
+  /** False if nothing here outlives the run. */
+  readonly isLasting: boolean;
+  readonly #temporary: string | undefined;
+
+  private constructor(base: string, temporary: string | undefined) {
+    this.catalog = `${base}.catalog`;
+    this.fileJournal = `${base}.files`;
+    this.packJournal = `${base}.packs`;
+    this.isLasting = temporary === undefined;
+    this.#temporary = temporary;
+  }
+
+  /** The place for a source; undefined if not even a temporary folder can be made. */
+  static open(
+    repository: Repository,
+    hostName: string,
+    paths: readonly string[],
+  ): SourceMemory | undefined {
+    const name = createHash("sha256")
+      .update(JSON.stringify([hostName, [...paths].sort()]))
+      .digest("hex")
+      .slice(0, 32);
+    const { cache } = repository;
+    try {
+      if (cache !== undefined) {
+        const folder = path.join(cache.directory, "sources");
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        return new SourceMemory(path.join(folder, name), undefined);
+      }
+      const temporary = mkdtempSync(path.join(tmpdir(), "backstay-"));
+      return new SourceMemory(path.join(temporary, name), temporary);
+    } catch {
+      // A disk that is full or read-only: the run then reads every file.
+      return undefined;
+    }
+  }
+
+  /** Sees to it that the catalog describes `parent`: if it does not, it is made from the repository. False if that fails. */
+  async describe(
+    repository: Repository,
+    parent: NamedSnapshot,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const reader = CatalogReader.open(this.catalog);
+    const isCurrent = reader !== undefined && idToHex(reader.snapshotId) === parent.id;
+    reader?.close();
+    if (isCurrent) return true;
+    try {
+      const id = idFromHex(parent.id);
+      await writeCatalogOfSnapshot(repository, parent.snapshot.tree, id, this.catalog, signal);
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      // A damaged parent heals by reading everything again.
+      return false;
+    }
+  }
+
+  /** Forgets what only an interrupted run would need. */
+  forgetJournals(): void {
+    rmSync(this.fileJournal, { force: true });
+    rmSync(this.packJournal, { force: true });
+  }
+
+  /** Removes what does not outlive the run. */
+  close(): void {
+    if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
+  }
+}

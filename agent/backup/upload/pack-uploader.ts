@@ -1,0 +1,124 @@
+/**
+ * Stores finished packs, several at once, and has them indexed. A pack is announced in the pack journal
+ * before it is sent, so that a run after a crash knows where to look for packs without an index.
+ */
+import type { MessagePort } from "node:worker_threads";
+import type { ObjectStore } from "../../../storage/object-store.ts";
+import { idToHex } from "../../repository/id.ts";
+import type { BlobTable } from "../../repository/index/blob-table.ts";
+import type { IndexWriter } from "../../repository/index/index-writer.ts";
+import { decodeHeader } from "../../repository/pack/pack-header.ts";
+import type { PackJournal } from "../journal/pack-journal.ts";
+import type { PackMessage } from "../seal/pack-exchange.ts";
+import { post } from "../threads/inbox.ts";
+
+/** Where memory of stored packs goes back to. */
+export interface PackThread {
+  readonly port: MessagePort;
+  readonly wake: Int32Array;
+}
+
+export class PackUploader {
+  readonly #store: ObjectStore;
+  readonly #table: BlobTable;
+  readonly #index: IndexWriter;
+  readonly #journal: PackJournal | undefined;
+  readonly #threads: readonly PackThread[];
+  readonly #signal: AbortSignal;
+  readonly #waiting: PackMessage[] = [];
+  readonly #isDry: boolean;
+  #running = 0;
+  #indexing: Promise<void> = Promise.resolve();
+  #error: unknown;
+  #onIdle: (() => void) | undefined;
+  bytesStored = 0;
+  packsStored = 0;
+
+  constructor(parts: {
+    store: ObjectStore;
+    table: BlobTable;
+    index: IndexWriter;
+    journal: PackJournal | undefined;
+    threads: readonly PackThread[];
+    isDry: boolean;
+    signal: AbortSignal;
+  }) {
+    this.#store = parts.store;
+    this.#table = parts.table;
+    this.#index = parts.index;
+    this.#journal = parts.journal;
+    this.#threads = parts.threads;
+    this.#isDry = parts.isDry;
+    this.#signal = parts.signal;
+  }
+
+  /** Takes a pack; it is stored when its turn comes. `onFailed` is told of the first failure. */
+  add(message: PackMessage, onFailed: (error: unknown) => void): void {
+    this.#waiting.push(message);
+    this.#startMore(onFailed);
+  }
+
+  /** Resolves when every pack taken so far is stored and indexed or noted; rejects with the first failure. */
+  async drained(): Promise<void> {
+    if (this.#running > 0 || this.#waiting.length > 0)
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    await this.#indexing;
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  #startMore(onFailed: (error: unknown) => void): void {
+    while (this.#running < this.#store.capabilities.connections && this.#error === undefined) {
+      const message = this.#waiting.shift();
+      if (message === undefined) break;
+      this.#running += 1;
+      this.#upload(message)
+        .catch((error: unknown) => {
+          this.#error ??= error;
+          this.#waiting.length = 0;
+          onFailed(error);
+        })
+        .finally(() => {
+          this.#running -= 1;
+          this.#startMore(onFailed);
+          if (this.#running === 0) this.#onIdle?.();
+        });
+    }
+  }
+
+  async #upload({ pack, buffer, thread, isReturned }: PackMessage): Promise<void> {
+    const name = idToHex(pack.id);
+    if (!this.#isDry) {
+      this.#journal?.announce(pack.id);
+      const bytes = buffer.subarray(0, pack.length);
+      await this.#store.save({ type: "data", name }, bytes, this.#signal);
+    }
+    this.bytesStored += pack.length;
+    this.packsStored += 1;
+    if (isReturned)
+      post(this.#threads[thread], { kind: "buffer", buffer }, [buffer.buffer as ArrayBuffer]);
+    if (this.#isDry) return;
+    locatePack(this.#table, pack.id, pack.header);
+    const entry = { id: pack.id, header: pack.header };
+    this.#indexing = this.#indexing.then(() =>
+      this.#index.add(entry, pack.blobs, Date.now(), this.#signal),
+    );
+    await this.#indexing;
+  }
+}
+
+/** Enters the blobs of a stored pack in the table. */
+export function locatePack(table: BlobTable, id: Uint8Array, header: Uint8Array): void {
+  const pack = table.addPack(id);
+  for (const blob of decodeHeader(header, idToHex(id)))
+    table.setLocation(blob.id, 0, blob.isTree, { pack, ...locationOf(blob) });
+}
+
+function locationOf(blob: { offset: number; length: number; plainLength: number }): {
+  offset: number;
+  length: number;
+  plainLength: number;
+} {
+  return { offset: blob.offset, length: blob.length, plainLength: blob.plainLength };
+}
