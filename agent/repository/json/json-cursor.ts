@@ -17,6 +17,9 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
+/** Longest string that is copied: no name, target or path comes near, and a copy takes memory. */
+export const maximumTextBytes = 1024 * 1024;
+
 /** More digits than this may not fit in a JavaScript number. */
 const exactDigits = 15;
 const maximumU64 = 2n ** 64n - 1n;
@@ -148,8 +151,11 @@ export class JsonCursor {
     this.at = at + 1;
   }
 
-  /** A copy of the UTF-8 bytes of the string read last. */
+  /** A copy of the UTF-8 bytes of the string read last, which may be 1 MiB long as it is written. */
   text(): Uint8Array {
+    if (this.textEnd - this.textStart > maximumTextBytes) {
+      this.fail("string longer than 1 MiB", this.textStart);
+    }
     if (this.textIsPlain) return this.bytes.slice(this.textStart, this.textEnd);
     const text = unescapeJson(this.bytes, this.textStart, this.textEnd);
     return text ?? this.fail("invalid escape in a string", this.textStart);
@@ -267,11 +273,24 @@ export class JsonCursor {
   #skipScalar(byte: number): void {
     if (byte === quote) {
       this.string();
-      if (!this.textIsPlain) this.text();
+      // What nobody wants to have must still be a string, however long.
+      if (!this.textIsPlain) this.#checkEscapes();
     } else if (byte === 0x74 || byte === 0x66) {
       this.boolean();
     } else if (!this.takeNull()) {
       this.skipNumber();
+    }
+  }
+
+  /** Looks at the escapes of the string read last, piece by piece. */
+  #checkEscapes(): void {
+    for (let at = this.textStart; at < this.textEnd; at += 1) {
+      if (this.bytes[at] !== backslash) continue;
+      const end = at + (this.bytes[at + 1] === 0x75 ? 6 : 2);
+      if (end > this.textEnd || unescapeJson(this.bytes, at, end) === undefined) {
+        this.fail("invalid escape in a string", at);
+      }
+      at = end - 1;
     }
   }
 

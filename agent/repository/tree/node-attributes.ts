@@ -6,11 +6,16 @@ import { utf8Text } from "../json/utf8.ts";
 import type { NodeAttribute } from "./node.ts";
 
 const noBytes = new Uint8Array(0);
+/** More than any system allows; without a limit, a few bytes of text could ask for gigabytes of objects. */
+const maximumAttributes = 100_000;
+/** Security descriptors, the longest of them, have 64 KiB at most. */
+const maximumGenericBytes = 1024 * 1024;
 
 /** Reads a list of `{"name":…,"value":…}`; a value of null is an empty one. */
 export function readAttributes(cursor: JsonCursor): NodeAttribute[] {
   const attributes: NodeAttribute[] = [];
   for (let more = cursor.enterArray(); more; more = cursor.moreElements()) {
+    if (attributes.length === maximumAttributes) cursor.fail("too many attributes");
     attributes.push(readAttribute(cursor));
   }
   return attributes;
@@ -57,6 +62,8 @@ export function readGenericAttributes(cursor: JsonCursor): Map<string, string> {
     cursor.peek();
     const start = cursor.at;
     cursor.skipValue(4);
+    if (cursor.at - start > maximumGenericBytes) cursor.fail("attribute longer than 1 MiB", start);
+    if (attributes.size === maximumAttributes) cursor.fail("too many attributes");
     attributes.set(key, utf8Text(compactGoJson(cursor.bytes, start, cursor.at)));
   }
   return attributes;

@@ -6,35 +6,64 @@ import { modeType, statAt } from "../../../platform/ports/stat-record.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { goJsonString } from "../json/go-string.ts";
 import { utf8Bytes, utf8Text } from "../json/utf8.ts";
-import { type ByteWriter, writeHex } from "./byte-writer.ts";
+import { ByteWriter, writeHex } from "./byte-writer.ts";
 import { writeDecimal, writeDecimalU64 } from "./decimal.ts";
 import { goFileMode, nodeTypeOf } from "./file-mode.ts";
 import { nameExpansion, writeJsonName } from "./go-quote.ts";
-import type { Node, NodeAttribute, NodeTime } from "./node.ts";
-import { ownerFields, writeAttributes, writeIds, writeLinkTarget } from "./node-fields.ts";
+import type { Node, NodeAttribute, NodeTime, NodeType } from "./node.ts";
+import { writeAttributes, writeIds, writeLinkTarget, writeOwner } from "./node-fields.ts";
 import { timeBytes, writeTime } from "./rfc3339.ts";
 import { putSnippet, type Snippet, snippet, snippetSlackBytes } from "./snippet.ts";
 
+const nameField = snippet('{"name":"');
+const atimeField = snippet('","atime":"');
+const ctimeField = snippet('","ctime":"');
+const inodeField = snippet(',"inode":');
+const deviceIdField = snippet(',"device_id":');
+const sizeField = snippet(',"size":');
+const linksField = snippet(',"links":');
+const deviceField = snippet(',"device":');
+const contentField = snippet(',"content":["');
+const emptyContent = snippet(',"content":[]}');
+const subtreeField = snippet(',"content":null,"subtree":"');
+const noContent = snippet(',"content":null}');
+const idsBetween = snippet('","');
+const contentEnd = snippet('"]}');
+const subtreeEnd = snippet('"}');
+
+const typeFields: Readonly<Record<NodeType, Snippet>> = {
+  file: snippet('","type":"file"'),
+  dir: snippet('","type":"dir"'),
+  symlink: snippet('","type":"symlink"'),
+  dev: snippet('","type":"dev"'),
+  chardev: snippet('","type":"chardev"'),
+  fifo: snippet('","type":"fifo"'),
+  socket: snippet('","type":"socket"'),
+};
+const modeField = snippet(',"mode":');
+const mtimeField = snippet(',"mtime":"');
+const lowWord = 0xffffffffn;
+
 /** Appends the JSON of a node. Numbers must be in the ranges of `Node`, ids whole. */
 export function encodeNode(out: ByteWriter, node: Node): void {
-  out.ascii('{"name":"');
+  put(out, nameField);
   out.ensure(node.name.length * nameExpansion);
   out.length = writeJsonName(out.bytes, out.length, node.name, 0, node.name.length);
-  out.ascii(`","type":"${node.type}"`);
-  if (node.mode !== 0) out.ascii(`,"mode":${node.mode}`);
-  encodeTime(out, ',"mtime":"', node.mtime);
-  encodeTime(out, '","atime":"', node.atime);
-  encodeTime(out, '","ctime":"', node.ctime);
+  put(out, typeFields[node.type]);
+  if (node.mode !== 0) putNumber(out, modeField, node.mode);
+  encodeTime(out, mtimeField, node.mtime);
+  encodeTime(out, atimeField, node.atime);
+  encodeTime(out, ctimeField, node.ctime);
   out.byte(0x22);
-  out.raw(ownerFields(node.uid, node.gid, node.user, node.group));
-  if (node.inode !== 0n) out.ascii(`,"inode":${node.inode}`);
-  if (node.deviceId !== 0n) out.ascii(`,"device_id":${node.deviceId}`);
-  if (node.size !== 0) out.ascii(`,"size":${node.size}`);
-  if (node.links !== 0n) out.ascii(`,"links":${node.links}`);
+  writeOwner(out, node.uid, node.gid, node.user, node.group);
+  putWide(out, inodeField, node.inode);
+  putWide(out, deviceIdField, node.deviceId);
+  if (node.size !== 0) putNumber(out, sizeField, node.size);
+  putWide(out, linksField, node.links);
   writeLinkTarget(out, node.linkTarget);
   writeAttributes(out, node.attributes);
   if (node.genericAttributes !== undefined) encodeGeneric(out, node.genericAttributes);
-  if (node.device !== 0n) out.ascii(`,"device":${node.device}`);
+  putWide(out, deviceField, node.device);
   if (node.content === null) {
     out.ascii(',"content":null');
   } else {
@@ -50,8 +79,25 @@ export function encodeNode(out: ByteWriter, node: Node): void {
   out.byte(0x7d);
 }
 
-function encodeTime(out: ByteWriter, before: string, time: NodeTime): void {
-  out.ascii(before);
+function put(out: ByteWriter, piece: Snippet): void {
+  out.ensure(piece.length + snippetSlackBytes);
+  out.length = putSnippet(out.view, out.length, piece);
+}
+
+function putNumber(out: ByteWriter, field: Snippet, value: number): void {
+  put(out, field);
+  out.decimal(value);
+}
+
+/** A number of 64 bits, nothing if it is 0. */
+function putWide(out: ByteWriter, field: Snippet, value: bigint): void {
+  if (value === 0n) return;
+  put(out, field);
+  out.decimalU64(Number(value & lowWord), Number(value >> 32n));
+}
+
+function encodeTime(out: ByteWriter, before: Snippet, time: NodeTime): void {
+  put(out, before);
   out.ensure(timeBytes);
   out.length = writeTime(out.view, out.length, time.seconds, time.nanoseconds);
 }
@@ -101,22 +147,6 @@ export interface RecordNodeFields {
   subtree: Uint8Array | null;
   subtreeOffset: number;
 }
-
-const nameField = snippet('{"name":"');
-const atimeField = snippet('","atime":"');
-const ctimeField = snippet('","ctime":"');
-const inodeField = snippet(',"inode":');
-const deviceIdField = snippet(',"device_id":');
-const sizeField = snippet(',"size":');
-const linksField = snippet(',"links":');
-const deviceField = snippet(',"device":');
-const contentField = snippet(',"content":["');
-const emptyContent = snippet(',"content":[]}');
-const subtreeField = snippet(',"content":null,"subtree":"');
-const noContent = snippet(',"content":null}');
-const idsBetween = snippet('","');
-const contentEnd = snippet('"]}');
-const subtreeEnd = snippet('"}');
 
 /** More than everything that a node holds besides its name, owner, target, attributes and ids. */
 const fixedBytes = 512 + snippetSlackBytes;
@@ -227,8 +257,10 @@ export class RecordNodeEncoder {
     }
     let fields = groups.get(gid);
     if (fields === undefined) {
-      const text = ownerFields(uid, gid, this.#names.userName(uid), this.#names.groupName(gid));
-      fields = snippet(`"${utf8Text(text)}`);
+      const text = new ByteWriter(128);
+      text.byte(0x22);
+      writeOwner(text, uid, gid, this.#names.userName(uid), this.#names.groupName(gid));
+      fields = snippet(utf8Text(text.written()));
       groups.set(gid, fields);
     }
     this.#lastUid = uid;

@@ -1,22 +1,34 @@
 /** Fields that both encoders of nodes write in the same way. */
-import { goJsonString, goStringExpansion, writeGoString } from "../json/go-string.ts";
-import { isUtf8 } from "../json/utf8.ts";
-import { ByteWriter } from "./byte-writer.ts";
+import { goStringExpansion, writeGoString } from "../json/go-string.ts";
+import { isUtf8, utf8Bytes } from "../json/utf8.ts";
+import type { ByteWriter } from "./byte-writer.ts";
 import type { NodeAttribute } from "./node.ts";
 
+/** Names of owners that need no escapes: nearly all. */
+const plainName = /^[\w.$-]+$/;
+
 /** `,"uid":…,"gid":…` and, where they are not empty, the names. */
-export function ownerFields(uid: number, gid: number, user: string, group: string): Uint8Array {
-  const out = new ByteWriter(128);
-  out.ascii(`,"uid":${uid},"gid":${gid}`);
-  if (user !== "") {
-    out.ascii(',"user":');
-    out.raw(goJsonString(user));
-  }
-  if (group !== "") {
-    out.ascii(',"group":');
-    out.raw(goJsonString(group));
-  }
-  return out.copy();
+export function writeOwner(
+  out: ByteWriter,
+  uid: number,
+  gid: number,
+  user: string,
+  group: string,
+): void {
+  out.ascii(',"uid":');
+  out.decimal(uid);
+  out.ascii(',"gid":');
+  out.decimal(gid);
+  writeName(out, ',"user":"', user);
+  writeName(out, ',"group":"', group);
+}
+
+function writeName(out: ByteWriter, before: string, name: string): void {
+  if (name === "") return;
+  out.ascii(before);
+  if (plainName.test(name)) out.ascii(name);
+  else writeText(out, utf8Bytes(name));
+  out.byte(0x22);
 }
 
 /** The target of a symlink: as text, and as raw bytes too where it is not valid UTF-8. */

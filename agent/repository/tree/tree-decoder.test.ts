@@ -273,6 +273,17 @@ describe("what decodeTree refuses", () => {
     );
   });
 
+  it("texts and lists that only a hostile hand writes", () => {
+    const long = "\xc3\xa9".repeat(600_000);
+    expect(problemOf(nodeText(`,"user":"${long}"`))).toMatch(/1 MiB/);
+    expect(problemOf(nodeText(`,"name":"${long}"`))).toMatch(/1 MiB/);
+    expect(problemOf(nodeText(`,"x":"\\n${long}"`))).toBeUndefined();
+    expect(problemOf(nodeText(`,"x":"${long}\\u00"`))).toMatch(/escape/);
+    expect(problemOf(nodeText(`,"generic_attributes":{"a":"${long}"}`))).toMatch(/1 MiB/);
+    const many = "{},".repeat(100_000);
+    expect(problemOf(nodeText(`,"extended_attributes":[${many}{}]`))).toMatch(/too many/);
+  });
+
   it("nesting that is deeper than any tree, without overflowing", () => {
     const nested = (depth: number) => nodeText(`,"x":${"[".repeat(depth)}${"]".repeat(depth)}`);
     expect(problemOf(nested(61))).toBeUndefined();
