@@ -4,6 +4,7 @@ import { hostname, userInfo } from "node:os";
 
 export interface ProcessIdentity {
   readonly hostName: string;
+  /** Empty if the account has no name, as it happens in containers. */
   readonly userName: string;
   readonly pid: number;
   readonly uid: number;
@@ -17,17 +18,24 @@ export interface ProcessIdentity {
 }
 
 export function processIdentity(): ProcessIdentity {
-  const user = userInfo();
   return {
     hostName: hostname(),
-    userName: user.username,
+    userName: userName(),
     pid: process.pid,
-    uid: Math.max(0, user.uid),
-    gid: Math.max(0, user.gid),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
     machine: firstLine("/etc/machine-id"),
     boot: firstLine("/proc/sys/kernel/random/boot_id"),
     pidSpace: linkTarget("/proc/self/ns/pid"),
   };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "";
+  }
 }
 
 /** True if a process of this id exists in our own space; without permission to ask, it does. */

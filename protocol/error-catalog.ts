@@ -144,6 +144,19 @@ export const errorCatalog = {
     title: "A key file of the repository is damaged or asks for unreasonable work.",
     remedy: "Remove that key file if another one opens the repository.",
   },
+  KEY_NOT_FOUND: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Not exactly one key file of the repository matches.",
+    remedy: "Run `backstay key list` to see the keys; give more characters of the id.",
+  },
+  KEY_NEEDED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "This key was not removed, because it is needed to open the repository.",
+    remedy:
+      "Add another password with `backstay key add`, and remove this key when that one is in use.",
+  },
   SNAPSHOT_NOT_FOUND: {
     kind: "permanent",
     exitCode: 1,
@@ -187,6 +200,32 @@ export const errorCatalog = {
     exitCode: 1,
     title: "The snapshot has no such path.",
     remedy: "Run `backstay ls SNAPSHOT` to see its paths.",
+  },
+  RESTORE_TOO_LARGE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The snapshot holds more entries than a restore may plan at once.",
+    remedy:
+      "Restore folder by folder (SNAPSHOT:PATH). A snapshot far larger than its source may have been made to do harm.",
+  },
+  RESTORE_TARGET: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The folder to restore to can't be used.",
+    remedy: "Check that it may be made and written by this user, and that its disk is mounted.",
+  },
+  RESTORE_TARGET_FULL: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The disk that is restored to is full.",
+    remedy: "Free space and run the same restore again: what is complete is not written again.",
+  },
+  RESTORE_DELETE_REFUSED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Nothing was deleted: this restore would remove what the snapshot does not have.",
+    remedy:
+      "See what would go with --dry-run, then confirm it with --confirm-delete. `/` itself is never cleared.",
   },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import type { Sealer } from "../crypto/sealed-bytes.ts";
 import { idToHex, isHexId } from "../id.ts";
+import { JsonFields } from "../json/json-fields.ts";
+import { type JsonValue, parseJson } from "../json/parse-json.ts";
 import { isIrreducible, polynomialDegree, randomPolynomial } from "./polynomial.ts";
 
 export interface RepositoryConfig {
@@ -12,6 +14,9 @@ export interface RepositoryConfig {
   /** Rabin polynomial of restic's own chunker; ours does not use it. */
   readonly polynomial: bigint;
 }
+
+/** Most bytes of a config file, stored or opened. */
+export const configBytesMax = 1024 * 1024;
 
 /** A new repository of format 2. */
 export function generateConfig(): RepositoryConfig {
@@ -31,23 +36,25 @@ export function encodeConfig(sealer: Sealer, config: RepositoryConfig): Uint8Arr
 export function decodeConfig(sealer: Sealer, stored: Uint8Array): RepositoryConfig {
   const plain = sealer.open(stored);
   if (plain === undefined) throw damaged("its seal is broken");
-  let json: Record<string, unknown>;
-  try {
-    json = JSON.parse(Buffer.from(plain).toString("utf8")) as Record<string, unknown>;
-  } catch {
-    throw damaged("it is no JSON");
-  }
-  if (typeof json !== "object" || json === null) throw damaged("it is no JSON object");
-  const { version, id, chunker_polynomial: polynomial } = json;
+  const json = parseJson(plain, { file: "config", maximumBytes: configBytesMax, maximumDepth: 16 });
+  const fields = new JsonFields(json, "config");
+  const version = fields.value("version");
   if (version !== 1 && version !== 2)
-    throw new BackstayError("REPOSITORY_UNSUPPORTED", { version: String(version).slice(0, 20) });
-  if (typeof id !== "string" || !isHexId(id)) throw damaged("its repository id is malformed");
-  if (typeof polynomial !== "string" || !/^[0-9a-f]{1,16}$/.test(polynomial))
-    throw damaged("its chunker polynomial is malformed");
+    throw new BackstayError("REPOSITORY_UNSUPPORTED", { version: shown(version) });
+  const id = fields.string("id");
+  if (!isHexId(id)) throw damaged("its repository id is malformed");
+  const polynomial = fields.string("chunker_polynomial");
+  if (!/^[0-9a-f]{1,16}$/.test(polynomial)) throw damaged("its chunker polynomial is malformed");
   const value = BigInt(`0x${polynomial}`);
   if (polynomialDegree(value) > 53 || !isIrreducible(value))
     throw damaged("its chunker polynomial is not irreducible");
   return { version, id, polynomial: value };
+}
+
+function shown(version: JsonValue | undefined): string {
+  return typeof version === "number" || typeof version === "string"
+    ? String(version).slice(0, 20)
+    : "none";
 }
 
 function damaged(problem: string): BackstayError {

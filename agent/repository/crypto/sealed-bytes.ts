@@ -1,7 +1,8 @@
 /** Sealing and opening of small messages as whole arrays: keys, config, and unpacked files. */
+
+import { openCodec } from "../../../platform/open-codec.ts";
 import type { Codec, SealCipher } from "../../../platform/ports/codec.ts";
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
-import { openCodec } from "../../../platform/open-codec.ts";
 import type { MasterKey } from "./master-key.ts";
 import { RandomIv } from "./random-iv.ts";
 
