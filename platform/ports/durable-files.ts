@@ -40,5 +40,11 @@ export interface DurableFiles {
   isTemporaryName(name: string): boolean;
 }
 
-/** `sync-unsupported`: the file system has no fsync, so a power cut may lose what was reported as stored. */
+/** A promise that the file system does not let us keep. */
 export type DurabilityWarning = "sync-unsupported";
+
+/** The warnings for people. */
+export const durabilityWarningText: Readonly<Record<DurabilityWarning, string>> = {
+  "sync-unsupported":
+    "The file system of the repository cannot force data to its disk: a power cut may lose what was reported as stored.",
+};
