@@ -1,6 +1,6 @@
 /**
  * Which characters Go prints as they are when it quotes a name: the Unicode categories L, M, N, P, S and
- * the ASCII space. The table is pinned to Unicode 15.0, that of Go 1.21 to 1.25 (restic 0.17 to 0.19),
+ * the ASCII space. The table is pinned to Unicode 15.0, that of Go 1.24 (and of restic 0.18, for one),
  * because the one of this Node is newer and a name must be written the same way for years.
  */
 
