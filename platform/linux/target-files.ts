@@ -1,6 +1,6 @@
 /** Writing Linux file systems during a restore, by descriptors and single names; see the port for the rules. */
 import { mkdirSync, readFileSync } from "node:fs";
-import { type DirectoryListing, FileError } from "../ports/source-files.ts";
+import { type DirectoryListing, type DirectoryToken, FileError } from "../ports/source-files.ts";
 import { modeType } from "../ports/stat-record.ts";
 import {
   type TargetAbilities,
@@ -19,6 +19,7 @@ import { DirectWrites, firstBlock } from "./target-direct-write.ts";
 import { BeneathOpener } from "./target-open-beneath.ts";
 
 const nothing = new Uint8Array(0);
+const dot = 0x2e;
 const emptyPathFlag = 0x1000;
 /** Attribute bit of statx: the entry is the root of a mount. */
 const mountRoot = 0x2000;
@@ -57,6 +58,15 @@ export class LinuxTargetFiles implements TargetFiles {
     if (create) makeFolders(path);
     const flags = openFlags.readOnly | openFlags.directory | openFlags.closeOnExec;
     return this.#open(currentDirectory, path, flags, 0);
+  }
+
+  tokenOf(directory: TargetHandle): DirectoryToken {
+    return { descriptor: directory, path: nothing };
+  }
+
+  openToken(token: DirectoryToken): TargetHandle {
+    const flags = openFlags.readOnly | openFlags.directory | openFlags.closeOnExec;
+    return this.#open(token.descriptor, Uint8Array.of(dot), flags, 0);
   }
 
   openDirectory(parent: TargetHandle, path: Uint8Array): TargetHandle {

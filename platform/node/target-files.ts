@@ -4,7 +4,7 @@
  * look and use (docs/platforms.md). Times are exact to about a microsecond; there are no extended attributes.
  */
 import * as fs from "node:fs";
-import { type DirectoryListing, FileError } from "../ports/source-files.ts";
+import { type DirectoryListing, type DirectoryToken, FileError } from "../ports/source-files.ts";
 import {
   type TargetAbilities,
   type TargetFiles,
@@ -51,6 +51,15 @@ export class NodeTargetFiles implements TargetFiles {
         throw new FileError("ENOTDIR", "open", Buffer.from(root).toString());
       return this.#add({ path: real, kind: "directory", descriptor: -1 });
     });
+  }
+
+  tokenOf(directory: TargetHandle): DirectoryToken {
+    return { descriptor: -1, path: this.#entry(directory).path };
+  }
+
+  openToken(token: DirectoryToken): TargetHandle {
+    assertDirectory(token.path);
+    return this.#add({ path: token.path, kind: "directory", descriptor: -1 });
   }
 
   openDirectory(parent: TargetHandle, path: Uint8Array): TargetHandle {

@@ -8,7 +8,7 @@
  * Names are raw bytes of one component. A failed call throws a `FileError` with the errno name.
  */
 
-import type { DirectoryListing } from "./source-files.ts";
+import type { DirectoryListing, DirectoryToken } from "./source-files.ts";
 
 /** An open file or directory. Valid in the thread that opened it, until closed. */
 export type TargetHandle = number;
@@ -39,6 +39,9 @@ export interface TargetFiles {
    * With `create` missing folders are made, for the owner only.
    */
   openRoot(path: Uint8Array, create: boolean): TargetHandle;
+  /** Names an open directory, so that another thread can open the same one while this handle is open. */
+  tokenOf(directory: TargetHandle): DirectoryToken;
+  openToken(token: DirectoryToken): TargetHandle;
   /**
    * Opens a directory below `parent`: `path` is one or more components joined by `/`. No component may be a
    * symlink (ELOOP) or `..` (EXDEV); ENOTDIR if one is no directory.

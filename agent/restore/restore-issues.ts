@@ -1,0 +1,53 @@
+/** What a restore has to tell about single entries: exact counts, and as much of the list as fits in memory. */
+
+export interface RestoreIssue {
+  /** An `error` means that something of the snapshot is not in the target; a `warning`, that a detail is not. */
+  readonly severity: "error" | "warning";
+  readonly kind: IssueKind;
+  /** Path below the target, for people; "" for the whole restore. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export type IssueKind =
+  /** Data or folder lists that the repository does not hold as they should be. */
+  | "damaged"
+  /** A name or node that is never restored: dangerous, twice, malformed. */
+  | "refused"
+  /** Something in the target that could not be made, changed or removed. */
+  | "target"
+  /** Owner, times, attributes and the like. */
+  | "metadata"
+  /** Found different by verification. */
+  | "different";
+
+/** How many issues a report keeps; all are counted and told. */
+const keptMax = 1000;
+
+export class IssueList {
+  readonly kept: RestoreIssue[] = [];
+  errors = 0;
+  warnings = 0;
+  readonly #tell: (issue: RestoreIssue) => void;
+
+  /** `tell` hears of every issue, at once. */
+  constructor(tell: (issue: RestoreIssue) => void = () => undefined) {
+    this.#tell = tell;
+  }
+
+  add(issue: RestoreIssue): void {
+    if (issue.severity === "error") this.errors += 1;
+    else this.warnings += 1;
+    if (this.kept.length < keptMax) this.kept.push(issue);
+    this.#tell(issue);
+  }
+}
+
+/** Path bytes as text for people: bytes that are no UTF-8 show as U+FFFD, control characters as escapes. */
+export function showPath(path: Uint8Array): string {
+  const text = Buffer.from(path.buffer, path.byteOffset, path.length).toString();
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
