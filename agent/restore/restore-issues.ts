@@ -46,8 +46,7 @@ export class IssueList {
 /** Path bytes as text for people: bytes that are no UTF-8 show as U+FFFD, control characters as escapes. */
 export function showPath(path: Uint8Array): string {
   const text = Buffer.from(path.buffer, path.byteOffset, path.length).toString();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+  return text.replace(/\p{Cc}/gu, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
 }

@@ -27,7 +27,7 @@ export const usualLimits: PlanLimits = { planBytesMax: 768 * 1024 * 1024, depthM
 
 export interface PlanRequest {
   readonly repository: Repository;
-  /** Where the walk begins; see snapshot-path.ts. */
+  /** Where the walk begins. */
   readonly start: PlanStart;
   readonly selection: SelectionScope;
   /** The target takes names that differ only in case for the same. */

@@ -1,16 +1,20 @@
-/** The thread of a restore worker: takes jobs, answers each. */
-import { parentPort, workerData } from "node:worker_threads";
+/** The thread of a restore worker: is told what to work on, then takes jobs and answers each. */
+import { parentPort } from "node:worker_threads";
 import { openCodec } from "../../../platform/open-codec.ts";
 import { openTargetFiles } from "../../../platform/open-target-files.ts";
 import { RestoreWork } from "./restore-work.ts";
 import type { WorkJob, WorkStart } from "./work-messages.ts";
 
-const work = new RestoreWork(workerData as WorkStart, openTargetFiles(), openCodec());
+type Message = WorkJob | { readonly kind: "start"; readonly start: WorkStart } | "close";
 
-parentPort?.on("message", (job: WorkJob | "close") => {
-  if (job !== "close") parentPort?.postMessage(work.run(job));
-  else {
-    work.close();
+const files = openTargetFiles();
+const codec = openCodec();
+let work: RestoreWork | undefined;
+
+parentPort?.on("message", (message: Message) => {
+  if (message === "close") {
+    work?.close();
     parentPort?.close();
-  }
+  } else if (message.kind === "start") work = new RestoreWork(message.start, files, codec);
+  else parentPort?.postMessage(work?.run(message));
 });

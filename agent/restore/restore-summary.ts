@@ -1,0 +1,62 @@
+/** The outcome of a restore, counted from the states of its plan. */
+import { type RestorePlan, rowFlag, rowKind, rowState } from "./plan/restore-plan.ts";
+import type { RestoreIssue } from "./restore-issues.ts";
+
+export interface RestoreSummary {
+  /** Entries of the snapshot that were wanted, folders included, sockets not. */
+  readonly entriesTotal: number;
+  /** Made or changed. */
+  readonly entriesRestored: number;
+  /** Found as they should be. */
+  readonly entriesUnchanged: number;
+  /** Left as they were, by the overwrite rule. */
+  readonly entriesSkipped: number;
+  /** Not restored, or not whole. */
+  readonly entriesFailed: number;
+  /** Removed because the snapshot does not have them; a folder counts once. */
+  readonly entriesDeleted: number;
+  /** Bytes of all wanted files. */
+  readonly bytesTotal: number;
+  /** Bytes of file content written; holes count as written. */
+  readonly bytesRestored: number;
+  /** Bytes of files that needed no writing. */
+  readonly bytesSkipped: number;
+  readonly filesVerified: number;
+  readonly errors: number;
+  readonly warnings: number;
+  /** The first thousand. */
+  readonly issues: readonly RestoreIssue[];
+}
+
+/** Counts of one plan's states. */
+export interface StateCounts {
+  restored: number;
+  unchanged: number;
+  skipped: number;
+  failed: number;
+}
+
+/** Counts wanted entries by what became of them. */
+export function countStates(plan: RestorePlan): StateCounts {
+  const counts: StateCounts = { restored: 0, unchanged: 0, skipped: 0, failed: 0 };
+  for (let row = 1; row < plan.rows; row += 1) {
+    if (!plan.hasFlag(row, rowFlag.selected) || plan.kindOf(row) === rowKind.socket) continue;
+    counts[outcomeOf(plan.stateOf(row))] += 1;
+  }
+  return counts;
+}
+
+function outcomeOf(state: number): keyof StateCounts {
+  switch (state) {
+    case rowState.created:
+    case rowState.done:
+      return "restored";
+    case rowState.existed:
+    case rowState.unchanged:
+      return "unchanged";
+    case rowState.skipped:
+      return "skipped";
+    default:
+      return "failed";
+  }
+}
