@@ -55,7 +55,7 @@ export class BlobLoader {
       const held = await this.#heldPack(packId, signal);
       if (held !== undefined) {
         const opened = this.#opener.tryOpen(held, at, length, plainLength, ids, offset);
-        if (typeof opened !== "string") return opened.slice();
+        if (typeof opened !== "string") return this.#opener.keep(opened);
         // The copy is bad or the index wrong: the store has the last word.
         this.#held.delete(packId);
         await this.#cache.remove("trees", packId);

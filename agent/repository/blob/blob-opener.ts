@@ -1,12 +1,17 @@
 /** Turns a sealed blob back into its bytes and proves that they are the right ones. */
-import { BackstayError } from "../../../protocol/backstay-error.ts";
+
 import type { Codec, SealCipher } from "../../../platform/ports/codec.ts";
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import { idToHex } from "../id.ts";
 
 /** Largest plain blob that is decoded: the tree of a folder of two million entries. */
 export const blobBytesMax = 768 * 1024 * 1024;
+
+/** Blobs from this size on are handed over instead of copied. */
+const handedOverBytesMin = 16 * 1024 * 1024;
+const empty = new Uint8Array(0);
 
 /** Why a blob could not be opened. */
 export type BlobProblem = "seal" | "compression" | "length" | "content";
@@ -16,8 +21,8 @@ export class BlobOpener {
   readonly codec: Codec;
   readonly #cipher: SealCipher;
   readonly #digest = new Uint8Array(32);
-  #sealedPlain = new Uint8Array(0);
-  #plain = new Uint8Array(0);
+  #sealedPlain: Uint8Array = empty;
+  #plain: Uint8Array = empty;
 
   constructor(codec: Codec, key: MasterKey) {
     this.codec = codec;
@@ -55,7 +60,7 @@ export class BlobOpener {
   ): Uint8Array | BlobProblem {
     const sealedLength = storedLength - sealOverheadBytes;
     if (sealedLength < 0 || offset + storedLength > src.length) return "length";
-    if (plainLength > blobBytesMax) return "length";
+    if (sealedLength > blobBytesMax || plainLength > blobBytesMax) return "length";
     if (this.#sealedPlain.length < sealedLength)
       this.#sealedPlain = new Uint8Array(roomFor(sealedLength));
     if (!this.#cipher.open(src, offset, storedLength, this.#sealedPlain, 0)) return "seal";
@@ -68,9 +73,19 @@ export class BlobOpener {
       length = plainLength;
     }
     this.codec.sha256(plain, 0, length, this.#digest, 0);
-    for (let i = 0; i < 32; i += 1)
-      if (this.#digest[i] !== ids[idOffset + i]) return "content";
+    for (let i = 0; i < 32; i += 1) if (this.#digest[i] !== ids[idOffset + i]) return "content";
     return plain.subarray(0, length);
+  }
+
+  /**
+   * Makes what the last call returned the caller's own: small blobs are copied, large ones handed over with
+   * their memory, so that there is never a second copy of them.
+   */
+  keep(opened: Uint8Array): Uint8Array {
+    if (opened.length < handedOverBytesMin) return opened.slice();
+    this.#sealedPlain = empty;
+    this.#plain = empty;
+    return opened;
   }
 
   /** The declared length bounds what is decoded; memory grows only as far as the frame really goes. */
@@ -78,7 +93,7 @@ export class BlobOpener {
     const trusted = Math.min(plainLength, Math.max(sealedLength * 64, 8 * 1024 * 1024));
     for (let capacity = trusted; ; capacity = Math.min(plainLength, capacity * 8)) {
       if (this.#plain.length < capacity) {
-        this.#plain = new Uint8Array(0);
+        this.#plain = empty;
         this.#plain = new Uint8Array(roomFor(capacity));
       }
       const length = this.codec.decompress(

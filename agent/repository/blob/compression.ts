@@ -5,7 +5,10 @@ export const compressionModes = ["off", "fastest", "auto", "better", "max"] as c
 export type CompressionMode = (typeof compressionModes)[number];
 
 /** zstd levels by mode: for blobs up to `smallBlobBytes`, for larger ones, and for trees. */
-const levels: Record<Exclude<CompressionMode, "off">, { small: number; large: number; tree: number }> = {
+const levels: Record<
+  Exclude<CompressionMode, "off">,
+  { small: number; large: number; tree: number }
+> = {
   fastest: { small: -1, large: 1, tree: 1 },
   auto: { small: 1, large: 3, tree: 1 },
   better: { small: 6, large: 7, tree: 6 },

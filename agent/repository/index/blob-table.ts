@@ -6,24 +6,27 @@
  *     thread may look up and insert at any time without a lock.
  * T3. Entries never move and never go away. When a level is full the next, larger one is opened; look-ups
  *     go through all levels. Two threads may rarely add one blob to two levels: a duplicate, no damage.
- * T4. Slots are chosen by a secret of this process, so that a hostile index cannot make them collide.
+ * T4. Slots are chosen by a keyed hash of the whole id, so that a hostile index cannot make them collide.
  *
- * An entry takes 48 bytes and at most 7 of slots.
+ * An entry takes 48 bytes and at most 13 of slots. What is not used yet is reserved, not taken.
  */
 import { randomFillSync } from "node:crypto";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 
 const levelsMax = 16;
+/** Slots of the last level: together with the levels before it about 330 million blobs. */
+const slotsMax = 2 ** 28;
 const entryWords = 12;
 const wordAt = { pack: 8, offset: 9, length: 10, plainLength: 11 } as const;
 /** Pack word of an entry whose pack is not stored yet. */
 const noPack = 0x7ffffffe;
 const packMask = 0x7fffffff;
-/** Pack word of an entry that a lost race left without a blob. */
+/** Pack word of an entry that a lost race left without a blob. No pack has the number 2^31-1. */
 const unused = 0xffffffff;
 const treeFlag = 0x80000000;
 const control = { levels: 0, packs: 1, seed: 2, counts: 4 } as const;
 const packsMax = 1 << 26;
+const hashFinalRounds = 3;
 
 /** What another thread needs to use the same table. */
 export interface SharedBlobTable {
@@ -33,9 +36,15 @@ export interface SharedBlobTable {
   readonly slotsMin: number;
 }
 
+/**
+ * A slot is 0 or the number of an entry plus one in the low bits, and in the others those bits of the hash that
+ * did not choose the slot: so hardly any look-up reads an entry that is not its own.
+ */
 interface Level {
   readonly slots: Int32Array;
   readonly entries: Uint32Array;
+  /** The same memory; comparing signed numbers is quicker. */
+  readonly signed: Int32Array;
   readonly mask: number;
   readonly entriesMax: number;
 }
@@ -54,19 +63,24 @@ export class BlobTable {
   readonly shared: SharedBlobTable;
   readonly #control: Int32Array;
   readonly #levels: Level[] = [];
-  readonly #packWords: (Uint8Array | undefined)[] = [];
-  readonly #idWords = new Uint32Array(8);
+  readonly #idWords = new Int32Array(8);
   readonly #idBytes = new Uint8Array(this.#idWords.buffer);
+  readonly #keyLow: number;
+  readonly #keyHigh: number;
 
   private constructor(shared: SharedBlobTable) {
     this.shared = shared;
     this.#control = new Int32Array(shared.control);
+    this.#keyLow = this.#control[control.seed];
+    this.#keyHigh = this.#control[control.seed + 1];
   }
 
-  /** A new table with room for about `expected` blobs in its first level. */
+  /** A new table with room for `expected` blobs in its first level; it grows beyond that. */
   static create(expected: number): BlobTable {
-    const slotsMin = 2 ** Math.max(14, Math.ceil(Math.log2(Math.max(1, expected) * 1.6)));
-    const levels = Array.from({ length: levelsMax }, (_, level) => {
+    const wanted = 2 ** Math.max(16, Math.ceil(Math.log2(Math.max(1, expected) * 1.6)));
+    const slotsMin = Math.min(wanted, slotsMax);
+    const levelCount = Math.min(levelsMax, Math.log2(slotsMax / slotsMin) + 1);
+    const levels = Array.from({ length: levelCount }, (_, level) => {
       const slots = slotsOf(slotsMin, level);
       return {
         slots: new SharedArrayBuffer(0, { maxByteLength: slots * 4 }),
@@ -79,8 +93,8 @@ export class BlobTable {
       packs: new SharedArrayBuffer(0, { maxByteLength: packsMax * 32 }),
       slotsMin,
     };
-    const table = new BlobTable(shared);
     randomFillSync(new Uint8Array(shared.control, control.seed * 4, 8));
+    const table = new BlobTable(shared);
     table.#openLevel(0);
     return table;
   }
@@ -93,9 +107,16 @@ export class BlobTable {
   /** Number of entries, duplicates of T3 included. */
   get count(): number {
     let count = 0;
-    for (let level = 0; level < this.#levelCount(); level += 1)
-      count += Atomics.load(this.#control, control.counts + level);
+    for (let level = 0; level < this.#levelCount(); level += 1) count += this.#countIn(level);
     return count;
+  }
+
+  /** Bytes of memory that entries and slots take; pages of what is reserved beyond are not taken. */
+  get usedBytes(): number {
+    let slots = 0;
+    for (let level = 0; level < this.#levelCount(); level += 1)
+      slots += slotsOf(this.shared.slotsMin, level);
+    return slots * 4 + this.count * entryWords * 4 + this.packCount * 32;
   }
 
   /** Entry of the blob whose id stands at `ids[offset]`, or -1. */
@@ -126,20 +147,25 @@ export class BlobTable {
     return this.#insert(words, isTree, at.pack, at.offset, at.length, at.plainLength);
   }
 
-  /** Tells where a claimed blob was stored; unknown blobs are added. */
+  /**
+   * Tells where a claimed blob was stored; unknown blobs are added. Called by one thread only. A location that is known
+   * stays: other threads may be reading it.
+   */
   setLocation(ids: Uint8Array, offset: number, isTree: boolean, at: BlobLocation): void {
     const entry = this.find(ids, offset, isTree);
     if (entry < 0) {
       this.add(ids, offset, isTree, at);
       return;
     }
+    if (this.packOf(entry) >= 0) return;
     const number = this.#levelOf(entry);
     const { entries } = this.#level(number);
     const word = (entry - this.#base(number)) * entryWords;
     entries[word + wordAt.offset] = at.offset;
     entries[word + wordAt.length] = at.length;
     entries[word + wordAt.plainLength] = at.plainLength;
-    entries[word + wordAt.pack] = (isTree ? treeFlag : 0) + at.pack;
+    // Last, and visible after the others: whoever sees the pack sees where in it.
+    Atomics.store(entries, word + wordAt.pack, (isTree ? treeFlag : 0) + at.pack);
   }
 
   /** Registers a pack by its 32-byte id; returns its number. Called by one thread only. */
@@ -166,7 +192,9 @@ export class BlobTable {
 
   /** Number of the pack that holds the blob, or -1 if its pack is not stored yet. */
   packOf(entry: number): number {
-    const pack = this.#word(entry, wordAt.pack) & packMask;
+    const level = this.#levelOf(entry);
+    const word = (entry - this.#base(level)) * entryWords + wordAt.pack;
+    const pack = Atomics.load(this.#level(level).entries, word) & packMask;
     return pack === noPack ? -1 : pack;
   }
 
@@ -200,10 +228,10 @@ export class BlobTable {
     out.set(new Uint8Array(this.shared.levels[level].entries, at, 32), outOffset);
   }
 
-  /** All entries, in no useful order. */
+  /** All entries, in no useful order. No other thread may add any meanwhile: it might be half way. */
   *entries(): Generator<number> {
     for (let level = 0; level < this.#levelCount(); level += 1) {
-      const count = Atomics.load(this.#control, control.counts + level);
+      const count = this.#countIn(level);
       for (let entry = 0; entry < count; entry += 1)
         if (this.#isUsed(level, entry)) yield this.#base(level) + entry;
     }
@@ -216,7 +244,7 @@ export class BlobTable {
   }
 
   #insert(
-    words: Uint32Array,
+    words: Int32Array,
     isTree: boolean,
     pack: number,
     offset: number,
@@ -233,8 +261,8 @@ export class BlobTable {
         continue;
       }
       const at = entry * entryWords;
-      const { entries } = level;
-      for (let i = 0; i < 8; i += 1) entries[at + i] = words[i];
+      const { entries, signed } = level;
+      for (let i = 0; i < 8; i += 1) signed[at + i] = words[i];
       entries[at + wordAt.pack] = (isTree ? treeFlag : 0) + pack;
       entries[at + wordAt.offset] = offset;
       entries[at + wordAt.length] = length;
@@ -245,17 +273,41 @@ export class BlobTable {
     }
   }
 
-  #words(ids: Uint8Array, offset: number): Uint32Array {
+  #words(ids: Uint8Array, offset: number): Int32Array {
     const bytes = this.#idBytes;
     for (let i = 0; i < 32; i += 1) bytes[i] = ids[offset + i];
     return this.#idWords;
   }
 
-  #hash(words: Uint32Array): number {
-    const low = Math.imul(words[0] ^ this.#control[control.seed], 0x9e3779b1);
-    const high = Math.imul(words[5] ^ this.#control[control.seed + 1], 0x85ebca77);
-    const mixed = low ^ (high >>> 15) ^ (high << 17);
-    return mixed ^ (mixed >>> 16);
+  /** HalfSipHash with one round a word and three at the end (Aumasson and Bernstein), as hash tables of kernels use it. */
+  #hash(words: Int32Array): number {
+    let v0 = this.#keyLow;
+    let v1 = this.#keyHigh;
+    let v2 = 0x6c796765 ^ v0;
+    let v3 = 0x74656462 ^ v1;
+    for (let i = 0; i < 8 + hashFinalRounds; i += 1) {
+      const word = i < 8 ? words[i] : 0;
+      if (i === 8) v2 ^= 0xff;
+      v3 ^= word;
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+      v0 ^= word;
+    }
+    return v1 ^ v3;
+  }
+
+  /** Entries taken in a level. A thread that finds it full counts itself for a moment. */
+  #countIn(level: number): number {
+    const count = Atomics.load(this.#control, control.counts + level);
+    return Math.min(count, this.#level(level).entriesMax);
   }
 
   #word(entry: number, word: number): number {
@@ -287,6 +339,7 @@ export class BlobTable {
     const level: Level = {
       slots: new Int32Array(slots, 0, slotCount),
       entries: new Uint32Array(entries, 0, entriesMax * entryWords),
+      signed: new Int32Array(entries, 0, entriesMax * entryWords),
       mask: slotCount - 1,
       entriesMax,
     };
@@ -313,33 +366,38 @@ function entriesOf(slots: number): number {
   return (slots / 8) * 5;
 }
 
-function sameBlob(level: Level, entry: number, words: Uint32Array, isTree: boolean): boolean {
-  const { entries } = level;
+function sameBlob(level: Level, entry: number, words: Int32Array, isTree: boolean): boolean {
+  const { signed } = level;
   const at = entry * entryWords;
-  for (let i = 0; i < 8; i += 1) if (entries[at + i] !== words[i]) return false;
-  return entries[at + wordAt.pack] >= treeFlag === isTree;
+  for (let i = 0; i < 8; i += 1) if (signed[at + i] !== words[i]) return false;
+  // The flag is the sign.
+  return signed[at + wordAt.pack] < 0 === isTree;
 }
 
-function findInLevel(level: Level, words: Uint32Array, hash: number, isTree: boolean): number {
+function findInLevel(level: Level, words: Int32Array, hash: number, isTree: boolean): number {
   const { slots, mask } = level;
   for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
     const held = Atomics.load(slots, slot);
     if (held === 0) return -1;
-    if (sameBlob(level, held - 1, words, isTree)) return held - 1;
+    if (((held ^ hash) & ~mask) !== 0) continue;
+    const entry = (held & mask) - 1;
+    if (sameBlob(level, entry, words, isTree)) return entry;
   }
 }
 
 function claimSlot(
   level: Level,
-  words: Uint32Array,
+  words: Int32Array,
   hash: number,
   isTree: boolean,
   entry: number,
 ): boolean {
   const { slots, mask } = level;
+  const own = (hash & ~mask) | (entry + 1);
   for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const held = Atomics.compareExchange(slots, slot, 0, entry + 1);
+    const held = Atomics.compareExchange(slots, slot, 0, own);
     if (held === 0) return true;
-    if (sameBlob(level, held - 1, words, isTree)) return false;
+    if (((held ^ hash) & ~mask) === 0 && sameBlob(level, (held & mask) - 1, words, isTree))
+      return false;
   }
 }

@@ -61,7 +61,9 @@ export interface ListedPack {
 export function* decodeIndex(json: Uint8Array, file: string): Generator<ListedPack> {
   let parsed: { packs?: unknown };
   try {
-    parsed = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.length).toString("utf8")) as {
+    parsed = JSON.parse(
+      Buffer.from(json.buffer, json.byteOffset, json.length).toString("utf8"),
+    ) as {
       packs?: unknown;
     };
   } catch {
@@ -86,11 +88,13 @@ function decodeBlob(value: unknown, pack: string, file: string): PackedBlob {
   const offset = blob?.["offset"];
   const length = blob?.["length"];
   const plainLength = blob?.["uncompressed_length"] ?? 0;
-  if (typeof id !== "string" || !isHexId(id)) throw damaged(file, `a blob of pack ${pack} has no id`);
+  if (typeof id !== "string" || !isHexId(id))
+    throw damaged(file, `a blob of pack ${pack} has no id`);
   if (type !== "data" && type !== "tree") throw damaged(file, `blob ${id} has an unknown type`);
   if (!isU32(offset) || !isU32(length) || !isU32(plainLength) || length < 32)
     throw damaged(file, `blob ${id} has an impossible position or length`);
-  if (offset + length > 0xffffffff) throw damaged(file, `blob ${id} lies beyond the end of any pack`);
+  if (offset + length > 0xffffffff)
+    throw damaged(file, `blob ${id} lies beyond the end of any pack`);
   return { id: idFromHex(id), isTree: type === "tree", offset, length, plainLength };
 }
 

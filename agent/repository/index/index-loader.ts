@@ -10,6 +10,7 @@ import { decodeIndex, type ListedPack } from "./index-file.ts";
 import { decodeTable, encodeTable } from "./table-file.ts";
 
 const tableName = "blobs";
+const expectedBlobsMax = 16_000_000;
 /** Index files fetched at once. */
 const fetchesMax = 4;
 
@@ -115,9 +116,9 @@ async function cachedTable(
   return undefined;
 }
 
-/** A stored index entry takes about 45 bytes (ids do not compress). */
+/** A stored index entry takes about 45 bytes (ids do not compress). Sizes may lie, so memory follows them only so far. */
 function estimateBlobs(sizes: ReadonlyMap<string, number>): number {
   let total = 0;
   for (const size of sizes.values()) total += size;
-  return total / 45;
+  return Math.min(total / 45, expectedBlobsMax);
 }

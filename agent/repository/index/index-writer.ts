@@ -21,8 +21,11 @@ export class IndexWriter {
   #packs: IndexedPack[] = [];
   #blobs = 0;
   #since = 0;
+  #flushing: Promise<void> = Promise.resolve();
   /** Hex ids of the index files written. */
   readonly written: string[] = [];
+  /** Packs that those name. */
+  packsWritten = 0;
   bytesWritten = 0;
 
   constructor(store: ObjectStore, sealer: Sealer, version: 1 | 2) {
@@ -31,7 +34,10 @@ export class IndexWriter {
     this.#version = version;
   }
 
-  /** Notes a stored pack with `blobs` blobs; resolves when an index file that became due is stored. */
+  /**
+   * Notes a stored pack with `blobs` blobs; resolves when an index file that became due is stored. `nowMs` is any
+   * clock that does not jump.
+   */
   async add(pack: IndexedPack, blobs: number, nowMs: number, signal: AbortSignal): Promise<void> {
     if (this.#packs.length === 0) this.#since = nowMs;
     this.#packs.push(pack);
@@ -40,16 +46,38 @@ export class IndexWriter {
       await this.flush(signal);
   }
 
-  /** Stores what is noted, if anything. */
+  /**
+   * Stores what is noted, if anything. When it resolves, every pack noted before the call is in a stored index
+   * file, also if another call was storing it. What could not be stored stays noted.
+   */
   async flush(signal: AbortSignal): Promise<void> {
-    if (this.#packs.length === 0) return;
+    const before = this.#flushing;
+    const flushing = (async () => {
+      // Its caller hears of its failure; what it did not store is stored now.
+      await before.catch(() => undefined);
+      await this.#write(signal);
+    })();
+    this.#flushing = flushing;
+    await flushing;
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
     const packs = this.#packs;
+    if (packs.length === 0) return;
+    const blobs = this.#blobs;
     this.#packs = [];
     this.#blobs = 0;
-    const stored = encodeUnpacked(this.#sealer, encodeIndex(packs), this.#version);
-    const name = idToHex(sha256(this.#sealer.codec, stored));
-    await this.#store.save({ type: "index", name }, stored, signal);
-    this.written.push(name);
-    this.bytesWritten += stored.length;
+    try {
+      const stored = encodeUnpacked(this.#sealer, encodeIndex(packs), this.#version);
+      const name = idToHex(sha256(this.#sealer.codec, stored));
+      await this.#store.save({ type: "index", name }, stored, signal);
+      this.written.push(name);
+      this.packsWritten += packs.length;
+      this.bytesWritten += stored.length;
+    } catch (error) {
+      this.#packs = [...packs, ...this.#packs];
+      this.#blobs += blobs;
+      throw error;
+    }
   }
 }

@@ -22,17 +22,31 @@ import { compressedEntryBytes, headerFrameBytes, writeHeaderEntry } from "./pack
 export const packBytesTarget = 16 * 1024 * 1024;
 /** Largest blob that goes into a shared pack. */
 export const packedBlobBytesMax = 8 * 1024 * 1024;
+/** Shorter data is not worth a frame. */
+const compressedBlobBytesMin = 16;
 /** Blobs in a pack at most: keeps headers small. */
 const packedBlobsMax = 32768;
 /** Memory for a pack: the target, one blob beyond it, and the header. */
 export const packBufferBytes =
   packBytesTarget +
-  packedBlobBytesMax +
-  sealOverheadBytes +
+  storedBytesMax(packedBlobBytesMax) +
   packedBlobsMax * compressedEntryBytes +
   headerFrameBytes;
 
-/** A complete pack: `bytes[0 … length)` of its buffer is the file. */
+/** Most bytes that a blob of `length` takes in a pack. Trees are compressed even where that makes them longer. */
+function storedBytesMax(length: number): number {
+  return length + (length >> 7) + 512 + sealOverheadBytes;
+}
+
+/** Bytes of the header that one blob needs, and of what closes a pack. */
+const closingBytesMax = compressedEntryBytes + headerFrameBytes;
+
+/** Memory for the pack of one blob above `packedBlobBytesMax`. */
+export function packBufferBytesFor(length: number): number {
+  return storedBytesMax(length) + closingBytesMax;
+}
+
+/** A complete pack: the first `length` bytes of its buffer are the file. */
 export interface FinishedPack {
   /** Id of the pack, 32 bytes. */
   readonly id: Uint8Array;
@@ -79,7 +93,7 @@ export class PackAssembler {
     return this.#position >= packBytesTarget || this.#blobs >= packedBlobsMax;
   }
 
-  /** Begins a pack in `buffer`, of `packBufferBytes` or what one blob larger than usual needs. */
+  /** Begins a pack in `buffer`, of `packBufferBytes` or, for one larger blob, `packBufferBytesFor`. */
   begin(buffer: Uint8Array): void {
     this.#pack = buffer;
     this.#position = 0;
@@ -99,6 +113,9 @@ export class PackAssembler {
   ): number {
     const pack = this.#openPack();
     const at = this.#position;
+    const end = at + storedBytesMax(length) + this.#headerLength + closingBytesMax;
+    if (end > pack.length)
+      throw new BackstayError("INTERNAL", { problem: "a blob does not fit in its pack", length });
     const compressed = this.#compress(src, offset, length, pack, at + 16, isTree);
     const iv = this.#iv.next();
     if (compressed > 0) this.#cipher.seal(pack, at + 16, compressed, this.#iv.bytes, iv, pack, at);
@@ -109,14 +126,24 @@ export class PackAssembler {
     return stored;
   }
 
-  /** Verifies every blob, writes the header and gives the pack its id. The assembler is then without buffer. */
+  /**
+   * Verifies every blob, writes the header and gives the pack its id. The assembler is then without buffer.
+   * VERIFY_FAILED if a blob or the header does not decode to what it was made from.
+   */
   finish(): FinishedPack {
     const pack = this.#openPack();
+    if (this.#blobs === 0) throw new BackstayError("INTERNAL", { problem: "a pack without blobs" });
     this.#verify(pack);
     const header = new Uint8Array(this.#header.buffer, 0, this.#headerLength);
     const at = this.#position;
     this.#cipher.seal(header, 0, header.length, this.#iv.bytes, this.#iv.next(), pack, at);
     const sealedHeader = header.length + sealOverheadBytes;
+    const opened = new Uint8Array(header.length);
+    if (
+      !this.#cipher.open(pack, at, sealedHeader, opened, 0) ||
+      Buffer.compare(opened, header) !== 0
+    )
+      throw new BackstayError("VERIFY_FAILED", { problem: "the header of a pack" });
     const view = new DataView(pack.buffer, pack.byteOffset, pack.length);
     view.setUint32(at + sealedHeader, sealedHeader, true);
     const length = at + sealedHeader + 4;
@@ -124,10 +151,13 @@ export class PackAssembler {
     this.codec.sha256(pack, 0, length, id, 0);
     this.#pack = undefined;
     const { blobs, plainBytes } = { blobs: this.#blobs, plainBytes: this.#plainBytes };
-    return { id, length, header: header.slice(), blobs, plainBytes };
+    return { id, length, header: opened, blobs, plainBytes };
   }
 
-  /** Bytes of the compressed blob at `pack[at]`, or 0 if it is to be stored plain. */
+  /**
+   * Bytes of the compressed blob at `pack[at]`, or 0 if it is to be stored plain. Trees never are, however small:
+   * restic's prune would rewrite their pack each time.
+   */
   #compress(
     src: Uint8Array,
     offset: number,
@@ -136,11 +166,18 @@ export class PackAssembler {
     at: number,
     isTree: boolean,
   ): number {
-    const level = isTree ? treeLevel(this.#mode) : dataLevel(this.#mode, length);
-    if (level === undefined || length < 16) return 0;
-    if (!isTree && !looksCompressible(this.codec, src, offset, length, this.#probe)) return 0;
-    const room = isTree ? pack.length - at : length - 4;
-    return Math.max(0, this.codec.compress(src, offset, length, pack, at, room, level));
+    if (length === 0) return 0;
+    if (isTree) {
+      const room = storedBytesMax(length) - sealOverheadBytes;
+      const level = treeLevel(this.#mode);
+      const written = this.codec.compress(src, offset, length, pack, at, room, level);
+      if (written < 0) throw new BackstayError("INTERNAL", { problem: "zstd wants more room" });
+      return written;
+    }
+    const level = dataLevel(this.#mode, length);
+    if (level === undefined || length < compressedBlobBytesMin) return 0;
+    if (!looksCompressible(this.codec, src, offset, length, this.#probe)) return 0;
+    return Math.max(0, this.codec.compress(src, offset, length, pack, at, length - 4, level));
   }
 
   #note(
