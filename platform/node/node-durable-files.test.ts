@@ -88,6 +88,40 @@ for (const [name, durable] of [
     });
   });
 
+describe("a file that is aborted on the way", () => {
+  it("is given up at the next piece, and leaves nothing", async () => {
+    for (const extra of [{}, openLinuxFileCalls(fileCalls) ?? {}]) {
+      const controller = new AbortController();
+      const reason = new Error("the reason");
+      let writes = 0;
+      const aborting = async (...values: Parameters<typeof fileCalls.open>) => {
+        const file = await fileCalls.open(...values);
+        const write = file.write.bind(file) as (...parts: unknown[]) => Promise<unknown>;
+        return Object.assign(file, {
+          write: (...parts: unknown[]) => {
+            writes += 1;
+            if (writes === 2) controller.abort(reason);
+            return write(...parts);
+          },
+        });
+      };
+      const calls = { ...fileCalls, open: aborting as typeof fileCalls.open };
+      const openUnnamed =
+        "openUnnamed" in extra ? openLinuxFileCalls(calls)?.openUnnamed : undefined;
+      const durable = new NodeDurableFiles({
+        calls,
+        extra: { ...extra, ...(openUnnamed === undefined ? {} : { openUnnamed }) },
+      });
+      const before = readdirSync(base);
+      const data = durable.allocateAligned(20 * mebibyte);
+      const creating = durable.createFile(newPath(), data, 0o400, controller.signal);
+      await expect(creating).rejects.toBe(reason);
+      expect(writes).toBe(2);
+      expect(readdirSync(base)).toEqual(before);
+    }
+  });
+});
+
 describe("writing past the system's cache", () => {
   it("is done for what is large and aligned, and for nothing else", async (context) => {
     const linux = openLinuxFileCalls(fileCalls);

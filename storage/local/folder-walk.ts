@@ -1,5 +1,5 @@
 /** Streams the names in a repository's folders, a bounded batch at a time, however many there are. */
-import type { Dirent } from "node:fs";
+import type { Dir } from "node:fs";
 import { join } from "node:path";
 import type { FileCalls } from "../../platform/node/file-calls.ts";
 import type { FileType } from "../object-store.ts";
@@ -23,10 +23,13 @@ export async function* walkFolder(
   folder: string,
   isWanted: (name: string) => boolean,
 ): AsyncIterable<NameBatch> {
+  const entries = await tryOpen(calls, folder);
+  if (entries === undefined) return;
   const seen = new Set<string>();
   let names: string[] = [];
-  for await (const entry of entriesOf(calls, folder)) {
-    if (entry.isDirectory() || !isWanted(entry.name) || seen.has(entry.name)) continue;
+  // Iterating closes the folder, also when the consumer stops early.
+  for await (const entry of entries) {
+    if (!isWanted(entry.name) || entry.isDirectory() || seen.has(entry.name)) continue;
     seen.add(entry.name);
     names.push(entry.name);
     if (names.length === batchNames) {
@@ -38,28 +41,26 @@ export async function* walkFolder(
 }
 
 /** The folders that hold files of a type, which need not exist: one, or those below `data`. */
-export async function* foldersOf(
+export async function foldersOf(
   calls: FileCalls,
   root: string,
   type: FileType,
-): AsyncIterable<string> {
-  if (type === "config") yield root;
-  else if (type !== "data") yield join(root, type);
-  else {
-    // Listed first and walked later, so that a slow consumer holds one open folder, not two.
-    const names: string[] = [];
-    for await (const entry of entriesOf(calls, join(root, "data")))
-      if (/^[0-9a-f]{2}$/.test(entry.name)) names.push(entry.name);
-    for (const name of names.sort()) yield join(root, "data", name);
-  }
+): Promise<readonly string[]> {
+  if (type === "config") return [root];
+  if (type !== "data") return [join(root, type)];
+  const entries = await tryOpen(calls, join(root, "data"));
+  if (entries === undefined) return [];
+  const names: string[] = [];
+  for await (const { name } of entries) if (/^[0-9a-f]{2}$/.test(name)) names.push(name);
+  return names.sort().map((name) => join(root, "data", name));
 }
 
-async function* entriesOf(calls: FileCalls, folder: string): AsyncIterable<Dirent> {
+async function tryOpen(calls: FileCalls, folder: string): Promise<Dir | undefined> {
   try {
-    // Iterating closes the folder, also when the consumer stops early.
-    yield* await calls.opendir(folder, { bufferSize: batchNames });
+    return await calls.opendir(folder, { bufferSize: batchNames });
   } catch (error) {
     const name = systemErrorName(error);
-    if (name !== "ENOENT" && name !== "ENOTDIR") throw error;
+    if (name === "ENOENT" || name === "ENOTDIR") return undefined;
+    throw error;
   }
 }

@@ -166,6 +166,16 @@ for (const [system, extra] of systems)
         await store.remove({ type: "index", name: pack.name }, never);
       }
     });
+    it("makes durable what it finds there already", async () => {
+      const root = await newRepository(true);
+      const { store, faulty } = faultyStore(root, extra, noFault);
+      await store.save(pack, aligned, never);
+      faulty.made.length = 0;
+      await store.save(pack, aligned, never);
+      // The file that a dead process may have left, and its name.
+      expect(faulty.made.filter((name) => name === "sync")).toHaveLength(2);
+      expect(faulty.made).not.toContain("write");
+    });
     it("does not mind a file system without permission bits", async () => {
       const root = await newRepository(true);
       for (const code of ["EPERM", "ENOTSUP"]) {

@@ -117,7 +117,7 @@ export class LocalStore implements ObjectStore {
     if (type === "config") return;
     try {
       let isEmpty = true;
-      for await (const folder of foldersOf(this.#calls, this.location, type)) {
+      for (const folder of await foldersOf(this.#calls, this.location, type)) {
         const prefix = type === "data" ? folder.slice(-2) : "";
         const isWanted = (name: string): boolean =>
           isFileName(type, name) && name.startsWith(prefix);
@@ -177,7 +177,7 @@ export class LocalStore implements ObjectStore {
     const isWanted = (name: string): boolean => this.#files.isTemporaryName(name);
     await this.#translated({ place: this.location }, async () => {
       for (const type of fileTypes)
-        for await (const folder of foldersOf(this.#calls, this.location, type))
+        for (const folder of await foldersOf(this.#calls, this.location, type))
           for await (const { names } of walkFolder(this.#calls, folder, isWanted))
             for (const name of names) {
               signal.throwIfAborted();

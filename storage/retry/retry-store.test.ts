@@ -139,6 +139,24 @@ describe("RetryStore", () => {
     await store.stat(handle, never);
     expect(clock.sleeps).toEqual([7000, 300_000, 0, 0]);
   });
+  it("announces no further attempt when it is aborted while one fails", async () => {
+    const controller = new AbortController();
+    const reason = new Error("the reason");
+    class AbortedStore extends MemoryStore {
+      override async stat(): Promise<undefined> {
+        controller.abort(reason);
+        throw new BackstayError("STORE_UNAVAILABLE");
+      }
+    }
+    const events: RetryEvent[] = [];
+    const store = new RetryStore(new AbortedStore(), {
+      clock: new FakeClock(),
+      random: () => 0.5,
+      onRetry: (event) => events.push(event),
+    });
+    await expect(store.stat(handle, controller.signal)).rejects.toBe(reason);
+    expect(events).toEqual([]);
+  });
   it("stops at once when it is aborted while it waits", async () => {
     const controller = new AbortController();
     const reason = new Error("the reason");
