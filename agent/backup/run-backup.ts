@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openSourceFiles } from "../../platform/open-source-files.ts";
 import { FileError } from "../../platform/ports/source-files.ts";
 import { processIdentity } from "../../platform/process-identity.ts";
@@ -33,9 +34,17 @@ import { SessionMemory } from "./work/session-memory.ts";
 const progressMs = 100;
 /** Time for a last index file after the session was stopped. */
 const checkpointMs = 20_000;
+/** Time for threads to end by themselves. */
+const stopMs = 2000;
 const sealersMax = 8;
 
-type ThreadMessage = PackMessage | ScanDone | ScanIssue | FailedMessage | { kind: "finished" };
+type ThreadMessage = PackMessage | ScanDone | ScanIssue | FailedMessage | FinishedMessage;
+
+/** A thread has done all its work. */
+interface FinishedMessage {
+  readonly kind: "finished";
+  readonly thread: number;
+}
 
 /**
  * Backs up `request.paths`. Single files that can't be read become issues; the repository out of reach, a
@@ -204,6 +213,8 @@ class BackupSession {
       this.#signal.removeEventListener("abort", stop);
       this.#memory.stop();
       threads.wakeAll();
+      // Stopped threads write down what they know; one that hangs in a system call is not waited for.
+      await Promise.race([allEnded(0), sleep(stopMs, undefined, { ref: false })]);
       await threads.end();
       journal?.close();
     }

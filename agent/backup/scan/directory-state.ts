@@ -32,8 +32,6 @@ export class DirectoryState {
   readonly kinds: Uint8Array;
   /** Bytes of content of each file. */
   readonly sizes: Float64Array;
-  /** 1 where the entry's node is the same as in the previous run. */
-  readonly isSame: Uint8Array;
   /** 1 where the entry has, or in the previous run had, extended attributes. */
   readonly hasAttributes: Uint8Array;
   readonly #idStarts: Uint32Array;
@@ -68,7 +66,6 @@ export class DirectoryState {
     this.records = new Uint8Array(entries.count * statRecordBytes);
     this.kinds = new Uint8Array(entries.count);
     this.sizes = new Float64Array(entries.count);
-    this.isSame = new Uint8Array(entries.count);
     this.hasAttributes = new Uint8Array(entries.count);
     this.childBlocks = new Float64Array(entries.count);
     this.#idStarts = new Uint32Array(entries.count);

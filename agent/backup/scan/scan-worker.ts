@@ -61,9 +61,8 @@ const data = workerData as ScanWorkerData;
 const main = { port: data.mainPort, wake: new Int32Array(data.mainWake) };
 const workers = data.workers.map(({ port, wake }) => ({ port, wake: new Int32Array(wake) }));
 const ports = [data.mainPort, ...workers.map(({ port }) => port)];
-const inbox = new Inbox<Message>(ports, new Int32Array(data.wake));
 const memory = new SessionMemory(data.threads, data.memory);
-const stopFlag = memory.stopFlag;
+const inbox = new Inbox<Message>(ports, new Int32Array(data.wake), () => memory.assertRunning());
 const counters = memory.counters(0);
 const table = BlobTable.attach(data.table);
 const codec = openCodec();
@@ -89,11 +88,6 @@ const packs = new PackExchange({
 function keep(message: Message): void {
   if (message.kind === "read") answers.push(sender.take(message));
   else if (message.kind === "buffer") packs.returnBuffer(message.buffer);
-  assertRunning();
-}
-
-function assertRunning(): void {
-  if (Atomics.load(stopFlag, 0) !== 0) throw new DOMException("stopped", "AbortError");
 }
 
 const sender = new WorkSender(workers, () => keep(inbox.wait()));
@@ -101,7 +95,7 @@ const report = new ScanReport((issue) => post(main, issue));
 
 /** Uses what has arrived, without waiting. */
 function breathe(): void {
-  assertRunning();
+  memory.assertRunning();
   for (let message = inbox.poll(); message !== undefined; message = inbox.poll()) keep(message);
   useAnswers();
 }
@@ -207,7 +201,7 @@ function awaitEnd(topBlock: number): void {
   post(main, { kind: "finished", thread: 0 });
 }
 
-guardThread(main, () => {
+guardThread(0, main, () => {
   try {
     scan();
   } catch (error) {

@@ -220,28 +220,12 @@ export class Scanner {
   }
 
   #scanEntry(frame: Frame, index: number): void {
-    const { state, scope } = frame;
-    const at = index * statRecordBytes;
-    const [start, end] = [state.offsets[index], state.offsets[index + 1]];
-    if (scope !== undefined && scope.verdictOfName(state.names, start, end) !== verdict.taken)
-      return;
-    try {
-      state.directory?.stat(state.nameOf(index), state.records, at);
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      // Gone between listing and look: nothing that was there for this backup.
-      if (error.code !== "ENOENT" || frame.target !== undefined)
-        this.#dropEntry(state, index, error);
-      return;
-    }
-    const isTaken =
-      scope === undefined
-        ? this.#isTargetTaken(frame, index)
-        : scope.verdictOfRecord(state.names, start, end, state.records, at) === verdict.taken;
-    if (!isTaken) return;
+    if (!this.#takesEntry(frame, index)) return;
+    const { state } = frame;
     const { old } = state;
+    const at = index * statRecordBytes;
     const isKnown = old !== undefined && seekEntry(old, state, index);
-    const isSame = isKnown && isSameNode(old.bytes, old.at, state.records, at);
+    if (!isKnown || !isSameNode(old.bytes, old.at, state.records, at)) state.isChanged = true;
     if (isKnown) state.hasAttributes[index] = (old.flags & entryFlags.attributes) !== 0 ? 1 : 0;
     const type = state.modeOf(index) & modeType.mask;
     if (type === modeType.directory) {
@@ -253,8 +237,27 @@ export class Scanner {
     } else {
       state.kinds[index] = entryKind.other;
     }
-    if (!isSame) state.isChanged = true;
     if (isKnown) old.next();
+  }
+
+  /** Looks at an entry; false if it takes no part in the backup. */
+  #takesEntry(frame: Frame, index: number): boolean {
+    const { state, scope } = frame;
+    const at = index * statRecordBytes;
+    const [start, end] = [state.offsets[index], state.offsets[index + 1]];
+    if (scope !== undefined && scope.verdictOfName(state.names, start, end) !== verdict.taken)
+      return false;
+    try {
+      state.directory?.stat(state.nameOf(index), state.records, at);
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      // Gone between listing and look: nothing that was there for this backup.
+      if (error.code !== "ENOENT" || frame.target !== undefined)
+        this.#dropEntry(state, index, error);
+      return false;
+    }
+    if (scope === undefined) return this.#isTargetTaken(frame, index);
+    return scope.verdictOfRecord(state.names, start, end, state.records, at) === verdict.taken;
   }
 
   #scanFile(state: DirectoryState, index: number, isKnown: boolean): void {

@@ -3,7 +3,7 @@
 import type { Codec } from "../../../platform/ports/codec.ts";
 import type { SourceFiles } from "../../../platform/ports/source-files.ts";
 import { FileError } from "../../../platform/ports/source-files.ts";
-import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { ByteWriter } from "../../repository/tree/byte-writer.ts";
 import { RecordNodeEncoder, type RecordNodeFields } from "../../repository/tree/node-encoder.ts";

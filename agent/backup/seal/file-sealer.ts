@@ -11,7 +11,7 @@ import { statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts"
 import { chunkBytesMax, chunkBytesMin, type GearChunker } from "../chunker/gear-chunker.ts";
 import type { ReadSlots } from "../threads/read-slots.ts";
 import { isSameContent } from "../work/same-record.ts";
-import { counterAt } from "../work/session-memory.ts";
+import { counterAt, type SessionMemory } from "../work/session-memory.ts";
 import type { PackExchange } from "./pack-exchange.ts";
 
 /** Room for the largest chunk and as much read ahead. */
@@ -32,7 +32,7 @@ export class FileSealer {
   readonly #chunker: GearChunker;
   readonly #packs: PackExchange;
   readonly #counters: Float64Array;
-  readonly #stopFlag: Int32Array;
+  readonly #memory: SessionMemory;
   readonly #slots: ReadSlots;
   readonly #buffer = new Uint8Array(bufferBytes);
   readonly #after = new Uint8Array(statRecordBytes);
@@ -48,7 +48,7 @@ export class FileSealer {
     chunker: GearChunker;
     packs: PackExchange;
     counters: Float64Array;
-    stopFlag: Int32Array;
+    memory: SessionMemory;
     slots: ReadSlots;
   }) {
     this.#files = parts.files;
@@ -56,7 +56,7 @@ export class FileSealer {
     this.#chunker = parts.chunker;
     this.#packs = parts.packs;
     this.#counters = parts.counters;
-    this.#stopFlag = parts.stopFlag;
+    this.#memory = parts.memory;
     this.#slots = parts.slots;
   }
 
@@ -188,7 +188,7 @@ export class FileSealer {
       this.#sealBlob(from, cut - from);
       this.#counters[counterAt.bytesDone] += cut - from;
       from = cut;
-      if (Atomics.load(this.#stopFlag, 0) !== 0) throw new DOMException("stopped", "AbortError");
+      this.#memory.assertRunning();
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * The way of packs out of a sealing thread: a pack is filled, verified, handed to the main thread with
- * its memory, and the memory comes back when the pack is stored. So the threads hold a bounded number of
- * packs, and sealing waits when the store is slow.
+ * its memory, and other memory comes back as soon as there is some. So the session holds a bounded number
+ * of packs, and sealing waits when the store is slow.
  */
 import { openDurableFiles } from "../../../platform/open-durable-files.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
@@ -14,20 +14,17 @@ import {
 import { type Mailbox, post } from "../threads/inbox.ts";
 import { counterAt } from "../work/session-memory.ts";
 
-/** Packs that one thread may have in memory. */
-const buffersMax = 2;
-
 /** Message to the main thread: a complete pack. */
 export interface PackMessage {
   readonly kind: "pack";
   readonly thread: number;
   readonly pack: FinishedPack;
   readonly buffer: Uint8Array;
-  /** False for the memory of one very large blob, which is not wanted back. */
+  /** False for the memory of one very large blob, for which none is wanted back. */
   readonly isReturned: boolean;
 }
 
-/** Message from the main thread: memory of a stored pack. */
+/** Message from the main thread: memory for the next pack. */
 export interface BufferMessage {
   readonly kind: "buffer";
   readonly buffer: Uint8Array;
@@ -42,7 +39,7 @@ export class PackExchange {
   readonly #files = openDurableFiles();
   readonly #waitForBuffer: () => Uint8Array;
   readonly #free: Uint8Array[] = [];
-  #allocated = 0;
+  #hasAllocated = false;
   #current: Uint8Array | undefined;
 
   /** `waitForBuffer` blocks until the main thread has sent a buffer back. */
@@ -62,7 +59,7 @@ export class PackExchange {
     this.#waitForBuffer = parts.waitForBuffer;
   }
 
-  /** Memory that the main thread sent back. */
+  /** Memory that the main thread sent. */
   returnBuffer(buffer: Uint8Array): void {
     this.#free.push(buffer);
   }
@@ -114,8 +111,8 @@ export class PackExchange {
 
   #takeBuffer(): Uint8Array {
     let buffer = this.#free.pop();
-    if (buffer === undefined && this.#allocated < buffersMax) {
-      this.#allocated += 1;
+    if (buffer === undefined && !this.#hasAllocated) {
+      this.#hasAllocated = true;
       buffer = this.#files.allocateAligned(packBufferBytes);
     }
     buffer ??= this.#waitForBuffer();

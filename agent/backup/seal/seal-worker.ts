@@ -45,9 +45,11 @@ type Message = FileBatch | FileRange | BufferMessage | FinishMessage;
 const data = workerData as SealWorkerData;
 const main = { port: data.mainPort, wake: new Int32Array(data.mainWake) };
 const scan = { port: data.scanPort, wake: new Int32Array(data.scanWake) };
-const inbox = new Inbox<Message>([data.mainPort, data.scanPort], new Int32Array(data.wake));
-const waiting: Message[] = [];
 const memory = new SessionMemory(data.threads, data.memory);
+const inbox = new Inbox<Message>([data.mainPort, data.scanPort], new Int32Array(data.wake), () =>
+  memory.assertRunning(),
+);
+const waiting: Message[] = [];
 const counters = memory.counters(data.thread);
 const codec = openCodec();
 
@@ -72,7 +74,7 @@ const sealer = new FileSealer({
   chunker: new GearChunker(data.gearSecret),
   packs,
   counters,
-  stopFlag: memory.stopFlag,
+  memory,
   slots: new ReadSlots(data.readSlots),
 });
 
@@ -84,7 +86,7 @@ function readBatch(batch: FileBatch): ReadResult {
     const first = batch.names.subarray(batch.offsets[index], batch.offsets[index + 1]);
     memory.setCurrent(data.thread, directory.path, first);
     for (const end = index + groupCount; index < end; index += 1) {
-      if (Atomics.load(memory.stopFlag, 0) !== 0) throw new DOMException("stopped", "AbortError");
+      memory.assertRunning();
       const name = batch.names.subarray(batch.offsets[index], batch.offsets[index + 1]);
       const firstId = sealer.idCount;
       const at = index * statRecordBytes;
@@ -149,7 +151,7 @@ function answer(result: ReadResult): void {
   post(scan, complete, [complete.ids.buffer, complete.records.buffer as ArrayBuffer]);
 }
 
-guardThread(main, () => {
+guardThread(data.thread, main, () => {
   for (;;) {
     const message = waiting.shift() ?? inbox.wait();
     if (message.kind === "batch") answer(readBatch(message));

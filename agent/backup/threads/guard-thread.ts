@@ -6,6 +6,7 @@ import { type Mailbox, post } from "./inbox.ts";
 /** A thread's failure in a form that survives the way to another thread. */
 export interface FailedMessage {
   readonly kind: "failed";
+  readonly thread: number;
   readonly name: string;
   readonly message: string;
   readonly stack: string;
@@ -14,13 +15,14 @@ export interface FailedMessage {
 }
 
 /** Runs `work`; a thrown error is sent to the main thread instead of killing the process. */
-export function guardThread(main: Mailbox, work: () => void): void {
+export function guardThread(thread: number, main: Mailbox, work: () => void): void {
   try {
     work();
   } catch (error) {
     const thrown = error instanceof Error ? error : new Error(String(error));
     const failed: FailedMessage = {
       kind: "failed",
+      thread,
       name: thrown.name,
       message: thrown.message,
       stack: thrown.stack ?? "",

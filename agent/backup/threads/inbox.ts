@@ -21,11 +21,14 @@ export function post(mailbox: Mailbox, message: unknown, transfer: Transferable[
 export class Inbox<Message> {
   readonly #ports: readonly MessagePort[];
   readonly #wake: Int32Array;
+  readonly #assertRunning: () => void;
   #next = 0;
 
-  constructor(ports: readonly MessagePort[], wake: Int32Array) {
+  /** `assertRunning` throws if the thread is to stop; it is asked whenever the thread wakes up. */
+  constructor(ports: readonly MessagePort[], wake: Int32Array, assertRunning: () => void) {
     this.#ports = ports;
     this.#wake = wake;
+    this.#assertRunning = assertRunning;
   }
 
   /** A message that has arrived, or undefined. Ports take turns. */
@@ -43,6 +46,7 @@ export class Inbox<Message> {
   /** The next message; sleeps until there is one. */
   wait(): Message {
     for (;;) {
+      this.#assertRunning();
       const seen = Atomics.load(this.#wake, 0);
       const message = this.poll();
       if (message !== undefined) return message;

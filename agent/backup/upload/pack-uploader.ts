@@ -3,16 +3,21 @@
  * before it is sent, so that a run after a crash knows where to look for packs without an index.
  */
 import type { MessagePort } from "node:worker_threads";
+import { openDurableFiles } from "../../../platform/open-durable-files.ts";
 import type { ObjectStore } from "../../../storage/object-store.ts";
 import { idToHex } from "../../repository/id.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import type { IndexWriter } from "../../repository/index/index-writer.ts";
+import { packBufferBytes } from "../../repository/pack/pack-assembler.ts";
 import { decodeHeader } from "../../repository/pack/pack-header.ts";
 import type { PackJournal } from "../journal/pack-journal.ts";
 import type { PackMessage } from "../seal/pack-exchange.ts";
 import { post } from "../threads/inbox.ts";
 
-/** Where memory of stored packs goes back to. */
+/** Packs in memory besides the one that each thread fills. */
+const sparesMax = 4;
+
+/** Where memory for packs goes to. */
 export interface PackThread {
   readonly port: MessagePort;
   readonly wake: Int32Array;
@@ -27,6 +32,11 @@ export class PackUploader {
   readonly #signal: AbortSignal;
   readonly #waiting: PackMessage[] = [];
   readonly #isDry: boolean;
+  /** Memory of stored packs, for the next ones. */
+  readonly #spares: Uint8Array[] = [];
+  /** Threads that gave a pack away and have no memory for the next. */
+  readonly #hungry: number[] = [];
+  #sparesLeft: number;
   #running = 0;
   #indexing: Promise<void> = Promise.resolve();
   #error: unknown;
@@ -50,11 +60,13 @@ export class PackUploader {
     this.#threads = parts.threads;
     this.#isDry = parts.isDry;
     this.#signal = parts.signal;
+    this.#sparesLeft = Math.min(sparesMax, parts.store.capabilities.connections);
   }
 
   /** Takes a pack; it is stored when its turn comes. `onFailed` is told of the first failure. */
   add(message: PackMessage, onFailed: (error: unknown) => void): void {
     this.#waiting.push(message);
+    if (message.isReturned) this.#feed(message.thread);
     this.#startMore(onFailed);
   }
 
@@ -87,7 +99,28 @@ export class PackUploader {
     }
   }
 
-  async #upload({ pack, buffer, thread, isReturned }: PackMessage): Promise<void> {
+  /** Sends memory to a thread now if there is any, else as soon as a pack is stored. */
+  #feed(thread: number): void {
+    let buffer = this.#spares.pop();
+    if (buffer === undefined && this.#sparesLeft > 0) {
+      this.#sparesLeft -= 1;
+      buffer = openDurableFiles().allocateAligned(packBufferBytes);
+    }
+    if (buffer === undefined) this.#hungry.push(thread);
+    else this.#send(thread, buffer);
+  }
+
+  #reuse(buffer: Uint8Array): void {
+    const thread = this.#hungry.shift();
+    if (thread === undefined) this.#spares.push(buffer);
+    else this.#send(thread, buffer);
+  }
+
+  #send(thread: number, buffer: Uint8Array): void {
+    post(this.#threads[thread], { kind: "buffer", buffer }, [buffer.buffer as ArrayBuffer]);
+  }
+
+  async #upload({ pack, buffer, isReturned }: PackMessage): Promise<void> {
     const name = idToHex(pack.id);
     if (!this.#isDry) {
       this.#journal?.announce(pack.id);
@@ -96,8 +129,7 @@ export class PackUploader {
     }
     this.bytesStored += pack.length;
     this.packsStored += 1;
-    if (isReturned)
-      post(this.#threads[thread], { kind: "buffer", buffer }, [buffer.buffer as ArrayBuffer]);
+    if (isReturned) this.#reuse(buffer);
     if (this.#isDry) return;
     locatePack(this.#table, pack.id, pack.header);
     const entry = { id: pack.id, header: pack.header };

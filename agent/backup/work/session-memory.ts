@@ -24,21 +24,23 @@ export type Counter = keyof typeof counterAt;
 export class SessionMemory {
   readonly shared: SharedArrayBuffer;
   readonly #threads: number;
+  readonly #stop: Int32Array;
 
   constructor(threads: number, shared?: SharedArrayBuffer) {
     const bytes = 8 + threads * (countersPerThread * 8 + nameSlotBytes);
     this.shared = shared ?? new SharedArrayBuffer(Math.ceil(bytes / 8) * 8);
     this.#threads = threads;
+    this.#stop = new Int32Array(this.shared, 0, 1);
   }
 
   /** Asks every thread to stop at its next step. */
   stop(): void {
-    Atomics.store(new Int32Array(this.shared, 0, 1), 0, 1);
+    Atomics.store(this.#stop, 0, 1);
   }
 
-  /** The flag that `stop` sets, for loops that look at it often. */
-  get stopFlag(): Int32Array {
-    return new Int32Array(this.shared, 0, 1);
+  /** Throws an AbortError once the session is to stop. */
+  assertRunning(): void {
+    if (Atomics.load(this.#stop, 0) !== 0) throw new DOMException("stopped", "AbortError");
   }
 
   /** Counters of one thread; only that thread writes them. */
