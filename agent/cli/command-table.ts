@@ -1,0 +1,75 @@
+/** All commands, in the order in which help lists them. Each is loaded only when it is asked for. */
+import type { CommandEntry } from "./command.ts";
+
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: "init",
+    summary: "create a repository",
+    load: async () => (await import("./command-init.ts")).initCommand,
+  },
+  {
+    name: "backup",
+    summary: "back up files and folders into a new snapshot",
+    load: async () => (await import("./command-backup.ts")).backupCommand,
+  },
+  {
+    name: "snapshots",
+    summary: "list the snapshots",
+    load: async () => (await import("./command-snapshots.ts")).snapshotsCommand,
+  },
+  {
+    name: "ls",
+    summary: "list what is in a snapshot",
+    load: async () => (await import("./command-ls.ts")).lsCommand,
+  },
+  {
+    name: "find",
+    summary: "find files by name, or where blobs are used, in all snapshots",
+    load: async () => (await import("./command-find.ts")).findCommand,
+  },
+  {
+    name: "diff",
+    summary: "show what differs between two snapshots",
+    load: async () => (await import("./command-diff.ts")).diffCommand,
+  },
+  {
+    name: "stats",
+    summary: "count files, blobs and bytes of snapshots",
+    load: async () => (await import("./command-stats.ts")).statsCommand,
+  },
+  {
+    name: "key list",
+    summary: "list the keys (passwords) of the repository",
+    load: async () => (await import("./command-key-list.ts")).keyListCommand,
+  },
+  {
+    name: "key add",
+    summary: "add a password",
+    load: async () => (await import("./command-key-add.ts")).keyAddCommand,
+  },
+  {
+    name: "key remove",
+    summary: "remove a password",
+    load: async () => (await import("./command-key-remove.ts")).keyRemoveCommand,
+  },
+  {
+    name: "key passwd",
+    summary: "replace the password that is in use",
+    load: async () => (await import("./command-key-passwd.ts")).keyPasswdCommand,
+  },
+  {
+    name: "unlock",
+    summary: "remove locks that ended sessions left behind",
+    load: async () => (await import("./command-unlock.ts")).unlockCommand,
+  },
+  {
+    name: "completion",
+    summary: "print a completion script for bash, zsh or fish",
+    load: async () => (await import("./command-completion.ts")).completionCommand,
+  },
+  {
+    name: "version",
+    summary: "print the version",
+    load: async () => (await import("./command-version.ts")).versionCommand,
+  },
+];

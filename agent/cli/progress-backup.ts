@@ -1,0 +1,208 @@
+/** What `backup` shows while it runs and at its end: for people, or as restic's JSON messages. */
+import type {
+  BackupEvents,
+  BackupIssue,
+  BackupProgress,
+  BackupSummary,
+} from "../backup/backup-request.ts";
+import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
+import type { GlobalOptions } from "./global-options.ts";
+import { printedMessage, printedName } from "./printed-text.ts";
+import { ProgressClock } from "./progress-clock.ts";
+import { formatBytes, formatDuration, formatPercent } from "./quantities.ts";
+import { RateEstimate } from "./rate-estimate.ts";
+import type { Screen } from "./screen.ts";
+
+export interface BackupView {
+  readonly events: BackupEvents;
+  /** Shows the result. */
+  finish(summary: BackupSummary): void;
+  /** Takes the status away; harmless if done before. */
+  stop(): void;
+}
+
+/** The view that the options ask for. */
+export function backupView(screen: Screen, globals: GlobalOptions, isDry: boolean): BackupView {
+  return globals.json
+    ? new JsonBackupView(screen, globals, isDry)
+    : new TextBackupView(screen, globals, isDry);
+}
+
+class TextBackupView implements BackupView {
+  readonly events: BackupEvents;
+  readonly #screen: Screen;
+  readonly #globals: GlobalOptions;
+  readonly #isDry: boolean;
+  readonly #clock: ProgressClock;
+  readonly #rate = new RateEstimate();
+  #latest: BackupProgress | undefined;
+
+  constructor(screen: Screen, globals: GlobalOptions, isDry: boolean) {
+    this.#screen = screen;
+    this.#globals = globals;
+    this.#isDry = isDry;
+    this.events = {
+      progress: (progress) => {
+        this.#latest = progress;
+        this.#rate.add(progress.elapsedMs, progress.bytesDone);
+      },
+      issue: (issue) =>
+        screen.note(`error: ${printedName(issue.path)}: ${printedMessage(issue.message)}`),
+    };
+    this.#clock = new ProgressClock(screen, globals, () => {
+      if (this.#latest !== undefined) screen.drawBlock(statusLines(this.#latest, this.#rate));
+    });
+  }
+
+  finish(summary: BackupSummary): void {
+    this.stop();
+    if (this.#globals.quiet) return;
+    for (const line of summaryLines(summary, this.#isDry, this.#globals.verbosity))
+      this.#screen.line(line);
+  }
+
+  stop(): void {
+    this.#clock.stop();
+    this.#screen.eraseBlock();
+  }
+}
+
+function statusLines(progress: BackupProgress, rate: RateEstimate): string[] {
+  const { filesDone, bytesDone, filesTotal, bytesTotal, issues, elapsedMs } = progress;
+  const parts = [`[${formatDuration(elapsedMs)}]`];
+  const isKnown = filesTotal !== undefined && bytesTotal !== undefined;
+  if (isKnown) parts.push(formatPercent(bytesDone, bytesTotal));
+  parts.push(`${filesDone}${isKnown ? ` of ${filesTotal}` : ""} files,`);
+  parts.push(`${formatBytes(bytesDone)}${isKnown ? ` of ${formatBytes(bytesTotal)}` : ""}`);
+  const bytesPerSecond = rate.perSecond();
+  if (bytesPerSecond !== undefined) parts.push(`at ${formatBytes(Math.round(bytesPerSecond))}/s`);
+  if (issues > 0) parts.push(`${issues} errors`);
+  const remainingMs = isKnown ? rate.remainingMs(bytesTotal) : undefined;
+  if (remainingMs !== undefined) parts.push(`ETA ${formatDuration(remainingMs)}`);
+  return [
+    parts.filter((part) => part !== "").join("  "),
+    ...progress.currentFiles.map((file) => printedName(file)),
+  ];
+}
+
+function summaryLines(summary: BackupSummary, isDry: boolean, verbosity: number): string[] {
+  const five = (count: number): string => String(count).padStart(5);
+  const counts = (added: number, changed: number, same: number): string =>
+    `${five(added)} new, ${five(changed)} changed, ${five(same)} unmodified`;
+  const { filesNew, filesChanged, filesUnmodified, dirsNew, dirsChanged, dirsUnmodified } = summary;
+  const added = formatBytes(summary.dataAdded);
+  const stored = formatBytes(summary.dataAddedPacked);
+  const processed = `${summary.totalFilesProcessed} files, ${formatBytes(summary.totalBytesProcessed)}`;
+  return [
+    "",
+    `Files:       ${counts(filesNew, filesChanged, filesUnmodified)}`,
+    `Dirs:        ${counts(dirsNew, dirsChanged, dirsUnmodified)}`,
+    ...(verbosity > 0
+      ? [
+          `Data Blobs:  ${five(summary.dataBlobs)} new`,
+          `Tree Blobs:  ${five(summary.treeBlobs)} new`,
+          `Read:        ${formatBytes(summary.bytesRead)} from files`,
+          `Sent:        ${formatBytes(summary.bytesStored)} to the repository`,
+        ]
+      : []),
+    `${isDry ? "Would add" : "Added"} to the repository: ${added} (${stored} stored)`,
+    ...(summary.packsRecovered > 0
+      ? [`Taken over from an interrupted run: ${summary.packsRecovered} packs`]
+      : []),
+    "",
+    `processed ${processed} in ${formatDuration(summary.endMs - summary.startMs)}`,
+    outcomeLine(summary.snapshotId, isDry),
+  ];
+}
+
+function outcomeLine(snapshotId: string | undefined, isDry: boolean): string {
+  if (snapshotId !== undefined) return `snapshot ${snapshotId.slice(0, shortIdLength)} saved`;
+  return isDry ? "dry run, nothing was stored" : "nothing changed, no snapshot was saved";
+}
+
+class JsonBackupView implements BackupView {
+  readonly events: BackupEvents;
+  readonly #screen: Screen;
+  readonly #isDry: boolean;
+  readonly #clock: ProgressClock;
+  readonly #rate = new RateEstimate();
+  #latest: BackupProgress | undefined;
+  #shown: BackupProgress | undefined;
+
+  constructor(screen: Screen, globals: GlobalOptions, isDry: boolean) {
+    this.#screen = screen;
+    this.#isDry = isDry;
+    this.events = {
+      progress: (progress) => {
+        this.#latest = progress;
+        this.#rate.add(progress.elapsedMs, progress.bytesDone);
+      },
+      issue: (issue) => screen.note(JSON.stringify(issueMessage(issue))),
+    };
+    this.#clock = new ProgressClock(screen, globals, () => {
+      if (this.#latest === undefined || this.#latest === this.#shown) return;
+      this.#shown = this.#latest;
+      screen.line(JSON.stringify(statusMessage(this.#latest, this.#rate)));
+      void screen.settle();
+    });
+  }
+
+  finish(summary: BackupSummary): void {
+    this.stop();
+    this.#screen.line(JSON.stringify(summaryMessage(summary, this.#isDry)));
+  }
+
+  stop(): void {
+    this.#clock.stop();
+  }
+}
+
+/** restic leaves out what is 0 or empty. */
+function statusMessage(progress: BackupProgress, rate: RateEstimate): object {
+  const { filesDone, bytesDone, filesTotal, bytesTotal, issues, elapsedMs } = progress;
+  const remainingMs = bytesTotal === undefined ? undefined : rate.remainingMs(bytesTotal);
+  return {
+    message_type: "status",
+    seconds_elapsed: Math.floor(elapsedMs / 1000) || undefined,
+    seconds_remaining:
+      remainingMs === undefined ? undefined : Math.ceil(remainingMs / 1000) || undefined,
+    percent_done: bytesTotal ? Math.min(1, bytesDone / bytesTotal) : 0,
+    total_files: filesTotal || undefined,
+    files_done: filesDone || undefined,
+    total_bytes: bytesTotal || undefined,
+    bytes_done: bytesDone || undefined,
+    error_count: issues || undefined,
+    current_files: progress.currentFiles.length > 0 ? progress.currentFiles : undefined,
+  };
+}
+
+function issueMessage({ path, during, message, code }: BackupIssue): object {
+  return { message_type: "error", error: { message, code }, during, item: path };
+}
+
+function summaryMessage(summary: BackupSummary, isDry: boolean): object {
+  return {
+    message_type: "summary",
+    files_new: summary.filesNew,
+    files_changed: summary.filesChanged,
+    files_unmodified: summary.filesUnmodified,
+    dirs_new: summary.dirsNew,
+    dirs_changed: summary.dirsChanged,
+    dirs_unmodified: summary.dirsUnmodified,
+    data_blobs: summary.dataBlobs,
+    tree_blobs: summary.treeBlobs,
+    data_added: summary.dataAdded,
+    data_added_packed: summary.dataAddedPacked,
+    total_files_processed: summary.totalFilesProcessed,
+    total_bytes_processed: summary.totalBytesProcessed,
+    total_duration: (summary.endMs - summary.startMs) / 1000,
+    backup_start: new Date(summary.startMs).toISOString(),
+    backup_end: new Date(summary.endMs).toISOString(),
+    snapshot_id: summary.snapshotId,
+    dry_run: isDry || undefined,
+    // Beyond restic's: what an interrupted run saves the next one shows here.
+    bytes_read: summary.bytesRead,
+    bytes_stored: summary.bytesStored,
+    packs_recovered: summary.packsRecovered || undefined,
+  };
+}

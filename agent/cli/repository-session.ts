@@ -1,0 +1,150 @@
+/** Opens the repository that a command works on, with its password, its cache and its lock, and closes it again. */
+import { readFile } from "node:fs/promises";
+import { openClock } from "../../platform/open-clock.ts";
+import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
+import { LimitedStore } from "../../storage/limit/limited-store.ts";
+import type { ObjectStore } from "../../storage/object-store.ts";
+import { openStore } from "../../storage/open-store.ts";
+import { RetryStore } from "../../storage/retry/retry-store.ts";
+import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
+import { Repository } from "../repository/repository.ts";
+import type { Invocation } from "./command.ts";
+import type { Environment } from "./environment.ts";
+import { failureLine } from "./error-report.ts";
+import type { GlobalOptions } from "./global-options.ts";
+import { findPassword } from "./password-source.ts";
+import { secretBytes } from "./secret-text.ts";
+
+export interface SessionOptions {
+  /** `shared` for what reads, `exclusive` for what deletes, `none` for what locks by itself. */
+  readonly lock: "none" | "shared" | "exclusive";
+}
+
+type Asking = Pick<Invocation, "globals" | "environment" | "screen" | "signal">;
+
+/**
+ * Opens the repository, does `work`, and gives lock and store back whatever happens. Rejects as
+ * `Repository.open` and `Repository.lock` do, USAGE if no repository or password is named.
+ */
+export async function withRepository<T>(
+  invocation: Asking,
+  options: SessionOptions,
+  work: (repository: Repository) => Promise<T>,
+): Promise<T> {
+  const { globals, signal, screen } = invocation;
+  const store = await openNamedStore(invocation);
+  try {
+    // Before the password is asked for: there may be nothing that it could open.
+    if ((await store.stat({ type: "config", name: "" }, signal)) === undefined)
+      throw new BackstayError("REPOSITORY_MISSING", { repository: store.location });
+    const password = await findPassword({
+      options: globals.password,
+      environment: invocation.environment,
+      screen,
+      signal,
+      question: `password for ${store.location}`,
+      twice: false,
+    });
+    const repository = await Repository.open(store, {
+      password,
+      cacheRoot: globals.cacheRoot,
+      signal,
+    });
+    const { lock } = options;
+    if (lock === "none" || (lock === "shared" && !globals.lock)) return await work(repository);
+    return await underLock(repository, lock, invocation, () => work(repository));
+  } finally {
+    await store.close();
+  }
+}
+
+/** The store of the repository that options or environment name, with retries and limits. USAGE if none is named. */
+export async function openNamedStore(
+  invocation: Pick<Invocation, "globals" | "environment" | "screen">,
+): Promise<ObjectStore> {
+  const { globals, environment, screen } = invocation;
+  const address = await repositoryAddress(globals, environment);
+  const store = openStore(address, {
+    environment,
+    warn: (warning) => screen.note(`warning: ${failureLine(new Error(String(warning)))}`),
+  });
+  const clock = openClock();
+  const limited = new LimitedStore(store, {
+    clock,
+    ...(globals.uploadLimit === undefined ? {} : { uploadBytesPerSecond: globals.uploadLimit }),
+    ...(globals.downloadLimit === undefined
+      ? {}
+      : { downloadBytesPerSecond: globals.downloadLimit }),
+  });
+  return new RetryStore(limited, {
+    clock,
+    random: Math.random,
+    onRetry: ({ what, error, delayMs }) => {
+      if (globals.quiet || globals.json) return;
+      const seconds = (delayMs / 1000).toFixed(1);
+      screen.note(`${what}: ${failureLine(error)} Trying again in ${seconds} s.`);
+    },
+  });
+}
+
+async function repositoryAddress(
+  globals: GlobalOptions,
+  environment: Environment,
+): Promise<string> {
+  if (globals.repository !== undefined) return globals.repository;
+  if (globals.repositoryFile !== undefined) return await addressIn(globals.repositoryFile);
+  for (const program of ["BACKSTAY", "RESTIC"]) {
+    const address = environment[`${program}_REPOSITORY`] ?? "";
+    if (address !== "") return address;
+    const file = environment[`${program}_REPOSITORY_FILE`] ?? "";
+    if (file !== "") return await addressIn(file);
+  }
+  throw new BackstayError("USAGE", {
+    problem: "no repository is named; give --repo or set BACKSTAY_REPOSITORY",
+  });
+}
+
+async function addressIn(file: string): Promise<string> {
+  try {
+    return Buffer.from(secretBytes(await readFile(file), file)).toString("utf8");
+  } catch (error) {
+    if (error instanceof BackstayError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+    throw new BackstayError("USAGE", { file, problem: `it cannot be read: ${code}` }, error);
+  }
+}
+
+/**
+ * Does `work` under the lock, and gives the lock back. A reader begins at once, while the lock is being
+ * confirmed, and goes on without one where none may be written: a restore from a read-only disk must work.
+ */
+async function underLock<T>(
+  repository: Repository,
+  mode: "shared" | "exclusive",
+  { globals, screen, signal }: Asking,
+  work: () => Promise<T>,
+): Promise<T> {
+  const options = { exclusive: mode === "exclusive", waitMs: globals.lockWaitMs, signal };
+  let lock: RepositoryLock;
+  try {
+    lock = await repository.beginLock(options);
+  } catch (error) {
+    if (mode === "exclusive" || !isBackstayError(error, "STORE_DENIED")) throw error;
+    if (!globals.json) screen.note("no lock can be written there; reading without one");
+    return await work();
+  }
+  const done = new AbortController();
+  try {
+    const confirmed = lock.confirm(AbortSignal.any([signal, done.signal]));
+    if (mode === "exclusive") await confirmed;
+    const refused = new Promise<never>((_, reject) => {
+      confirmed.catch((error: unknown) => {
+        if (!done.signal.aborted) reject(error);
+      });
+    });
+    return await Promise.race([work(), refused]);
+  } finally {
+    done.abort();
+    await lock.release();
+  }
+}
