@@ -62,6 +62,8 @@ export interface BlobLocation {
 export class BlobTable {
   readonly shared: SharedBlobTable;
   readonly #control: Int32Array;
+  /** Number of the first entry of each level. */
+  readonly #bases: Float64Array;
   readonly #levels: Level[] = [];
   readonly #idWords = new Int32Array(8);
   readonly #idBytes = new Uint8Array(this.#idWords.buffer);
@@ -237,6 +239,26 @@ export class BlobTable {
     }
   }
 
+  /**
+   * Writes every entry whose pack is stored to `out` from `at` on, 48 bytes each: id, pack number with
+   * the tree flag on top, offset, stored length, plain length. Returns the offset behind the last.
+   */
+  copyStored(out: Uint8Array, at: number): number {
+    let end = at;
+    for (let number = 0; number < this.#levelCount(); number += 1) {
+      const { entries } = this.#level(number);
+      const bytes = new Uint8Array(entries.buffer, 0, entries.byteLength);
+      const count = this.#countIn(number);
+      for (let word = 0; word < count * entryWords; word += entryWords) {
+        const pack = entries[word + wordAt.pack];
+        if (pack === unused || (pack & packMask) === noPack) continue;
+        out.set(bytes.subarray(word * 4, (word + entryWords) * 4), end);
+        end += entryWords * 4;
+      }
+    }
+    return end;
+  }
+
   /** A claim that lost its race leaves an entry without a blob. */
   #isUsed(level: number, entry: number): boolean {
     const { entries } = this.#level(level);
@@ -323,7 +345,7 @@ export class BlobTable {
 
   /** Number of the first entry of a level. */
   #base(level: number): number {
-    return entriesOf(this.shared.slotsMin) * (2 ** level - 1);
+    return this.#bases[level];
   }
 
   #levelCount(): number {

@@ -27,17 +27,7 @@ export function encodeTable(table: BlobTable, indexFiles: readonly string[]): Ui
   for (const [i, name] of indexFiles.entries()) bytes.set(idFromHex(name), fixedBytes + i * 32);
   const packsAt = fixedBytes + indexFiles.length * 32;
   for (let i = 0; i < packs; i += 1) bytes.set(idFromHex(table.packId(i)), packsAt + i * 32);
-  let at = head;
-  for (const entry of table.entries()) {
-    const pack = table.packOf(entry);
-    if (pack < 0) continue;
-    table.copyId(entry, bytes, at);
-    bytes.writeUInt32LE(pack + (table.isTree(entry) ? 0x80000000 : 0), at + 32);
-    bytes.writeUInt32LE(table.offsetOf(entry), at + 36);
-    bytes.writeUInt32LE(table.storedLengthOf(entry), at + 40);
-    bytes.writeUInt32LE(table.isCompressed(entry) ? table.plainLengthOf(entry) : 0, at + 44);
-    at += entryBytes;
-  }
+  const at = table.copyStored(bytes, head);
   bytes.writeUInt32LE(indexFiles.length, magic.length);
   bytes.writeUInt32LE(packs, magic.length + 4);
   bytes.writeUInt32LE((at - head) / entryBytes, magic.length + 8);
