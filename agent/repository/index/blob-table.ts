@@ -73,6 +73,8 @@ export class BlobTable {
   private constructor(shared: SharedBlobTable) {
     this.shared = shared;
     this.#control = new Int32Array(shared.control);
+    const first = entriesOf(shared.slotsMin);
+    this.#bases = Float64Array.from({ length: levelsMax + 1 }, (_, i) => first * (2 ** i - 1));
     this.#keyLow = this.#control[control.seed];
     this.#keyHigh = this.#control[control.seed + 1];
   }
