@@ -166,7 +166,7 @@ export class Repository {
   /** The JSON of an index, snapshot or lock file; checks its name. Rejects as `ObjectStore.load`, or REPOSITORY_DAMAGED. */
   async loadUnpacked(type: UnpackedType, name: string, signal: AbortSignal): Promise<Uint8Array> {
     const file = `${type}/${name}`;
-    const kind = type === "locks" ? undefined : type;
+    const kind = type === "snapshots" ? type : undefined;
     const limits = unpackedLimits[type];
     const cached = kind === undefined ? undefined : await this.cache?.load(kind, name);
     if (kind !== undefined && cached !== undefined) {
@@ -181,7 +181,7 @@ export class Repository {
         file,
         problem: "its content is not what its name says",
       });
-    if (kind === "snapshots") await this.cache?.save(kind, name, stored);
+    if (kind !== undefined) await this.cache?.save(kind, name, stored);
     return decodeUnpacked(this.sealer, stored, file, limits);
   }
 

@@ -1,4 +1,6 @@
 /** Loads single blobs, above all trees: through the cache where there is one, whole tree packs at a time. */
+
+import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
 import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
 import type { ObjectStore } from "../../../storage/object-store.ts";
 import type { MetadataCache } from "../cache/metadata-cache.ts";
@@ -6,19 +8,33 @@ import type { MasterKey } from "../crypto/master-key.ts";
 import type { Sealer } from "../crypto/sealed-bytes.ts";
 import { idToHex } from "../id.ts";
 import type { BlobTable } from "../index/blob-table.ts";
-import { BlobOpener } from "./blob-opener.ts";
+import { BlobOpener, type BlobProblem, blobBytesMax, describeBlobProblem } from "./blob-opener.ts";
+import { PackMemory } from "./pack-memory.ts";
 
 /** Tree packs kept in memory: trees of one snapshot lie close together. */
-const packsHeldMax = 2;
-/** Larger packs (a folder of millions of entries) are not held. */
-const heldPackBytesMax = 32 * 1024 * 1024;
+const heldBytesMax = 48 * 1024 * 1024;
+/** Larger packs (a folder of millions of entries) are neither held nor cached whole. */
+const wholePackBytesMax = 32 * 1024 * 1024;
+/** A pack read so often in parts is read whole: that costs about as much as these parts did. */
+const partsMax = 32;
+
+/** Where a blob lies, and what it must hold. */
+interface Place {
+  readonly pack: string;
+  readonly at: number;
+  readonly length: number;
+  readonly plainLength: number;
+  readonly ids: Uint8Array;
+  readonly idOffset: number;
+}
 
 export class BlobLoader {
   readonly #store: ObjectStore;
   readonly #cache: MetadataCache | undefined;
   readonly #table: BlobTable;
   readonly #opener: BlobOpener;
-  readonly #held = new Map<string, Uint8Array>();
+  readonly #memory = new PackMemory(heldBytesMax);
+  readonly #fetching = new Map<string, Promise<Uint8Array | undefined>>();
 
   constructor(
     store: ObjectStore,
@@ -34,8 +50,9 @@ export class BlobLoader {
   }
 
   /**
-   * A copy of the blob's bytes, checked against its id. BLOB_MISSING if no pack holds it,
-   * REPOSITORY_DAMAGED or STORE_NOT_FOUND if its pack is damaged or gone.
+   * The blob's bytes, the caller's own, checked against its id. BLOB_MISSING if no pack holds it,
+   * REPOSITORY_DAMAGED naming blob and pack if that is damaged, STORE_NOT_FOUND if it is gone; otherwise rejects as
+   * `ObjectStore.load`.
    */
   async load(
     ids: Uint8Array,
@@ -47,45 +64,105 @@ export class BlobLoader {
     const entry = table.find(ids, offset, isTree);
     const pack = entry < 0 ? -1 : table.packOf(entry);
     if (pack < 0) throw new BackstayError("BLOB_MISSING", { blob: idToHex(ids, offset) });
-    const packId = table.packId(pack);
-    const at = table.offsetOf(entry);
-    const length = table.storedLengthOf(entry);
-    const plainLength = table.isCompressed(entry) ? table.plainLengthOf(entry) : 0;
-    if (isTree && this.#cache !== undefined) {
-      const held = await this.#heldPack(packId, signal);
-      if (held !== undefined) {
-        const opened = this.#opener.tryOpen(held, at, length, plainLength, ids, offset);
-        if (typeof opened !== "string") return this.#opener.keep(opened);
-        // The copy is bad or the index wrong: the store has the last word.
-        this.#held.delete(packId);
-        await this.#cache.remove("trees", packId);
-      }
-    }
-    const handle = { type: "data", name: packId } as const;
-    const stored = await this.#store.load(handle, { offset: at, length }, signal);
-    return this.#opener.open(stored, 0, length, plainLength, ids, offset).slice();
+    const place: Place = {
+      pack: table.packId(pack),
+      at: table.offsetOf(entry),
+      length: table.storedLengthOf(entry),
+      plainLength: table.isCompressed(entry) ? table.plainLengthOf(entry) : 0,
+      // The caller may reuse its array while this waits.
+      ids: ids.slice(offset, offset + 32),
+      idOffset: 0,
+    };
+    if (place.length > blobBytesMax + sealOverheadBytes) throw damaged(place, "length");
+    const nearby = isTree ? await this.#loadNearby(place, signal) : undefined;
+    return nearby ?? (await this.#loadFromStore(place, signal));
   }
 
-  /** The whole pack, from memory, cache or store; undefined if it is too large or can't be had whole. */
-  async #heldPack(packId: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    const held = this.#held.get(packId);
-    if (held !== undefined) return held;
-    let bytes = await this.#cache?.load("trees", packId);
-    if (bytes === undefined) {
-      const handle = { type: "data", name: packId } as const;
-      const size = await this.#store.stat(handle, signal);
-      if (size === undefined || size > heldPackBytesMax) return undefined;
-      try {
-        bytes = await this.#store.load(handle, undefined, signal);
-      } catch (error) {
-        if (isBackstayError(error, "STORE_NOT_FOUND")) return undefined;
-        throw error;
-      }
-      await this.#cache?.save("trees", packId, bytes);
+  /** From memory, cache, or a pack that is fetched whole; undefined if those don't have it, or not right. */
+  async #loadNearby(place: Place, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const held = this.#memory.get(place.pack);
+    if (held !== undefined) return await this.#openCopy(held, place.at, place);
+    const part = await this.#cache?.loadRange("trees", place.pack, place.at, place.length);
+    if (part !== undefined) {
+      const uses = this.#memory.countUse(place.pack);
+      if (uses === 1) await this.#cache?.touch("trees", place.pack);
+      if (uses >= partsMax) await this.#holdCached(place.pack);
+      return await this.#openCopy(part, 0, place);
     }
-    this.#held.set(packId, bytes);
-    const [oldest] = this.#held.keys();
-    if (this.#held.size > packsHeldMax && oldest !== undefined) this.#held.delete(oldest);
-    return bytes;
+    if (this.#cache === undefined && this.#memory.countUse(place.pack) < partsMax) return undefined;
+    const whole = await this.#fetchWhole(place.pack, signal);
+    return whole === undefined ? undefined : await this.#openCopy(whole, place.at, place);
   }
+
+  /** Opens a blob of a copy of its pack; a copy that is wrong is forgotten. */
+  async #openCopy(copy: Uint8Array, at: number, place: Place): Promise<Uint8Array | undefined> {
+    const opened = this.#tryOpen(copy, at, place);
+    if (typeof opened !== "string") return opened;
+    // The copy is bad or the index wrong: the store has the last word.
+    this.#memory.delete(place.pack);
+    await this.#cache?.remove("trees", place.pack);
+    return undefined;
+  }
+
+  async #loadFromStore(place: Place, signal: AbortSignal): Promise<Uint8Array> {
+    const range = { offset: place.at, length: place.length };
+    let stored: Uint8Array;
+    try {
+      stored = await this.#store.load({ type: "data", name: place.pack }, range, signal);
+    } catch (error) {
+      if (!isBackstayError(error, "STORE_RANGE")) throw error;
+      throw damaged(place, "length");
+    }
+    const opened = this.#tryOpen(stored, 0, place);
+    if (typeof opened === "string") throw damaged(place, opened);
+    return opened;
+  }
+
+  #tryOpen(src: Uint8Array, at: number, place: Place): Uint8Array | BlobProblem {
+    const { length, plainLength, ids, idOffset } = place;
+    const opened = this.#opener.tryOpen(src, at, length, plainLength, ids, idOffset);
+    return typeof opened === "string" ? opened : this.#opener.keep(opened);
+  }
+
+  async #holdCached(pack: string): Promise<void> {
+    const whole = await this.#cache?.load("trees", pack);
+    if (whole !== undefined) this.#memory.put(pack, whole);
+  }
+
+  /** The whole pack from the store, once for all who ask at the same time; undefined if it is too large or gone. */
+  async #fetchWhole(pack: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const running = this.#fetching.get(pack);
+    // Another's failure or abort is not ours: its part is then loaded alone.
+    if (running !== undefined) return await running.catch(() => undefined);
+    const fetching = this.#fetchOnce(pack, signal);
+    this.#fetching.set(pack, fetching);
+    try {
+      return await fetching;
+    } finally {
+      this.#fetching.delete(pack);
+    }
+  }
+
+  async #fetchOnce(pack: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const handle = { type: "data", name: pack } as const;
+    const size = await this.#store.stat(handle, signal);
+    if (size === undefined || size > wholePackBytesMax) return undefined;
+    try {
+      const bytes = await this.#store.load(handle, undefined, signal);
+      this.#memory.put(pack, bytes);
+      await this.#cache?.save("trees", pack, bytes);
+      return bytes;
+    } catch (error) {
+      if (isBackstayError(error, "STORE_NOT_FOUND")) return undefined;
+      throw error;
+    }
+  }
+}
+
+function damaged(place: Place, problem: BlobProblem): BackstayError {
+  return new BackstayError("REPOSITORY_DAMAGED", {
+    blob: idToHex(place.ids, place.idOffset),
+    pack: place.pack,
+    problem: describeBlobProblem(problem),
+  });
 }
