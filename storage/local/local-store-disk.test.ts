@@ -68,7 +68,7 @@ const onDisk = (title: string, body: (context: TestContext) => Promise<void>): v
   it(title, async (context) => {
     if (!isAble) return context.skip("mounting file systems needs root on Linux");
     await body(context);
-  });
+  }, 60_000);
 };
 
 async function newRepository(root: string): Promise<LocalStore> {

@@ -16,19 +16,28 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { NodeDurableFiles } from "../../platform/node/node-durable-files.ts";
+import { newMemoryFolder } from "../../test/memory-folder.ts";
 import { fileTypes, type Handle } from "../object-store.ts";
 import { describeStoreContract } from "../store-contract.ts";
 import { LocalStore } from "./local-store.ts";
 
 const never = new AbortController().signal;
 const base = mkdtempSync(join(tmpdir(), "backstay-local-store-"));
-afterAll(() => rmSync(base, { recursive: true, force: true }));
+const memory = newMemoryFolder("backstay-local-store-");
+afterEach(() => {
+  for (const folder of [base, memory])
+    for (const root of readdirSync(folder)) rmSync(join(folder, root), { recursive: true });
+});
+afterAll(() => {
+  rmdirSync(base);
+  rmdirSync(memory);
+});
 let stores = 0;
-const newRoot = (): string => {
+const newRoot = (folder = memory): string => {
   stores += 1;
-  return join(base, `store-${stores}`);
+  return join(folder, `store-${stores}`);
 };
 
 const config: Handle = { type: "config", name: "" };
@@ -46,7 +55,7 @@ async function newRepository(): Promise<{ root: string; store: LocalStore }> {
   return { root, store };
 }
 
-describeStoreContract("LocalStore", async () => new LocalStore(newRoot()));
+describeStoreContract("LocalStore", async () => new LocalStore(newRoot(base)));
 describeStoreContract(
   "LocalStore with Node's calls only",
   async () => new LocalStore(newRoot(), { files: new NodeDurableFiles() }),

@@ -59,12 +59,14 @@ export class RepositoryPlace {
   async create(signal: AbortSignal): Promise<void> {
     const { folder: mode } = await this.modes();
     const first = await this.#calls.mkdir(this.#root, { recursive: true, mode });
-    const names = fileTypes.filter((type) => type !== "config").map((type) => type as string);
-    for (let i = 0; i < 256; i += 1) names.push(join("data", i.toString(16).padStart(2, "0")));
-    for (const name of names) {
-      signal.throwIfAborted();
-      await this.#makeFolder(join(this.#root, name), mode);
-    }
+    const types = fileTypes.filter((type) => type !== "config");
+    await this.#makeFolders(types, mode);
+    signal.throwIfAborted();
+    const prefixes = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
+    await this.#makeFolders(
+      prefixes.map((prefix) => join("data", prefix)),
+      mode,
+    );
     await this.#files.syncDirectory(join(this.#root, "data"));
     await this.#files.syncDirectory(this.#root);
     if (first === undefined) return;
@@ -85,6 +87,13 @@ export class RepositoryPlace {
       await this.#files.syncDirectory(typeFolder);
     }
     await this.#files.syncDirectory(this.#root);
+  }
+
+  async #makeFolders(names: readonly string[], mode: number): Promise<void> {
+    const made = names.map((name) => this.#makeFolder(join(this.#root, name), mode));
+    // Nothing goes on behind the caller's back when one fails.
+    await Promise.allSettled(made);
+    await Promise.all(made);
   }
 
   async #makeFolder(path: string, mode: number): Promise<void> {
