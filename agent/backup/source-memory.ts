@@ -3,14 +3,18 @@
  * cache in a private temporary folder that goes away with the run.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isProcessAlive } from "../../platform/process-identity.ts";
 import { idFromHex, idToHex } from "../repository/id.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { NamedSnapshot } from "../repository/snapshot/snapshot-finder.ts";
 import { writeCatalogOfSnapshot } from "./catalog/catalog-from-snapshot.ts";
 import { CatalogReader } from "./catalog/catalog-reader.ts";
+
+/** Names that `CatalogWriter` gives to what it has not finished. */
+const unfinishedName = /^([0-9a-f]+)\.catalog\.(\d+)-\d+-\d+\.new$/;
 
 export class SourceMemory {
   readonly catalog: string;
@@ -43,6 +47,7 @@ export class SourceMemory {
       if (cache !== undefined) {
         const folder = path.join(cache.directory, "sources");
         mkdirSync(folder, { recursive: true, mode: 0o700 });
+        removeUnfinished(folder, name);
         return new SourceMemory(path.join(folder, name), undefined);
       }
       const temporary = mkdtempSync(path.join(tmpdir(), "backstay-"));
@@ -65,8 +70,8 @@ export class SourceMemory {
     if (isCurrent) return true;
     try {
       const id = idFromHex(parent.id);
-      await writeCatalogOfSnapshot(repository, parent.snapshot.tree, id, this.catalog, signal);
-      return true;
+      const { tree } = parent.snapshot;
+      return await writeCatalogOfSnapshot(repository, tree, id, this.catalog, signal);
     } catch {
       signal.throwIfAborted();
       // A damaged parent heals by reading everything again.
@@ -74,14 +79,32 @@ export class SourceMemory {
     }
   }
 
-  /** Forgets what only an interrupted run would need. */
+  /** Forgets what only an interrupted run would need. Never throws. */
   forgetJournals(): void {
-    rmSync(this.fileJournal, { force: true });
-    rmSync(this.packJournal, { force: true });
+    tryRemove(this.fileJournal);
+    tryRemove(this.packJournal);
   }
 
-  /** Removes what does not outlive the run. */
+  /** Removes what does not outlive the run. Never throws. */
   close(): void {
-    if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
+    if (this.#temporary !== undefined) tryRemove(this.#temporary);
+  }
+}
+
+/** Removes catalogs that killed runs left unfinished. */
+function removeUnfinished(folder: string, name: string): void {
+  for (const entry of readdirSync(folder)) {
+    const parts = unfinishedName.exec(entry);
+    if (parts?.[1] !== name) continue;
+    const pid = Number(parts[2]);
+    if (pid !== process.pid && !isProcessAlive(pid)) tryRemove(path.join(folder, entry));
+  }
+}
+
+function tryRemove(place: string): void {
+  try {
+    rmSync(place, { recursive: true, force: true });
+  } catch {
+    // A disk that became read-only: what stays there is checked before it is believed.
   }
 }

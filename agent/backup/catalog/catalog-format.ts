@@ -7,7 +7,7 @@
  * Block  = u32 length of all that follows ‖ u32 CRC-32 of it ‖ 32 bytes tree id ‖ u32 entries ‖ entries in name order.
  * Entry  = 88 bytes stat record ‖ f64 offset of the child's block (directories, else 0) ‖ u32 ids ‖ u16 name
  *          length ‖ u16 flags ‖ name ‖ ids of 32 bytes (blobs of a file; the tree of a directory).
- * Footer = f64 offset of the top block ‖ 32 bytes snapshot id ‖ magic.
+ * Footer = f64 offset of the top block ‖ 32 bytes snapshot id ‖ u32 CRC-32 of both ‖ magic.
  * Numbers are little endian.
  */
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
@@ -15,7 +15,9 @@ import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 export const catalogMagic = new TextEncoder().encode("BKCATLG1");
 export const blockHeadBytes = 8;
 export const blockFixedBytes = 36;
-export const footerBytes = 8 + 32 + 8;
+export const footerBytes = 8 + 32 + 4 + 8;
+/** Offsets in the footer. */
+export const footerAt = { snapshotId: 8, crc: 40, magic: 44 } as const;
 export const entryFixedBytes = statRecordBytes + 16;
 /** Offsets in an entry. */
 export const entryAt = {

@@ -20,8 +20,8 @@ interface Level {
 const depthMax = 100_000;
 
 /**
- * Writes the catalog of the snapshot with this tree to `filePath`. Rejects as `Repository.loadTree`, if a
- * tree can't be decoded, or with the system's error.
+ * Writes the catalog of the snapshot with this tree to `filePath`; false if the disk did not take it. Rejects as `Repository.loadTree`, if a
+ * tree can't be decoded, or with the system's error if the file can't be created.
  */
 export async function writeCatalogOfSnapshot(
   repository: Repository,
@@ -29,7 +29,7 @@ export async function writeCatalogOfSnapshot(
   snapshotId: Uint8Array,
   filePath: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const writer = new CatalogWriter(filePath);
   try {
     const load = async (id: Uint8Array): Promise<Level> => {
@@ -52,7 +52,7 @@ export async function writeCatalogOfSnapshot(
       parent.blocks[parent.next] = block;
       parent.next += 1;
     }
-    writer.finish(block, snapshotId);
+    return writer.finish(block, snapshotId);
   } catch (error) {
     writer.abandon();
     throw error;

@@ -7,6 +7,7 @@ import {
   catalogMagic,
   entryAt,
   entryFixedBytes,
+  footerAt,
   footerBytes,
 } from "./catalog-format.ts";
 
@@ -72,7 +73,7 @@ export class CatalogReader {
     this.#descriptor = descriptor;
     this.#end = end;
     this.topBlock = footer.readDoubleLE(0);
-    this.snapshotId = Uint8Array.from(footer.subarray(8, 40));
+    this.snapshotId = Uint8Array.from(footer.subarray(footerAt.snapshotId, footerAt.crc));
   }
 
   /** The catalog at `filePath`, or undefined if there is no intact one. */
@@ -89,7 +90,8 @@ export class CatalogReader {
     const isWhole =
       size >= catalogMagic.length + footerBytes &&
       readSync(descriptor, footer, 0, footerBytes, size - footerBytes) === footerBytes &&
-      footer.subarray(40).equals(catalogMagic);
+      footer.subarray(footerAt.magic).equals(catalogMagic) &&
+      footer.readUInt32LE(footerAt.crc) === crc32(footer.subarray(0, footerAt.crc));
     if (isWhole) return new CatalogReader(descriptor, size - footerBytes, footer);
     closeSync(descriptor);
     return undefined;

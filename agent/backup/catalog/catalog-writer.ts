@@ -1,6 +1,10 @@
-/** Writes a catalog file: blocks as directories are finished, then the footer, then the final name. */
+/**
+ * Writes a catalog file: blocks as directories are finished, then the footer, then the final name. A catalog
+ * only saves time: a disk that fills up ends the catalog, not the backup.
+ */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
+import { threadId } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import {
@@ -9,10 +13,15 @@ import {
   catalogMagic,
   entryAt,
   entryFixedBytes,
+  footerAt,
   footerBytes,
 } from "./catalog-format.ts";
 
 const bufferBytes = 1024 * 1024;
+const blockBytesMax = 0xffff_ffff;
+
+/** Tells apart the catalogs that one thread writes at the same time. */
+let writers = 0;
 
 /** One entry of a block; arrays are read during the call only. */
 export interface CatalogEntry {
@@ -39,11 +48,17 @@ export class CatalogWriter {
   #used = 0;
   #blockStart = 0;
   #entries = 0;
+  #hasFailed = false;
 
-  /** Begins a catalog that will stand at `filePath`. Throws the system's error if it can't be written. */
+  /**
+   * Begins a catalog that will stand at `filePath`; until then its name is `filePath`.PID-THREAD-NUMBER.new,
+   * so that two runs never write to one file. Throws the system's error if it can't be created. Later failures are told
+   * by `finish`.
+   */
   constructor(filePath: string) {
     this.#path = filePath;
-    this.#temporary = `${filePath}.new`;
+    this.#temporary = `${filePath}.${process.pid}-${threadId}-${writers}.new`;
+    writers += 1;
     this.#descriptor = openSync(this.#temporary, "w", 0o600);
     this.#used = catalogMagic.length;
     this.#buffer.set(catalogMagic);
@@ -52,16 +67,18 @@ export class CatalogWriter {
   /** Begins the block of a directory. */
   begin(): void {
     if (this.#used > bufferBytes / 2) this.#flush();
+    if (this.#hasFailed) return;
     this.#blockStart = this.#used;
     this.#entries = 0;
-    this.#reserve(blockHeadBytes + blockFixedBytes);
+    if (!this.#reserve(blockHeadBytes + blockFixedBytes)) return;
     this.#used += blockHeadBytes + blockFixedBytes;
   }
 
   add(entry: CatalogEntry): void {
+    if (this.#hasFailed) return;
     const nameLength = entry.nameEnd - entry.nameStart;
     const idsLength = entry.idsEnd - entry.idsStart;
-    this.#reserve(entryFixedBytes + nameLength + idsLength);
+    if (!this.#reserve(entryFixedBytes + nameLength + idsLength)) return;
     const buffer = this.#buffer;
     const at = this.#used;
     copy(entry.record, entry.recordOffset, entry.recordOffset + statRecordBytes, buffer, at);
@@ -75,8 +92,10 @@ export class CatalogWriter {
     this.#entries += 1;
   }
 
-  /** Ends the block; returns its offset in the file. */
+  /** Ends the block; returns its offset in the file, 0 if the catalog has failed. */
   end(treeId: Uint8Array): number {
+    if (this.#used - this.#blockStart > blockBytesMax) this.#fail();
+    if (this.#hasFailed) return 0;
     const buffer = this.#buffer;
     const start = this.#blockStart;
     buffer.set(treeId, start + blockHeadBytes);
@@ -87,51 +106,89 @@ export class CatalogWriter {
     return this.#flushed + start;
   }
 
-  /** Completes the file under its name, durable. */
-  finish(topBlock: number, snapshotId: Uint8Array): void {
-    this.#reserve(footerBytes);
-    this.#buffer.writeDoubleLE(topBlock, this.#used);
-    this.#buffer.set(snapshotId, this.#used + 8);
-    this.#buffer.set(catalogMagic, this.#used + 40);
+  /** Completes the file under its name, durable; false, with nothing left behind, if that failed. */
+  finish(topBlock: number, snapshotId: Uint8Array): boolean {
+    if (this.#hasFailed || !this.#reserve(footerBytes)) return false;
+    const footer = this.#buffer.subarray(this.#used, this.#used + footerBytes);
+    footer.writeDoubleLE(topBlock, 0);
+    footer.set(snapshotId, footerAt.snapshotId);
+    footer.writeUInt32LE(crc32(footer.subarray(0, footerAt.crc)), footerAt.crc);
+    footer.set(catalogMagic, footerAt.magic);
     this.#used += footerBytes;
     this.#flush();
-    fsyncSync(this.#descriptor);
-    this.#close();
-    renameSync(this.#temporary, this.#path);
-    const folder = openSync(path.dirname(this.#path), "r");
+    if (this.#hasFailed) return false;
     try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
+      fsyncSync(this.#descriptor);
+      this.#close();
+      renameSync(this.#temporary, this.#path);
+      syncFolder(path.dirname(this.#path));
+      return true;
+    } catch {
+      // Whatever the reason, the next run compares with the parent snapshot instead.
+      this.#fail();
+      return false;
     }
   }
 
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind. Never throws. */
   abandon(): void {
-    this.#close();
-    rmSync(this.#temporary, { force: true });
+    this.#fail();
+  }
+
+  #fail(): void {
+    this.#hasFailed = true;
+    this.#buffer = Buffer.alloc(0);
+    try {
+      this.#close();
+      rmSync(this.#temporary, { force: true });
+    } catch {
+      // What is left behind is removed by a later run.
+    }
   }
 
   #close(): void {
-    if (this.#descriptor >= 0) closeSync(this.#descriptor);
+    const descriptor = this.#descriptor;
     this.#descriptor = -1;
+    if (descriptor >= 0) closeSync(descriptor);
   }
 
-  /** Makes room; a block stays in the buffer as a whole until it is ended. */
-  #reserve(bytes: number): void {
+  /** Makes room; a block stays in the buffer as a whole until it is ended. False if there is no memory for it. */
+  #reserve(bytes: number): boolean {
     const needed = this.#used + bytes;
-    if (needed <= this.#buffer.length) return;
-    const grown = Buffer.alloc(Math.max(needed, this.#buffer.length * 2));
-    this.#buffer.copy(grown, 0, 0, this.#used);
-    this.#buffer = grown;
+    if (needed <= this.#buffer.length) return true;
+    try {
+      const grown = Buffer.alloc(Math.max(needed, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, this.#used);
+      this.#buffer = grown;
+      return true;
+    } catch {
+      // A folder of tens of millions of entries.
+      this.#fail();
+      return false;
+    }
   }
 
   #flush(): void {
-    for (let at = 0; at < this.#used; )
-      at += writeSync(this.#descriptor, this.#buffer, at, this.#used - at);
+    try {
+      for (let at = 0; at < this.#used; )
+        at += writeSync(this.#descriptor, this.#buffer, at, this.#used - at);
+    } catch {
+      // The disk of the cache is full or gone.
+      this.#fail();
+      return;
+    }
     this.#flushed += this.#used;
     this.#used = 0;
     if (this.#buffer.length > 8 * bufferBytes) this.#buffer = Buffer.alloc(bufferBytes);
+  }
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

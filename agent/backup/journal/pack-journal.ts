@@ -2,8 +2,9 @@
  * Ids of the packs that a run has begun to store, 32 bytes each, in a local file. The run after a crash
  * looks for those that no index names and takes them in, so that what had arrived is not sent again.
  */
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { isBackstayError } from "../../../protocol/backstay-error.ts";
+import type { ErrorCode } from "../../../protocol/error-catalog.ts";
 import type { ObjectStore } from "../../../storage/object-store.ts";
 import type { Sealer } from "../../repository/crypto/sealed-bytes.ts";
 import { idFromHex, idToHex } from "../../repository/id.ts";
@@ -12,21 +13,33 @@ import type { IndexWriter } from "../../repository/index/index-writer.ts";
 import { readPackHeader } from "../../repository/pack/pack-reader.ts";
 
 const idLength = 32;
+/** What says that a pack can't be had; anything else says that the store can't. */
+const lostPackCodes: ReadonlySet<ErrorCode> = new Set([
+  "REPOSITORY_DAMAGED",
+  "STORE_NOT_FOUND",
+  "STORE_RANGE",
+  "STORE_BROKEN",
+]);
 
 export class PackJournal {
   readonly #descriptor: number;
+  #hasFailed = false;
 
-  /** Opens `filePath` to append to; throws the system's error. */
+  /** Opens `filePath` to append to; throws the system's error. An id that a crash cut short is cut off. */
   constructor(filePath: string) {
     this.#descriptor = openSync(filePath, "a", 0o600);
+    const { size } = fstatSync(this.#descriptor);
+    if (size % idLength !== 0) ftruncateSync(this.#descriptor, size - (size % idLength));
   }
 
   /** Notes a pack that is about to be stored. A failure costs only the recovery of this pack. */
   announce(id: Uint8Array): void {
+    if (this.#hasFailed) return;
     try {
-      writeSync(this.#descriptor, id);
+      this.#hasFailed = writeSync(this.#descriptor, id) !== idLength;
     } catch {
       // The disk of the cache is full: the pack is stored all the same.
+      this.#hasFailed = true;
     }
   }
 
@@ -66,7 +79,7 @@ export async function recoverPacks(
       recovered.packs += 1;
       recovered.blobs += blobs.length;
     } catch (error) {
-      if (!isBackstayError(error, "REPOSITORY_DAMAGED")) throw error;
+      if (!isBackstayError(error) || !lostPackCodes.has(error.code)) throw error;
       // A pack that a crash of the store's own machine left damaged: its data is sent again.
     }
   }

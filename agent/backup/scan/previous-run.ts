@@ -4,7 +4,7 @@ import type { BlobTable } from "../../repository/index/blob-table.ts";
 import type { CatalogBlock } from "../catalog/catalog-reader.ts";
 import {
   type FileJournalReader,
-  type JournalDirectory,
+  JournalDirectory,
   type JournalEntry,
   journalFlags,
 } from "../journal/file-journal.ts";
@@ -48,7 +48,7 @@ export class InterruptedRun {
   readonly #journal: FileJournalReader;
   readonly #table: BlobTable;
   #path: Uint8Array | undefined;
-  #entries: JournalDirectory = new Map();
+  #entries = new JournalDirectory([]);
 
   constructor(journal: FileJournalReader, table: BlobTable) {
     this.#journal = journal;
@@ -57,28 +57,33 @@ export class InterruptedRun {
 
   /** The whole content of a file, or undefined. */
   wholeFile(state: DirectoryState, index: number): JournalEntry | undefined {
-    return this.#usable(state, index).find((entry) => (entry.flags & journalFlags.range) === 0);
+    for (const entry of this.#entriesOf(state, index))
+      if ((entry.flags & journalFlags.range) === 0 && this.#isUsable(entry, state, index))
+        return entry;
+    return undefined;
   }
 
   /** The range of a large file that begins at `start`, or undefined. */
   range(state: DirectoryState, index: number, start: number): JournalEntry | undefined {
-    return this.#usable(state, index).find(
-      (entry) => (entry.flags & journalFlags.range) !== 0 && entry.start === start,
-    );
+    for (const entry of this.#entriesOf(state, index)) {
+      const isRange = (entry.flags & journalFlags.range) !== 0 && entry.start === start;
+      if (isRange && this.#isUsable(entry, state, index)) return entry;
+    }
+    return undefined;
   }
 
-  #usable(state: DirectoryState, index: number): readonly JournalEntry[] {
+  #entriesOf(state: DirectoryState, index: number): Iterable<JournalEntry> {
     if (this.#path !== state.path) {
       this.#path = state.path;
       this.#entries = this.#journal.directory(state.path);
     }
-    if (this.#entries.size === 0) return [];
-    const name = Buffer.from(state.nameOf(index)).toString("latin1");
-    const at = index * statRecordBytes;
-    return (this.#entries.get(name) ?? []).filter(
-      (entry) =>
-        isSameContent(entry.record, entry.recordOffset, state.records, at) &&
-        hasBlobs(this.#table, entry.ids, entry.idsStart, entry.idCount),
+    return this.#entries.entriesOf(state.nameOf(index));
+  }
+
+  #isUsable(entry: JournalEntry, state: DirectoryState, index: number): boolean {
+    return (
+      isSameContent(entry.record, entry.recordOffset, state.records, index * statRecordBytes) &&
+      hasBlobs(this.#table, entry.ids, entry.idsStart, entry.idCount)
     );
   }
 }

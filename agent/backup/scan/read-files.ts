@@ -58,6 +58,8 @@ export class FileReading {
   take(answer: Answer): void {
     if (answer.range === undefined) this.#takeBatch(answer);
     else this.#takeRange(answer, answer.range);
+    // A process that is killed loses what it has not handed to the system.
+    this.#journal?.flush();
   }
 
   #readRanges(state: DirectoryState, index: number, size: number): void {

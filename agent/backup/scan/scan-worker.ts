@@ -108,7 +108,10 @@ function useAnswers(): void {
 const oldCatalog = data.oldCatalog === undefined ? undefined : CatalogReader.open(data.oldCatalog);
 const newCatalog = openLocal(data.newCatalog, (path) => new CatalogWriter(path));
 const oldJournal = data.journal === undefined ? undefined : FileJournalReader.open(data.journal);
-const newJournal = openLocal(data.journal, (path) => new FileJournalWriter(path));
+const newJournal = openLocal(
+  data.journal,
+  (path) => new FileJournalWriter(path, oldJournal?.validBytes ?? 0),
+);
 
 const reading = new FileReading({
   sender,
@@ -171,7 +174,6 @@ function scan(): void {
   sender.flush();
   useAnswers();
   while (sender.isBusy || answers.length > 0) {
-    newJournal?.flush();
     keep(inbox.wait());
     useAnswers();
   }
