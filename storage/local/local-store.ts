@@ -62,7 +62,7 @@ export class LocalStore implements ObjectStore {
   }
 
   get capabilities(): StoreCapabilities {
-    return { connections: 4, atomicCreate: this.#files.atomicCreate };
+    return { connections: 2, atomicCreate: this.#files.atomicCreate };
   }
 
   async create(signal: AbortSignal): Promise<void> {
