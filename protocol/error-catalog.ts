@@ -138,6 +138,13 @@ export const errorCatalog = {
     remedy:
       "Check the password (BACKSTAY_PASSWORD, --password-file) and that this is the right repository.",
   },
+  PASSWORD_MISSING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "There is no password to open the repository with.",
+    remedy:
+      "Give one by --password-file, --password-command, BACKSTAY_PASSWORD_FILE or BACKSTAY_PASSWORD. A repository with an empty password needs --insecure-no-password.",
+  },
   KEY_UNUSABLE: {
     kind: "permanent",
     exitCode: 1,
@@ -219,6 +226,13 @@ export const errorCatalog = {
     exitCode: 1,
     title: "The disk that is restored to is full.",
     remedy: "Free space and run the same restore again: what is complete is not written again.",
+  },
+  RESTORE_INCOMPLETE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Some of what was asked for could not be restored.",
+    remedy:
+      "See the errors above; everything else is restored. Running the same restore again tries only what is missing.",
   },
   RESTORE_DELETE_REFUSED: {
     kind: "permanent",
