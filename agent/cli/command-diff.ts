@@ -22,6 +22,8 @@ interface DiffOptions extends SnapshotOptions {
 
 interface Side {
   readonly id: string;
+  /** The id with the path that was given. */
+  readonly label: string;
   readonly tree: Uint8Array;
 }
 
@@ -58,8 +60,11 @@ export const diffCommand: CliCommand<DiffOptions> = {
       await repository.loadIndex(signal);
       const sides: Side[] = [];
       for (const [index, { id, snapshot }] of found.entries()) {
-        const path = argumentBytes(names[index].path);
-        sides.push({ id, tree: await findDirectory(repository, snapshot.tree, path, signal) });
+        const { path } = names[index];
+        const label = path === "" ? id : `${id}:${path}`;
+        const folder = argumentBytes(path);
+        const tree = await findDirectory(repository, snapshot.tree, folder, signal);
+        sides.push({ id, label, tree });
       }
       const [before, after] = sides;
       if (!globals.json && !globals.quiet) {
@@ -100,8 +105,8 @@ async function compare(
     screen.line(
       JSON.stringify({
         message_type: "statistics",
-        source_snapshot: before.id,
-        target_snapshot: after.id,
+        source_snapshot: before.label,
+        target_snapshot: after.label,
         changed_files: changedFiles,
         added: countsJson(added),
         removed: countsJson(removed),

@@ -1,5 +1,5 @@
 /** Takes a command line apart: which command, its options and its operands, or which help is wanted. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { CliCommand, CommandEntry } from "./command.ts";
 import { addGlobalOptions, globalFlagsWithValue } from "./global-options.ts";
@@ -50,7 +50,7 @@ export function buildParser(entry: CommandEntry, command: CliCommand): Command {
     .description(`${entry.summary[0].toUpperCase()}${entry.summary.slice(1)}.`)
     .exitOverride()
     .allowExcessArguments(false)
-    .configureHelp({ helpWidth })
+    .configureHelp({ helpWidth, optionDescription })
     .configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
   parser.optionsGroup("Options:").helpOption("-h, --help", "show this help");
   command.define(parser);
@@ -142,7 +142,9 @@ async function helpRequest(
 }
 
 function programHelp(commands: readonly CommandEntry[]): string {
-  const parser = new Command(programName).helpOption(false).configureHelp({ helpWidth });
+  const parser = new Command(programName)
+    .helpOption(false)
+    .configureHelp({ helpWidth, optionDescription });
   addGlobalOptions(parser);
   const options = helpOf(parser).split("\n").slice(2).join("\n");
   return [
@@ -173,6 +175,12 @@ function helpOf(parser: Command): string {
   parser.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => helpWidth });
   parser.outputHelp();
   return text;
+}
+
+function optionDescription({ description, argChoices, defaultValue }: Option): string {
+  const choices = argChoices === undefined ? "" : ` (${argChoices.join(", ")})`;
+  const usual = typeof defaultValue === "string" ? ` [${defaultValue}]` : "";
+  return `${description}${choices}${usual}`;
 }
 
 function withoutFlags(args: readonly string[]): string[] {

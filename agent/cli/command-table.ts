@@ -38,6 +38,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./command-stats.ts")).statsCommand,
   },
   {
+    name: "restore",
+    summary: "bring back a snapshot, or a part of it",
+    load: async () => (await import("./command-restore.ts")).restoreCommand,
+  },
+  {
     name: "key list",
     summary: "list the keys (passwords) of the repository",
     load: async () => (await import("./command-key-list.ts")).keyListCommand,

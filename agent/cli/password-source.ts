@@ -26,7 +26,7 @@ export interface PasswordRequest {
 
 const secretBytesMax = 64 * 1024;
 
-/** The password's bytes. USAGE if there is none, or an empty one without `--insecure-no-password`. */
+/** The password's bytes. PASSWORD_MISSING if there is none, or an empty one without `--insecure-no-password`. */
 export async function findPassword(request: PasswordRequest): Promise<Uint8Array> {
   const { options } = request;
   const ways = Number(options.file !== undefined) + Number(options.command !== undefined);
@@ -37,11 +37,7 @@ export async function findPassword(request: PasswordRequest): Promise<Uint8Array
   if (options.none) return new Uint8Array(0);
   const password = (await givenPassword(request)) ?? (await typedPassword(request));
   if (password.length === 0)
-    throw new BackstayError("USAGE", {
-      problem:
-        "the password is empty; give one by --password-file, BACKSTAY_PASSWORD_FILE, BACKSTAY_PASSWORD or " +
-        "--password-command (--insecure-no-password opens a repository that has none)",
-    });
+    throw new BackstayError("PASSWORD_MISSING", { problem: "it is empty" });
   return password;
 }
 
@@ -85,15 +81,15 @@ export async function fromFile(
   try {
     const found = await stat(file);
     if (found.isFile() && found.size > secretBytesMax)
-      throw new BackstayError("USAGE", { in: origin, file, problem: "it is too large" });
+      throw new BackstayError("PASSWORD_MISSING", { in: origin, file, problem: "it is too large" });
     return secretBytes(await readFile(file, { signal }), origin);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof BackstayError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "unknown";
     throw new BackstayError(
-      "USAGE",
-      { in: origin, file, problem: `cannot be read: ${code}` },
+      "PASSWORD_MISSING",
+      { in: origin, file, problem: `it cannot be read: ${code}` },
       error,
     );
   }
@@ -103,7 +99,7 @@ export async function fromFile(
 async function fromCommand(line: string, origin: string, signal: AbortSignal): Promise<Uint8Array> {
   const [program, ...args] = splitWords(line, origin);
   const failure = (problem: string, cause?: unknown): BackstayError =>
-    new BackstayError("USAGE", { in: origin, program, problem }, cause);
+    new BackstayError("PASSWORD_MISSING", { in: origin, program, problem }, cause);
   const child = spawn(program, args, { stdio: ["inherit", "pipe", "inherit"], signal });
   const output = new Promise<Uint8Array>((resolve, reject) => {
     const parts: Uint8Array[] = [];

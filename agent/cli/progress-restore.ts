@@ -1,0 +1,208 @@
+/** What `restore` shows while it runs and at its end: for people, or as restic's JSON messages. */
+import { utf8Text } from "../repository/json/utf8.ts";
+import type { RestoreIssue } from "../restore/restore-issues.ts";
+import type { RestoreAction, RestoreCounts, RestoreProgress } from "../restore/restore-progress.ts";
+import type { RestoreSummary } from "../restore/restore-summary.ts";
+import type { GlobalOptions } from "./global-options.ts";
+import { printedMessage, printedName } from "./printed-text.ts";
+import { ProgressClock } from "./progress-clock.ts";
+import { formatBytes, formatDuration, formatPercent } from "./quantities.ts";
+import { RateEstimate } from "./rate-estimate.ts";
+import type { Screen } from "./screen.ts";
+
+export interface RestoreView {
+  readonly progress: RestoreProgress;
+  /** Shows the result. */
+  finish(summary: RestoreSummary): void;
+  /** Takes the status away; harmless if done before. */
+  stop(): void;
+}
+
+/** Entries are named from `-vv` on, in a dry run from `-v` on. */
+export function restoreView(screen: Screen, globals: GlobalOptions, isDry: boolean): RestoreView {
+  const namesEntries = globals.verbosity >= (isDry ? 1 : 2);
+  const view = globals.json
+    ? new JsonRestoreView(screen, globals)
+    : new TextRestoreView(screen, globals, isDry);
+  const { counts, issue, entry } = view;
+  return {
+    progress: namesEntries ? { counts, issue, entry } : { counts, issue },
+    finish: (summary) => view.finish(summary),
+    stop: () => view.stop(),
+  };
+}
+
+class TextRestoreView {
+  readonly #screen: Screen;
+  readonly #globals: GlobalOptions;
+  readonly #isDry: boolean;
+  readonly #clock: ProgressClock;
+  readonly #startMs = performance.now();
+  #rate = new RateEstimate();
+  #latest: RestoreCounts | undefined;
+
+  constructor(screen: Screen, globals: GlobalOptions, isDry: boolean) {
+    this.#screen = screen;
+    this.#globals = globals;
+    this.#isDry = isDry;
+    this.#clock = new ProgressClock(screen, globals, () => {
+      if (this.#latest === undefined) return;
+      const elapsedMs = performance.now() - this.#startMs;
+      screen.drawBlock(statusLines(this.#latest, elapsedMs, this.#rate));
+    });
+  }
+
+  readonly counts = (counts: RestoreCounts): void => {
+    if (counts.phase !== this.#latest?.phase) this.#rate = new RateEstimate();
+    this.#latest = counts;
+    this.#rate.add(performance.now(), counts.bytesDone);
+  };
+
+  readonly issue = ({ severity, path, text }: RestoreIssue): void => {
+    const where = path === "" ? "" : `${printedName(path)}: `;
+    this.#screen.note(`${severity}: ${where}${printedMessage(text)}`);
+  };
+
+  readonly entry = (action: RestoreAction, path: Uint8Array, sizeBytes: number): void => {
+    const size = sizeBytes > 0 ? ` with size ${formatBytes(sizeBytes)}` : "";
+    this.#screen.line(`${action.padEnd(9)} ${printedName(path)}${size}`);
+  };
+
+  finish(summary: RestoreSummary): void {
+    this.stop();
+    if (this.#globals.quiet) return;
+    const elapsed = formatDuration(performance.now() - this.#startMs);
+    for (const line of summaryLines(summary, this.#isDry, elapsed)) this.#screen.line(line);
+  }
+
+  stop(): void {
+    this.#clock.stop();
+    this.#screen.eraseBlock();
+  }
+}
+
+const phaseNames = {
+  plan: "planning",
+  compare: "comparing",
+  restore: "restoring",
+  verify: "verifying",
+} as const;
+
+function statusLines(counts: RestoreCounts, elapsedMs: number, rate: RateEstimate): string[] {
+  const { phase, entriesDone, entriesTotal, bytesDone, bytesTotal, bytesSkipped } = counts;
+  const parts = [`[${formatDuration(elapsedMs)}]`, phaseNames[phase]];
+  if (phase === "plan") {
+    parts.push(`${entriesTotal} files and folders,`, formatBytes(bytesTotal));
+  } else {
+    parts.push(formatPercent(bytesDone + bytesSkipped, bytesTotal));
+    parts.push(`${entriesDone} of ${entriesTotal} files and folders,`);
+    parts.push(`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`);
+    const bytesPerSecond = rate.perSecond();
+    if (bytesPerSecond !== undefined) parts.push(`at ${formatBytes(Math.round(bytesPerSecond))}/s`);
+    const remainingMs = rate.remainingMs(bytesTotal - bytesSkipped);
+    if (remainingMs !== undefined) parts.push(`ETA ${formatDuration(remainingMs)}`);
+  }
+  const current = counts.current === undefined ? [] : [printedName(counts.current)];
+  return [parts.filter((part) => part !== "").join("  "), ...current];
+}
+
+function summaryLines(summary: RestoreSummary, isDry: boolean, elapsed: string): string[] {
+  const done = `${summary.entriesRestored} files/dirs (${formatBytes(summary.bytesRestored)})`;
+  const untouched = summary.entriesUnchanged + summary.entriesSkipped;
+  const skipped =
+    untouched === 0 ? "" : `, left ${untouched} files/dirs ${formatBytes(summary.bytesSkipped)}`;
+  const deleted = summary.entriesDeleted === 0 ? "" : `, deleted ${summary.entriesDeleted}`;
+  const lines = [
+    `Summary: ${isDry ? "Would restore" : "Restored"} ${done} in ${elapsed}${skipped}${deleted}`,
+  ];
+  if (summary.filesVerified > 0) lines.push(`verified ${summary.filesVerified} files`);
+  if (summary.warnings > 0) lines.push(`${summary.warnings} warnings`);
+  if (summary.errors > 0)
+    lines.push(`${summary.errors} errors, ${summary.entriesFailed} files/dirs not restored whole`);
+  return lines;
+}
+
+class JsonRestoreView {
+  readonly #screen: Screen;
+  readonly #clock: ProgressClock;
+  readonly #startMs = performance.now();
+  #latest: RestoreCounts | undefined;
+  #shown: RestoreCounts | undefined;
+
+  constructor(screen: Screen, globals: GlobalOptions) {
+    this.#screen = screen;
+    this.#clock = new ProgressClock(screen, globals, () => {
+      if (this.#latest === undefined || this.#latest === this.#shown) return;
+      this.#shown = this.#latest;
+      screen.line(JSON.stringify(this.#statusMessage(this.#latest)));
+      void screen.settle();
+    });
+  }
+
+  readonly counts = (counts: RestoreCounts): void => {
+    this.#latest = counts;
+  };
+
+  readonly issue = ({ severity, kind, path, text }: RestoreIssue): void =>
+    this.#screen.note(
+      JSON.stringify({
+        message_type: severity,
+        error: { message: text, code: kind },
+        during: "restore",
+        item: path,
+      }),
+    );
+
+  readonly entry = (action: RestoreAction, path: Uint8Array, size: number): void =>
+    this.#screen.line(
+      JSON.stringify({ message_type: "verbose_status", action, item: utf8Text(path), size }),
+    );
+
+  finish(summary: RestoreSummary): void {
+    this.stop();
+    const untouched = summary.entriesUnchanged + summary.entriesSkipped;
+    this.#screen.line(
+      JSON.stringify({
+        message_type: "summary",
+        seconds_elapsed: this.#secondsElapsed(),
+        total_files: summary.entriesTotal - untouched || undefined,
+        files_restored: summary.entriesRestored || undefined,
+        files_skipped: untouched || undefined,
+        files_deleted: summary.entriesDeleted || undefined,
+        total_bytes: summary.bytesTotal - summary.bytesSkipped || undefined,
+        bytes_restored: summary.bytesRestored || undefined,
+        bytes_skipped: summary.bytesSkipped || undefined,
+        // Beyond restic's.
+        files_verified: summary.filesVerified || undefined,
+        files_failed: summary.entriesFailed || undefined,
+        error_count: summary.errors || undefined,
+        warning_count: summary.warnings || undefined,
+      }),
+    );
+  }
+
+  stop(): void {
+    this.#clock.stop();
+  }
+
+  /** restic leaves out what is 0. */
+  #statusMessage(counts: RestoreCounts): object {
+    const { entriesTotal, entriesDone, bytesTotal, bytesDone, bytesSkipped } = counts;
+    const done = bytesTotal > 0 ? (bytesDone + bytesSkipped) / bytesTotal : 0;
+    return {
+      message_type: "status",
+      seconds_elapsed: this.#secondsElapsed(),
+      percent_done: Math.min(1, done),
+      total_files: entriesTotal || undefined,
+      files_restored: entriesDone || undefined,
+      total_bytes: bytesTotal || undefined,
+      bytes_restored: bytesDone || undefined,
+      bytes_skipped: bytesSkipped || undefined,
+      phase: counts.phase,
+    };
+  }
+
+  #secondsElapsed(): number | undefined {
+    return Math.floor((performance.now() - this.#startMs) / 1000) || undefined;
+  }
+}
