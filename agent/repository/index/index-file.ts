@@ -1,8 +1,8 @@
 /** Index files: which pack holds which blobs. JSON as restic writes it, without `supersedes`. */
-import { BackstayError } from "../../../protocol/backstay-error.ts";
-import { idFromHex, isHexId } from "../id.ts";
+import { idToHex } from "../id.ts";
 import type { PackedBlob } from "../pack/pack-header.ts";
 import { ByteWriter } from "../tree/byte-writer.ts";
+import { IndexScanner } from "./index-scanner.ts";
 
 /** A pack and its plain header. */
 export interface IndexedPack {
@@ -57,51 +57,18 @@ export interface ListedPack {
   readonly blobs: readonly PackedBlob[];
 }
 
-/** Decodes an index file; REPOSITORY_DAMAGED naming the file if anything in it can't be true. */
+/** The packs of an index file; REPOSITORY_DAMAGED naming the file where something in it can't be true. */
 export function* decodeIndex(json: Uint8Array, file: string): Generator<ListedPack> {
-  let parsed: { packs?: unknown };
-  try {
-    parsed = JSON.parse(
-      Buffer.from(json.buffer, json.byteOffset, json.length).toString("utf8"),
-    ) as {
-      packs?: unknown;
-    };
-  } catch {
-    throw damaged(file, "it is no JSON");
+  const scanner = new IndexScanner(json, file);
+  while (scanner.nextPack()) {
+    const { count, ids, types, offsets, lengths, plainLengths } = scanner;
+    const blobs = Array.from({ length: count }, (_, i) => ({
+      id: ids.slice(i * 32, i * 32 + 32),
+      isTree: types[i] === 1,
+      offset: offsets[i],
+      length: lengths[i],
+      plainLength: plainLengths[i],
+    }));
+    yield { id: idToHex(scanner.packId), blobs };
   }
-  const packs = parsed?.packs;
-  if (packs === null || packs === undefined) return;
-  if (!Array.isArray(packs)) throw damaged(file, "it has no list of packs");
-  for (const pack of packs as { id?: unknown; blobs?: unknown }[]) {
-    if (typeof pack?.id !== "string" || !isHexId(pack.id))
-      throw damaged(file, "a pack has no valid id");
-    if (!Array.isArray(pack.blobs)) throw damaged(file, `pack ${pack.id} has no list of blobs`);
-    const id = pack.id;
-    yield { id, blobs: (pack.blobs as unknown[]).map((blob) => decodeBlob(blob, id, file)) };
-  }
-}
-
-function decodeBlob(value: unknown, pack: string, file: string): PackedBlob {
-  const blob = value as Record<string, unknown> | null;
-  const id = blob?.["id"];
-  const type = blob?.["type"];
-  const offset = blob?.["offset"];
-  const length = blob?.["length"];
-  const plainLength = blob?.["uncompressed_length"] ?? 0;
-  if (typeof id !== "string" || !isHexId(id))
-    throw damaged(file, `a blob of pack ${pack} has no id`);
-  if (type !== "data" && type !== "tree") throw damaged(file, `blob ${id} has an unknown type`);
-  if (!isU32(offset) || !isU32(length) || !isU32(plainLength) || length < 32)
-    throw damaged(file, `blob ${id} has an impossible position or length`);
-  if (offset + length > 0xffffffff)
-    throw damaged(file, `blob ${id} lies beyond the end of any pack`);
-  return { id: idFromHex(id), isTree: type === "tree", offset, length, plainLength };
-}
-
-function isU32(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffffffff;
-}
-
-function damaged(file: string, problem: string): BackstayError {
-  return new BackstayError("REPOSITORY_DAMAGED", { file, problem });
 }
