@@ -28,6 +28,8 @@ import { systemErrorName, toStoreError } from "./local-errors.ts";
 import { isContent, openRegular, readWhole, regularSize } from "./regular-file.ts";
 import { RepositoryPlace } from "./repository-place.ts";
 
+/** Measured: a third writer gains nothing, and Node's pool has four threads for everything. */
+const connectionsLiked = 2;
 const leftoverAgeMsMin = 24 * 60 * 60 * 1000;
 
 export interface LocalStoreOptions {
@@ -62,7 +64,7 @@ export class LocalStore implements ObjectStore {
   }
 
   get capabilities(): StoreCapabilities {
-    return { connections: 2, atomicCreate: this.#files.atomicCreate };
+    return { connections: connectionsLiked, atomicCreate: this.#files.atomicCreate };
   }
 
   async create(signal: AbortSignal): Promise<void> {
