@@ -36,8 +36,8 @@ export class BackupThreads {
     const mainWake = new SharedArrayBuffer(4);
     const toMain = wakes.map(() => new MessageChannel());
     const toScan = wakes.slice(1).map(() => new MessageChannel());
-    const start = (file: string, data: object, ports: MessagePort[]): Worker => {
-      const worker = new Worker(new URL(file, import.meta.url), {
+    const start = (file: URL, data: object, ports: MessagePort[]): Worker => {
+      const worker = new Worker(file, {
         workerData: data,
         transferList: ports,
         resourceLimits: { maxYoungGenerationSizeMb: youngMiBMax },
@@ -52,7 +52,7 @@ export class BackupThreads {
     };
     const scanPorts = toScan.map(({ port1 }) => port1);
     const scan = start(
-      "./scan/scan-worker.ts",
+      new URL("./scan/scan-worker.ts", import.meta.url),
       {
         ...setup.scan,
         wake: wakes[0],
@@ -64,7 +64,7 @@ export class BackupThreads {
     );
     const sealers = toScan.map(({ port2 }, i) =>
       start(
-        "./seal/seal-worker.ts",
+        new URL("./seal/seal-worker.ts", import.meta.url),
         {
           ...setup.seal,
           thread: i + 1,
