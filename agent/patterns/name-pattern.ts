@@ -98,9 +98,10 @@ function runProgram(pattern: NamePattern, names: Uint8Array, start: number, end:
   let retryAt = 0;
   while (at < end) {
     if (step < program.length && program[step] === anyRun) {
-      retryStep = ++step;
+      if (++step === program.length) return true;
+      retryStep = step;
+      at = possibleStart(program[step], names, at, end);
       retryAt = at;
-      if (step === program.length) return true;
       continue;
     }
     const character = characterAt(names, at, end);
@@ -111,11 +112,19 @@ function runProgram(pattern: NamePattern, names: Uint8Array, start: number, end:
     }
     if (retryStep < 0) return false;
     retryAt += characterAt(names, retryAt, end) & 7;
+    retryAt = possibleStart(program[retryStep], names, retryAt, end);
     at = retryAt;
     step = retryStep;
   }
   while (step < program.length && program[step] === anyRun) step++;
   return step === program.length;
+}
+
+/** Where a step may match at the earliest. An ASCII byte is never a part of a longer character. */
+function possibleStart(step: number, names: Uint8Array, from: number, end: number): number {
+  let at = from;
+  if (step >= 0 && step < 0x80) while (at < end && names[at] !== step) at++;
+  return at;
 }
 
 function stepTakes(pattern: NamePattern, step: number, code: number): boolean {

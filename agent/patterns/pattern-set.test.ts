@@ -138,7 +138,7 @@ describe("a set on a walk", () => {
           }
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 1200 },
     );
   });
 
@@ -151,7 +151,7 @@ describe("a set on a walk", () => {
         for (const name of above) scope = scope.enter(name, 0, name.length);
         if (!scope.childMayMatch) expect(walk(set, whole).entry).toBe(false);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1200 },
     );
   });
 
