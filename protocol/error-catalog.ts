@@ -124,6 +124,13 @@ export const errorCatalog = {
     title: "A part of the repository is damaged.",
     remedy: "Run `backstay check --read-data`; it names the snapshots and files that are hurt.",
   },
+  CHECK_FAILED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The check found that the repository is not whole.",
+    remedy:
+      "The problems above name the snapshots and paths that are hurt; everything else can be restored. Find out what damaged it before anything is removed or repaired.",
+  },
   LOCK_LOST: {
     kind: "permanent",
     exitCode: 1,
