@@ -1,6 +1,7 @@
 /** `backstay key passwd`: replaces the password with which the repository was opened. */
 import { changePassword } from "../repository/key/key-ring.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { failureLine } from "./error-report.ts";
 import { addNewPasswordOptions, findNewPassword, type NewPasswordOptions } from "./new-password.ts";
 import { withRepository } from "./repository-session.ts";
 
@@ -20,8 +21,9 @@ export const keyPasswdCommand: CliCommand<NewPasswordOptions> = {
       const old = { master: masterKey, info: key };
       const { id, oldKeyProblem } = await changePassword(store, old, password, signal);
       if (oldKeyProblem !== undefined) {
-        screen.note(`the new password works, but the old one could not be removed (key ${key.id})`);
-        throw oldKeyProblem;
+        screen.note(`The new password works, but key ${key.id} with the old one is still there:`);
+        screen.note(failureLine(oldKeyProblem));
+        return exitCodes.failed;
       }
       if (globals.json)
         screen.line(JSON.stringify({ message_type: "key_replaced", id, removed: key.id }));

@@ -4,7 +4,7 @@ import { findSnapshots } from "../repository/snapshot/snapshot-finder.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
 import { failureLine } from "./error-report.ts";
 import { printedName } from "./printed-text.ts";
-import { formatBytes } from "./quantities.ts";
+import { formatBytes, unlessZero } from "./quantities.ts";
 import { withRepository } from "./repository-session.ts";
 import { addSnapshotOptions, listOptions, type SnapshotOptions } from "./snapshot-options.ts";
 import {
@@ -66,12 +66,12 @@ export const statsCommand: CliCommand<StatsOptions> = {
 function statsJson(stats: SnapshotStats): object {
   return {
     total_size: stats.totalBytes,
-    total_uncompressed_size: stats.uncompressedBytes || undefined,
-    compression_ratio: stats.compressionRatio || undefined,
-    compression_progress: stats.compressedPercent || undefined,
-    compression_space_saving: stats.savedPercent || undefined,
-    total_file_count: stats.files || undefined,
-    total_blob_count: stats.blobs || undefined,
+    total_uncompressed_size: unlessZero(stats.uncompressedBytes),
+    compression_ratio: unlessZero(stats.compressionRatio),
+    compression_progress: unlessZero(stats.compressedPercent),
+    compression_space_saving: unlessZero(stats.savedPercent),
+    total_file_count: unlessZero(stats.files),
+    total_blob_count: unlessZero(stats.blobs),
     snapshots_count: stats.snapshots,
   };
 }

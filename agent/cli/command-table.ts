@@ -43,6 +43,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./command-restore.ts")).restoreCommand,
   },
   {
+    name: "check",
+    summary: "check the repository for damage",
+    load: async () => (await import("./command-check.ts")).checkCommand,
+  },
+  {
     name: "key list",
     summary: "list the keys (passwords) of the repository",
     load: async () => (await import("./command-key-list.ts")).keyListCommand,

@@ -9,7 +9,7 @@ import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
 import { ProgressClock } from "./progress-clock.ts";
-import { formatBytes, formatDuration, formatPercent } from "./quantities.ts";
+import { formatBytes, formatDuration, formatPercent, shareOf, unlessZero } from "./quantities.ts";
 import { RateEstimate } from "./rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
@@ -163,15 +163,14 @@ function statusMessage(progress: BackupProgress, rate: RateEstimate): object {
   const remainingMs = bytesTotal === undefined ? undefined : rate.remainingMs(bytesTotal);
   return {
     message_type: "status",
-    seconds_elapsed: Math.floor(elapsedMs / 1000) || undefined,
-    seconds_remaining:
-      remainingMs === undefined ? undefined : Math.ceil(remainingMs / 1000) || undefined,
-    percent_done: bytesTotal ? Math.min(1, bytesDone / bytesTotal) : 0,
-    total_files: filesTotal || undefined,
-    files_done: filesDone || undefined,
-    total_bytes: bytesTotal || undefined,
-    bytes_done: bytesDone || undefined,
-    error_count: issues || undefined,
+    seconds_elapsed: unlessZero(Math.floor(elapsedMs / 1000)),
+    seconds_remaining: unlessZero(Math.ceil((remainingMs ?? 0) / 1000)),
+    percent_done: shareOf(bytesDone, bytesTotal),
+    total_files: unlessZero(filesTotal),
+    files_done: unlessZero(filesDone),
+    total_bytes: unlessZero(bytesTotal),
+    bytes_done: unlessZero(bytesDone),
+    error_count: unlessZero(issues),
     current_files: progress.currentFiles.length > 0 ? progress.currentFiles : undefined,
   };
 }
@@ -203,6 +202,6 @@ function summaryMessage(summary: BackupSummary, isDry: boolean): object {
     // Beyond restic's: what an interrupted run saves the next one shows here.
     bytes_read: summary.bytesRead,
     bytes_stored: summary.bytesStored,
-    packs_recovered: summary.packsRecovered || undefined,
+    packs_recovered: unlessZero(summary.packsRecovered),
   };
 }

@@ -6,7 +6,7 @@ import type { RestoreSummary } from "../restore/restore-summary.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
 import { ProgressClock } from "./progress-clock.ts";
-import { formatBytes, formatDuration, formatPercent } from "./quantities.ts";
+import { formatBytes, formatDuration, formatPercent, shareOf, unlessZero } from "./quantities.ts";
 import { RateEstimate } from "./rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
@@ -65,7 +65,7 @@ class TextRestoreView {
 
   readonly entry = (action: RestoreAction, path: Uint8Array, sizeBytes: number): void => {
     const size = sizeBytes > 0 ? ` with size ${formatBytes(sizeBytes)}` : "";
-    this.#screen.line(`${action.padEnd(9)} ${printedName(path)}${size}`);
+    this.#screen.line(`${action.padEnd(9)} ${printedName(absolute(path))}${size}`);
   };
 
   finish(summary: RestoreSummary): void {
@@ -122,6 +122,11 @@ function summaryLines(summary: RestoreSummary, isDry: boolean, elapsed: string):
   return lines;
 }
 
+/** restic writes paths below the target with `/` before them. */
+function absolute(path: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from("/"), path]);
+}
+
 class JsonRestoreView {
   readonly #screen: Screen;
   readonly #clock: ProgressClock;
@@ -155,7 +160,12 @@ class JsonRestoreView {
 
   readonly entry = (action: RestoreAction, path: Uint8Array, size: number): void =>
     this.#screen.line(
-      JSON.stringify({ message_type: "verbose_status", action, item: utf8Text(path), size }),
+      JSON.stringify({
+        message_type: "verbose_status",
+        action,
+        item: utf8Text(absolute(path)),
+        size,
+      }),
     );
 
   finish(summary: RestoreSummary): void {
@@ -165,18 +175,18 @@ class JsonRestoreView {
       JSON.stringify({
         message_type: "summary",
         seconds_elapsed: this.#secondsElapsed(),
-        total_files: summary.entriesTotal - untouched || undefined,
-        files_restored: summary.entriesRestored || undefined,
-        files_skipped: untouched || undefined,
-        files_deleted: summary.entriesDeleted || undefined,
-        total_bytes: summary.bytesTotal - summary.bytesSkipped || undefined,
-        bytes_restored: summary.bytesRestored || undefined,
-        bytes_skipped: summary.bytesSkipped || undefined,
+        total_files: unlessZero(summary.entriesTotal - untouched),
+        files_restored: unlessZero(summary.entriesRestored),
+        files_skipped: unlessZero(untouched),
+        files_deleted: unlessZero(summary.entriesDeleted),
+        total_bytes: unlessZero(summary.bytesTotal - summary.bytesSkipped),
+        bytes_restored: unlessZero(summary.bytesRestored),
+        bytes_skipped: unlessZero(summary.bytesSkipped),
         // Beyond restic's.
-        files_verified: summary.filesVerified || undefined,
-        files_failed: summary.entriesFailed || undefined,
-        error_count: summary.errors || undefined,
-        warning_count: summary.warnings || undefined,
+        files_verified: unlessZero(summary.filesVerified),
+        files_failed: unlessZero(summary.entriesFailed),
+        error_count: unlessZero(summary.errors),
+        warning_count: unlessZero(summary.warnings),
       }),
     );
   }
@@ -188,21 +198,20 @@ class JsonRestoreView {
   /** restic leaves out what is 0. */
   #statusMessage(counts: RestoreCounts): object {
     const { entriesTotal, entriesDone, bytesTotal, bytesDone, bytesSkipped } = counts;
-    const done = bytesTotal > 0 ? (bytesDone + bytesSkipped) / bytesTotal : 0;
     return {
       message_type: "status",
       seconds_elapsed: this.#secondsElapsed(),
-      percent_done: Math.min(1, done),
-      total_files: entriesTotal || undefined,
-      files_restored: entriesDone || undefined,
-      total_bytes: bytesTotal || undefined,
-      bytes_restored: bytesDone || undefined,
-      bytes_skipped: bytesSkipped || undefined,
+      percent_done: shareOf(bytesDone + bytesSkipped, bytesTotal),
+      total_files: unlessZero(entriesTotal),
+      files_restored: unlessZero(entriesDone),
+      total_bytes: unlessZero(bytesTotal),
+      bytes_restored: unlessZero(bytesDone),
+      bytes_skipped: unlessZero(bytesSkipped),
       phase: counts.phase,
     };
   }
 
   #secondsElapsed(): number | undefined {
-    return Math.floor((performance.now() - this.#startMs) / 1000) || undefined;
+    return unlessZero(Math.floor((performance.now() - this.#startMs) / 1000));
   }
 }

@@ -30,6 +30,16 @@ export function formatPercent(part: number, whole: number): string {
   return whole <= 0 ? "" : `${Math.min(100, (100 * part) / whole).toFixed(2)}%`;
 }
 
+/** How much of the whole is done, 0 … 1; 0 while the whole is not known. */
+export function shareOf(part: number, whole: number | undefined): number {
+  return whole === undefined || whole <= 0 ? 0 : Math.min(1, part / whole);
+}
+
+/** For JSON that leaves out what is 0, as restic's does. */
+export function unlessZero(value: number | undefined): number | undefined {
+  return value === 0 ? undefined : value;
+}
+
 /** Date and time of day in the zone of this machine: `2026-03-01 12:00:00`. */
 export function formatLocalTime(seconds: number): string {
   const date = new Date(seconds * 1000);
