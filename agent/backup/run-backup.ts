@@ -200,7 +200,7 @@ class BackupSession {
       threads.send(0, this.#endOfScan(snapshotId));
       await orFail(allEnded(0));
       if (!dryRun) {
-        if (index.written.length > 0) await this.#repository.noteIndexFiles(index.written);
+        if (index.written.length > 0) await this.#repository.noteIndexFiles(index);
         if (snapshotId !== undefined) memory?.forgetJournals();
       }
       return { ...summary, snapshotId, parentId: parent?.id, endMs: Date.now() };

@@ -18,6 +18,7 @@ import { Sealer, sha256 } from "./crypto/sealed-bytes.ts";
 import { idToHex } from "./id.ts";
 import type { BlobTable } from "./index/blob-table.ts";
 import { loadIndex, saveTable } from "./index/index-loader.ts";
+import type { IndexWriter } from "./index/index-writer.ts";
 import type { KeyInfo } from "./key/key-file.ts";
 import { addKey, openMasterKey } from "./key/key-ring.ts";
 import type { ScryptParameters } from "./key/scrypt.ts";
@@ -49,6 +50,8 @@ export class Repository {
   readonly key: KeyInfo;
   #table: BlobTable | undefined;
   #indexFiles: readonly string[] = [];
+  /** Packs of the table that these index files name; NaN if a damaged file may name others. */
+  #indexedPacks = 0;
   #loader: BlobLoader | undefined;
 
   private constructor(parts: {
@@ -139,17 +142,26 @@ export class Repository {
     return this.#indexFiles;
   }
 
-  /** Loads the index. List snapshots before, or one that is finished meanwhile seems broken. */
-  async loadIndex(signal: AbortSignal): Promise<void> {
-    const { table, files } = await loadIndex(this, signal);
+  /**
+   * Loads the index. List snapshots before, or one that is finished meanwhile seems broken. A damaged index file
+   * rejects with REPOSITORY_DAMAGED, or is told to `damaged` and left out.
+   */
+  async loadIndex(signal: AbortSignal, damaged?: (error: BackstayError) => void): Promise<void> {
+    const { table, files, isWhole } = await loadIndex(this, signal, damaged);
     this.#table = table;
     this.#indexFiles = files;
+    this.#indexedPacks = isWhole ? table.packCount : Number.NaN;
     this.#loader = new BlobLoader(this.store, this.cache, table, this.sealer, this.masterKey);
   }
 
-  /** Tells that `files` are stored and their blobs in the table, so that the next start need not decode them. */
-  async noteIndexFiles(files: readonly string[]): Promise<void> {
-    this.#indexFiles = [...this.#indexFiles, ...files];
+  /**
+   * Tells that `index` has stored all that it was told, so that the next start need not decode its files. Ignored if
+   * the table has packs that no index file names: they would count as stored for ever.
+   */
+  async noteIndexFiles(index: Pick<IndexWriter, "written" | "packsWritten">): Promise<void> {
+    if (this.#indexedPacks + index.packsWritten !== this.blobs.packCount) return;
+    this.#indexedPacks += index.packsWritten;
+    this.#indexFiles = [...this.#indexFiles, ...index.written];
     await saveTable(this.cache, { table: this.blobs, files: this.#indexFiles });
   }
 

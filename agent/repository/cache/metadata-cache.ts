@@ -6,6 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import {
+  type FileHandle,
   mkdir,
   open,
   readdir,
@@ -38,6 +39,21 @@ interface CachedFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly usedMs: number;
+}
+
+/** Fills `bytes` from `position` of an open file; false if the file ends before. Rejects with the system's error. */
+export async function readFully(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<boolean> {
+  for (let filled = 0; filled < bytes.length; ) {
+    const left = bytes.length - filled;
+    const { bytesRead } = await handle.read(bytes, filled, left, position + filled);
+    if (bytesRead === 0) return false;
+    filled += bytesRead;
+  }
+  return true;
 }
 
 export class MetadataCache {
@@ -93,38 +109,52 @@ export class MetadataCache {
     length: number,
   ): Promise<Uint8Array | undefined> {
     const file = this.pathOf(kind, name);
+    let handle: FileHandle | undefined;
     try {
-      const handle = await open(file);
-      try {
-        if ((await handle.stat()).size < offset + length) return undefined;
-        const bytes = new Uint8Array(length);
-        for (let filled = 0; filled < length; ) {
-          const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
-          if (bytesRead === 0) return undefined;
-          filled += bytesRead;
-        }
-        return bytes;
-      } finally {
-        await handle.close();
-      }
+      handle = await open(file);
+      if ((await handle.stat()).size < offset + length) return undefined;
+      const bytes = new Uint8Array(length);
+      return (await readFully(handle, bytes, offset)) ? bytes : undefined;
     } catch {
       return undefined;
+    } finally {
+      await handle?.close();
     }
   }
 
-  /** Keeps a copy if that is possible; never rejects. */
-  async save(kind: CacheKind, name: string, bytes: Uint8Array): Promise<void> {
+  /** Opens a copy to be read in parts, or undefined. The caller closes it. */
+  async openFile(kind: CacheKind, name: string): Promise<FileHandle | undefined> {
+    const file = this.pathOf(kind, name);
+    return await open(file).catch(() => undefined);
+  }
+
+  /** Keeps a copy if that is possible; never rejects. The bytes may come in parts, each of which is written before the next is asked for. */
+  async save(
+    kind: CacheKind,
+    name: string,
+    bytes: Uint8Array | Iterable<Uint8Array>,
+  ): Promise<void> {
     const file = this.pathOf(kind, name);
     const temporary = path.join(path.dirname(file), `.${randomBytes(6).toString("hex")}`);
+    const parts = bytes instanceof Uint8Array ? [bytes] : bytes;
+    let written = 0;
     try {
-      await writeFile(temporary, bytes, { mode: 0o600 });
+      const handle = await open(temporary, "wx", 0o600);
+      try {
+        for (const part of parts) {
+          await handle.writeFile(part);
+          written += part.length;
+        }
+      } finally {
+        await handle.close();
+      }
       await rename(temporary, file);
     } catch {
       // No space or no right: go on without.
       await rm(temporary, { force: true }).catch(() => undefined);
     }
     if (kind !== "trees") return;
-    this.#untrimmedBytes -= bytes.length;
+    this.#untrimmedBytes -= written;
     if (this.#untrimmedBytes < 0) await this.trim();
   }
 

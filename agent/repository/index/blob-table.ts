@@ -12,11 +12,15 @@
  */
 import { randomFillSync } from "node:crypto";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { keyedHash } from "./keyed-hash.ts";
 
 const levelsMax = 16;
 /** Slots of the last level: together with the levels before it about 330 million blobs. */
 const slotsMax = 2 ** 28;
 const entryWords = 12;
+const entryBytes = entryWords * 4;
+/** Entries that `storedEntries` gives at once: about a megabyte. */
+const runEntriesMax = 21_000;
 const wordAt = { pack: 8, offset: 9, length: 10, plainLength: 11 } as const;
 /** Pack word of an entry whose pack is not stored yet. */
 const noPack = 0x7ffffffe;
@@ -26,7 +30,6 @@ const unused = 0xffffffff;
 const treeFlag = 0x80000000;
 const control = { levels: 0, packs: 1, seed: 2, counts: 4 } as const;
 const packsMax = 1 << 26;
-const hashFinalRounds = 3;
 
 /** What another thread needs to use the same table. */
 export interface SharedBlobTable {
@@ -126,13 +129,7 @@ export class BlobTable {
   /** Entry of the blob whose id stands at `ids[offset]`, or -1. */
   find(ids: Uint8Array, offset: number, isTree: boolean): number {
     const words = this.#words(ids, offset);
-    const hash = this.#hash(words);
-    const levels = this.#levelCount();
-    for (let level = 0; level < levels; level += 1) {
-      const entry = findInLevel(this.#level(level), words, hash, isTree);
-      if (entry >= 0) return this.#base(level) + entry;
-    }
-    return -1;
+    return this.#find(words, keyedHash(words, this.#keyLow, this.#keyHigh), isTree);
   }
 
   /**
@@ -140,15 +137,50 @@ export class BlobTable {
    * must store it. Of several threads exactly one is told so (but see T3).
    */
   claim(ids: Uint8Array, offset: number, isTree: boolean): boolean {
-    if (this.find(ids, offset, isTree) >= 0) return false;
-    return this.#insert(this.#words(ids, offset), isTree, noPack, 0, 0, 0);
+    return this.addAt(ids, offset, isTree, noPack, 0, 0, 0);
   }
 
   /** Adds a blob with its location; false if the blob is already known (its first location stays). */
   add(ids: Uint8Array, offset: number, isTree: boolean, at: BlobLocation): boolean {
-    if (this.find(ids, offset, isTree) >= 0) return false;
+    return this.addAt(ids, offset, isTree, at.pack, at.offset, at.length, at.plainLength);
+  }
+
+  /** The same without an object for the location. */
+  addAt(
+    ids: Uint8Array,
+    offset: number,
+    isTree: boolean,
+    pack: number,
+    packOffset: number,
+    length: number,
+    plainLength: number,
+  ): boolean {
     const words = this.#words(ids, offset);
-    return this.#insert(words, isTree, at.pack, at.offset, at.length, at.plainLength);
+    const hash = keyedHash(words, this.#keyLow, this.#keyHigh);
+    if (this.#find(words, hash, isTree) >= 0) return false;
+    return this.#insert(words, hash, isTree, pack, packOffset, length, plainLength);
+  }
+
+  /**
+   * Adds entries as `storedEntries` gives them. For a table that nobody else uses yet and that does not
+   * hold them: they are not looked for.
+   */
+  addEntries(bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at < bytes.length; at += entryBytes) {
+      const words = this.#words(bytes, at);
+      const hash = keyedHash(words, this.#keyLow, this.#keyHigh);
+      const pack = view.getUint32(at + wordAt.pack * 4, true);
+      this.#insert(
+        words,
+        hash,
+        pack >= treeFlag,
+        pack & packMask,
+        view.getUint32(at + wordAt.offset * 4, true),
+        view.getUint32(at + wordAt.length * 4, true),
+        view.getUint32(at + wordAt.plainLength * 4, true),
+      );
+    }
   }
 
   /**
@@ -192,6 +224,11 @@ export class BlobTable {
   packId(number: number): string {
     const bytes = new Uint8Array(this.shared.packs, number * 32, 32);
     return Buffer.from(bytes).toString("hex");
+  }
+
+  /** Copies the 32 bytes of a pack's id to `out`. */
+  copyPackId(number: number, out: Uint8Array, outOffset: number): void {
+    out.set(new Uint8Array(this.shared.packs, number * 32, 32), outOffset);
   }
 
   /** Number of the pack that holds the blob, or -1 if its pack is not stored yet. */
@@ -241,24 +278,32 @@ export class BlobTable {
     }
   }
 
+  /** How many entries `storedEntries` gives in all. */
+  get storedCount(): number {
+    let count = 0;
+    for (const run of this.storedEntries()) count += run.length / entryBytes;
+    return count;
+  }
+
   /**
-   * Writes every entry whose pack is stored to `out` from `at` on, 48 bytes each: id, pack number with
-   * the tree flag on top, offset, stored length, plain length. Returns the offset behind the last.
+   * Every entry whose pack is stored, many in one array on shared memory, 48 bytes each: id, pack number with the
+   * tree flag on top, offset, stored length, plain length; little endian where the machine is. As for `entries`, no
+   * other thread may add any meanwhile.
    */
-  copyStored(out: Uint8Array, at: number): number {
-    let end = at;
+  *storedEntries(): Generator<Uint8Array> {
     for (let number = 0; number < this.#levelCount(); number += 1) {
       const { entries } = this.#level(number);
-      const bytes = new Uint8Array(entries.buffer, 0, entries.byteLength);
       const count = this.#countIn(number);
-      for (let word = 0; word < count * entryWords; word += entryWords) {
-        const pack = entries[word + wordAt.pack];
-        if (pack === unused || (pack & packMask) === noPack) continue;
-        out.set(bytes.subarray(word * 4, (word + entryWords) * 4), end);
-        end += entryWords * 4;
+      let first = 0;
+      for (let entry = 0; entry <= count; entry += 1) {
+        const pack = entry < count ? entries[entry * entryWords + wordAt.pack] : unused;
+        const isStored = pack !== unused && (pack & packMask) !== noPack;
+        if (isStored && entry - first < runEntriesMax) continue;
+        if (entry > first)
+          yield new Uint8Array(entries.buffer, first * entryBytes, (entry - first) * entryBytes);
+        first = isStored ? entry : entry + 1;
       }
     }
-    return end;
   }
 
   /** A claim that lost its race leaves an entry without a blob. */
@@ -267,15 +312,24 @@ export class BlobTable {
     return entries[entry * entryWords + wordAt.pack] !== unused;
   }
 
+  #find(words: Int32Array, hash: number, isTree: boolean): number {
+    const levels = this.#levelCount();
+    for (let level = 0; level < levels; level += 1) {
+      const entry = findInLevel(this.#level(level), words, hash, isTree);
+      if (entry >= 0) return this.#base(level) + entry;
+    }
+    return -1;
+  }
+
   #insert(
     words: Int32Array,
+    hash: number,
     isTree: boolean,
     pack: number,
     offset: number,
     length: number,
     plainLength: number,
   ): boolean {
-    const hash = this.#hash(words);
     for (let number = this.#levelCount() - 1; ; number += 1) {
       const level = this.#level(number);
       const entry = Atomics.add(this.#control, control.counts + number, 1);
@@ -301,31 +355,6 @@ export class BlobTable {
     const bytes = this.#idBytes;
     for (let i = 0; i < 32; i += 1) bytes[i] = ids[offset + i];
     return this.#idWords;
-  }
-
-  /** HalfSipHash with one round a word and three at the end (Aumasson and Bernstein), as hash tables of kernels use it. */
-  #hash(words: Int32Array): number {
-    let v0 = this.#keyLow;
-    let v1 = this.#keyHigh;
-    let v2 = 0x6c796765 ^ v0;
-    let v3 = 0x74656462 ^ v1;
-    for (let i = 0; i < 8 + hashFinalRounds; i += 1) {
-      const word = i < 8 ? words[i] : 0;
-      if (i === 8) v2 ^= 0xff;
-      v3 ^= word;
-      v0 = (v0 + v1) | 0;
-      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-      v0 = (v0 << 16) | (v0 >>> 16);
-      v2 = (v2 + v3) | 0;
-      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-      v0 = (v0 + v3) | 0;
-      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-      v2 = (v2 + v1) | 0;
-      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-      v2 = (v2 << 16) | (v2 >>> 16);
-      v0 ^= word;
-    }
-    return v1 ^ v3;
   }
 
   /** Entries taken in a level. A thread that finds it full counts itself for a moment. */
