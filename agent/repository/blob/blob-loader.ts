@@ -34,6 +34,7 @@ export class BlobLoader {
   readonly #table: BlobTable;
   readonly #opener: BlobOpener;
   readonly #memory = new PackMemory(heldBytesMax);
+  readonly #holding = new Set<string>();
   readonly #fetching = new Map<string, Promise<Uint8Array | undefined>>();
 
   constructor(
@@ -124,9 +125,16 @@ export class BlobLoader {
     return typeof opened === "string" ? opened : this.#opener.keep(opened);
   }
 
+  /** Many ask for one pack at the same time; one of them loads it. */
   async #holdCached(pack: string): Promise<void> {
-    const whole = await this.#cache?.load("trees", pack);
-    if (whole !== undefined) this.#memory.put(pack, whole);
+    if (this.#holding.has(pack)) return;
+    this.#holding.add(pack);
+    try {
+      const whole = await this.#cache?.load("trees", pack);
+      if (whole !== undefined) this.#memory.put(pack, whole);
+    } finally {
+      this.#holding.delete(pack);
+    }
   }
 
   /** The whole pack from the store, once for all who ask at the same time; undefined if it is too large or gone. */
