@@ -1,6 +1,9 @@
 /** The threads of one backup: the scan and the sealing workers, with the ports between them. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
+import type { PackMessage } from "./seal/pack-exchange.ts";
 import type { FailedMessage } from "./threads/guard-thread.ts";
 import { post } from "./threads/inbox.ts";
 
@@ -13,6 +16,8 @@ export interface BackupThread {
 
 /** Young generation of a thread's heap: these threads make little garbage. */
 const youngMiBMax = 4;
+/** Time for threads to end by themselves. */
+const stopMs = 2000;
 
 export interface ThreadSetup {
   readonly sealers: number;
@@ -20,18 +25,29 @@ export interface ThreadSetup {
   readonly scan: object;
   /** Data of each sealing worker besides thread number, ports and wake counters. */
   readonly seal: object;
-  /** A message from any thread. */
-  readonly onMessage: (message: unknown) => void;
-  /** A thread ended with an error, or before its time. */
-  readonly onDeath: (error: unknown) => void;
+  /** A pack, an issue, or the end of the scan. */
+  readonly onMessage: (message: WorkMessage) => void;
+}
+
+/** What threads send besides their own end. */
+export type WorkMessage = PackMessage | ScanDone | ScanIssue;
+
+/** A thread has done all its work. */
+interface FinishedMessage {
+  readonly kind: "finished";
+  readonly thread: number;
 }
 
 export class BackupThreads {
   /** Thread 0 is the scan. */
   readonly threads: readonly BackupThread[];
+  readonly #failure = Promise.withResolvers<never>();
+  readonly #ended: readonly PromiseWithResolvers<void>[];
   #isEnding = false;
 
   constructor(setup: ThreadSetup) {
+    this.#failure.promise.catch(() => undefined);
+    this.#ended = Array.from({ length: setup.sealers + 1 }, () => Promise.withResolvers<void>());
     const wakes = Array.from({ length: setup.sealers + 1 }, () => new SharedArrayBuffer(4));
     const mainWake = new SharedArrayBuffer(4);
     const toMain = wakes.map(() => new MessageChannel());
@@ -43,10 +59,10 @@ export class BackupThreads {
         resourceLimits: { maxYoungGenerationSizeMb: youngMiBMax },
         stdin: false,
       });
-      worker.on("error", setup.onDeath);
+      worker.on("error", (error) => this.fail(error));
       worker.on("exit", () => {
         if (!this.#isEnding)
-          setup.onDeath(new BackstayError("INTERNAL", { problem: "a thread ended by itself" }));
+          this.fail(new BackstayError("INTERNAL", { problem: "a thread ended by itself" }));
       });
       return worker;
     };
@@ -79,9 +95,34 @@ export class BackupThreads {
     );
     this.threads = [scan, ...sealers].map((worker, i) => {
       const port = toMain[i].port1;
-      port.on("message", setup.onMessage);
+      port.on("message", (message: WorkMessage | FailedMessage | FinishedMessage) => {
+        if (message.kind === "failed") this.fail(errorOf(message));
+        if (message.kind === "failed" || message.kind === "finished")
+          this.#ended[message.thread].resolve();
+        else setup.onMessage(message);
+      });
       return { port, wake: new Int32Array(wakes[i]), worker };
     });
+  }
+
+  /** Ends the session with `error`, unless it has failed already. */
+  fail(error: unknown): void {
+    this.#failure.reject(error);
+  }
+
+  /** `work`, or the first failure of any thread or of `fail`. */
+  async orFail<T>(work: Promise<T>): Promise<T> {
+    return await Promise.race([work, this.#failure.promise]);
+  }
+
+  /** Resolves when all threads from number `first` on have done or given up their work. */
+  async ended(first: number): Promise<void> {
+    await Promise.all(this.#ended.slice(first).map(({ promise }) => promise));
+  }
+
+  /** Tells every sealing worker that no more work will come. */
+  finishSealing(): void {
+    for (let i = 1; i < this.threads.length; i += 1) this.send(i, { kind: "finish" });
   }
 
   /** Sends a message to one thread. */
@@ -97,8 +138,10 @@ export class BackupThreads {
     }
   }
 
-  /** Ends all threads, whatever they do. */
+  /** Ends all threads: those that listen write down what they know, one that hangs in a system call is not waited for. */
   async end(): Promise<void> {
+    this.wakeAll();
+    await Promise.race([this.ended(0), sleep(stopMs, undefined, { ref: false })]);
     this.#isEnding = true;
     for (const { port } of this.threads) port.close();
     await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
@@ -106,7 +149,7 @@ export class BackupThreads {
 }
 
 /** The error that a thread sent, as one of this thread. */
-export function errorOf(failed: FailedMessage): Error {
+function errorOf(failed: FailedMessage): Error {
   if (failed.code !== undefined) return new BackstayError(failed.code, failed.context);
   if (failed.name === "AbortError") return new DOMException(failed.message, "AbortError");
   const error = new BackstayError("INTERNAL", { problem: failed.message.slice(0, 200) });

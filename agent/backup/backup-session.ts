@@ -1,0 +1,303 @@
+/**
+ * A backup from the list of snapshots to the new one. The order that keeps a repository whole: packs, then
+ * index, then a look whether the lock still stands, then the snapshot.
+ */
+import { performance } from "node:perf_hooks";
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import { deriveSecret, masterKeyToBytes } from "../repository/crypto/master-key.ts";
+import { idFromHex } from "../repository/id.ts";
+import { IndexWriter } from "../repository/index/index-writer.ts";
+import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
+import type { Repository } from "../repository/repository.ts";
+import { listSnapshots, type NamedSnapshot } from "../repository/snapshot/snapshot-finder.ts";
+import type { BackupEvents, BackupRequest, BackupSummary } from "./backup-request.ts";
+import { BackupThreads, type WorkMessage } from "./backup-threads.ts";
+import { gearSecretBytes } from "./chunker/gear-chunker.ts";
+import { PackJournal, recoverPacks } from "./journal/pack-journal.ts";
+import { findParent } from "./parent-snapshot.ts";
+import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
+import { SourceCount } from "./scan/source-count.ts";
+import { absolutePaths } from "./scan/target-tree.ts";
+import { encodeSessionSnapshot, type SessionCounts, sessionCounts } from "./session-result.ts";
+import { SourceMemory } from "./source-memory.ts";
+import { readersOf, sealersFor } from "./source-readers.ts";
+import { ReadSlots } from "./threads/read-slots.ts";
+import { locatePack, PackUploader } from "./upload/pack-uploader.ts";
+import { SessionMemory } from "./work/session-memory.ts";
+
+const progressMs = 100;
+/** Time for a last index file after the session was stopped. */
+const checkpointMs = 20_000;
+
+/** What the session compares with and where it notes its own progress. */
+interface Ground {
+  readonly parent: NamedSnapshot | undefined;
+  readonly memory: SourceMemory | undefined;
+  /** True if the memory's catalog describes the parent. */
+  readonly hasCatalog: boolean;
+  readonly index: IndexWriter;
+}
+
+export class BackupSession {
+  readonly #repository: Repository;
+  readonly #request: BackupRequest;
+  readonly #events: BackupEvents;
+  readonly #lock: RepositoryLock | undefined;
+  readonly #startMs = Date.now();
+  readonly #startedAt = performance.now();
+  readonly #signal: AbortSignal;
+  readonly #sealers: number;
+  readonly #memory: SessionMemory;
+  readonly #workingDirectory = new Uint8Array(Buffer.from(process.cwd()));
+  /** Absolute. */
+  readonly #paths: readonly string[];
+  #issues = 0;
+  #recovered = 0;
+
+  /** `lock` is written but not confirmed; undefined for a dry run. */
+  constructor(
+    repository: Repository,
+    request: BackupRequest,
+    events: BackupEvents,
+    lock: RepositoryLock | undefined,
+    signal: AbortSignal,
+  ) {
+    this.#repository = repository;
+    this.#request = request;
+    this.#events = events;
+    this.#lock = lock;
+    this.#signal = signal;
+    this.#sealers = sealersFor(request);
+    this.#memory = new SessionMemory(this.#sealers + 1);
+    this.#paths = absolutePaths(request.paths, this.#workingDirectory).map((path) =>
+      Buffer.from(path).toString("utf8"),
+    );
+  }
+
+  async run(): Promise<BackupSummary> {
+    const repository = this.#repository;
+    const signal = this.#signal;
+    const snapshots = await listSnapshots(repository, signal, { damaged: () => undefined });
+    await repository.loadIndex(signal);
+    const parent = findParent(snapshots, this.#request, this.#paths);
+    const memory = SourceMemory.open(repository, this.#request.hostName, this.#paths);
+    const index = new IndexWriter(repository.store, repository.sealer, repository.version);
+    try {
+      const hasCatalog =
+        parent !== undefined && (await memory?.describe(repository, parent, signal)) === true;
+      await this.#lock?.confirm(signal);
+      if (memory !== undefined && !this.#request.dryRun) await this.#recover(memory, index);
+      return await this.#transfer({ parent, memory, hasCatalog, index });
+    } finally {
+      memory?.close();
+    }
+  }
+
+  async #recover(memory: SourceMemory, index: IndexWriter): Promise<void> {
+    const { store, sealer, blobs: table } = this.#repository;
+    const parts = { store, sealer, table, index };
+    const { packs } = await recoverPacks(memory.packJournal, parts, locatePack, this.#signal);
+    this.#recovered = packs;
+  }
+
+  /** Runs the threads, stores what they make, and saves the snapshot. */
+  async #transfer(ground: Ground): Promise<BackupSummary> {
+    const scanned = Promise.withResolvers<ScanDone>();
+    const uploads = new AbortController();
+    const threads = this.#startThreads(ground, (message) => {
+      if (message.kind === "pack") uploader.add(message, (error) => threads.fail(error));
+      else if (message.kind === "issue") this.#issue(message);
+      else scanned.resolve(message);
+    });
+    const journal = this.#openPackJournal(ground.memory);
+    const uploader = new PackUploader({
+      store: this.#repository.store,
+      table: this.#repository.blobs,
+      index: ground.index,
+      journal,
+      threads: threads.threads,
+      isDry: this.#request.dryRun,
+      signal: AbortSignal.any([this.#signal, uploads.signal]),
+    });
+    const stop = (): void => {
+      this.#memory.stop();
+      threads.wakeAll();
+      threads.fail(this.#signal.reason);
+    };
+    this.#signal.addEventListener("abort", stop, { once: true });
+    if (this.#signal.aborted) stop();
+    const stopProgress = this.#startProgress(ground.parent, scanned.promise);
+    try {
+      const done = await threads.orFail(scanned.promise);
+      threads.finishSealing();
+      await threads.orFail(threads.ended(1));
+      await threads.orFail(uploader.drained());
+      return await this.#conclude(done, ground, threads, uploader.bytesStored);
+    } catch (error) {
+      uploads.abort();
+      await this.#checkpoint(ground.index);
+      throw error;
+    } finally {
+      stopProgress();
+      this.#signal.removeEventListener("abort", stop);
+      this.#memory.stop();
+      await threads.end();
+      journal?.close();
+    }
+  }
+
+  /** Every pack is stored: index, snapshot, and what the next run will want to know. */
+  async #conclude(
+    done: ScanDone,
+    ground: Ground,
+    threads: BackupThreads,
+    packBytes: number,
+  ): Promise<BackupSummary> {
+    const { index, memory, parent } = ground;
+    const { dryRun } = this.#request;
+    if (!dryRun) await index.flush(this.#signal);
+    if (done.counts.targetsFound === 0)
+      throw new BackstayError("SOURCE_MISSING", {
+        paths: this.#paths.length,
+        first: this.#paths[0] ?? "",
+      });
+    const counts = sessionCounts(done.counts, this.#memory, {
+      startMs: this.#startMs,
+      bytesStored: packBytes + index.bytesWritten,
+      packsRecovered: this.#recovered,
+    });
+    const snapshotId = await this.#save(done, parent, counts);
+    threads.send(
+      0,
+      snapshotId === undefined
+        ? { kind: "finish" }
+        : { kind: "saved", snapshotId: idFromHex(snapshotId) },
+    );
+    await threads.orFail(threads.ended(0));
+    if (!dryRun && index.written.length > 0) await this.#repository.noteIndexFiles(index);
+    if (snapshotId !== undefined) memory?.forgetJournals();
+    return { ...counts, snapshotId, parentId: parent?.id, endMs: Date.now() };
+  }
+
+  /** Saves the snapshot unless there is to be none; resolves with its hex id. */
+  async #save(
+    done: ScanDone,
+    parent: NamedSnapshot | undefined,
+    counts: SessionCounts,
+  ): Promise<string | undefined> {
+    const request = this.#request;
+    const isSame = parent !== undefined && Buffer.compare(parent.snapshot.tree, done.tree) === 0;
+    if (request.dryRun || (request.skipIfUnchanged === true && isSame)) return undefined;
+    const json = encodeSessionSnapshot(request, counts, done.tree, parent?.id, this.#paths);
+    await this.#lock?.assertHeld(this.#signal);
+    return await this.#repository.saveSnapshot(json, this.#signal);
+  }
+
+  #startThreads(
+    { memory, hasCatalog }: Ground,
+    onMessage: (message: WorkMessage) => void,
+  ): BackupThreads {
+    const { masterKey, blobs } = this.#repository;
+    const request = this.#request;
+    const shared = {
+      threads: this.#sealers + 1,
+      masterKey: masterKeyToBytes(masterKey),
+      compression: request.compression,
+      table: blobs.shared,
+      memory: this.#memory.shared,
+    };
+    const keepsJournal = !request.dryRun && memory?.isLasting === true;
+    return new BackupThreads({
+      sealers: this.#sealers,
+      scan: {
+        ...shared,
+        ...this.#walk(),
+        oldCatalog: hasCatalog ? memory?.catalog : undefined,
+        newCatalog: request.dryRun ? undefined : memory?.catalog,
+        journal: keepsJournal ? memory.fileJournal : undefined,
+      },
+      seal: {
+        ...shared,
+        gearSecret: deriveSecret(masterKey, "gear table 1", gearSecretBytes),
+        readSlots: ReadSlots.create(request.readers ?? readersOf(request.paths)),
+      },
+      onMessage,
+    });
+  }
+
+  /** What is walked: the same for the scan and for the count. */
+  #walk(): Pick<BackupRequest, "paths" | "selection"> & { workingDirectory: Uint8Array } {
+    const { paths, selection } = this.#request;
+    const cachePlace = this.#repository.cache?.directory;
+    const ownPlaces = cachePlace === undefined ? [] : [new Uint8Array(Buffer.from(cachePlace))];
+    return {
+      paths,
+      workingDirectory: this.#workingDirectory,
+      selection: { ...selection, ownPlaces: [...selection.ownPlaces, ...ownPlaces] },
+    };
+  }
+
+  #issue(issue: ScanIssue): void {
+    this.#issues += 1;
+    this.#events.issue?.({
+      path: Buffer.from(issue.path).toString("utf8"),
+      during: issue.during,
+      code: issue.code,
+      message: issue.message,
+    });
+  }
+
+  /** Reports progress until the returned function is called. Totals: the scan's, before its end the parent's or a count's. */
+  #startProgress(parent: NamedSnapshot | undefined, scanned: Promise<ScanDone>): () => void {
+    const { progress } = this.#events;
+    if (progress === undefined) return () => undefined;
+    const summary = parent?.snapshot.summary;
+    const count = summary === undefined ? new SourceCount(this.#walk()) : undefined;
+    let isScanned = false;
+    void scanned.then(() => {
+      isScanned = true;
+    });
+    const memory = this.#memory;
+    const report = (): void => {
+      const counted = count?.totals;
+      progress({
+        filesDone: memory.total("filesDone"),
+        bytesDone: memory.total("bytesDone"),
+        filesTotal: isScanned
+          ? memory.total("filesSeen")
+          : (summary?.totalFilesProcessed ?? counted?.files),
+        bytesTotal: isScanned
+          ? memory.total("bytesSeen")
+          : (summary?.totalBytesProcessed ?? counted?.bytes),
+        currentFiles: memory.currentFiles(),
+        issues: this.#issues,
+        elapsedMs: performance.now() - this.#startedAt,
+      });
+    };
+    const timer = setInterval(report, progressMs);
+    return () => {
+      clearInterval(timer);
+      count?.stop();
+    };
+  }
+
+  /** Indexes what had arrived when the session was stopped; the pack journal covers the case that this fails. */
+  async #checkpoint(index: IndexWriter): Promise<void> {
+    if (this.#request.dryRun) return;
+    try {
+      await index.flush(AbortSignal.timeout(checkpointMs));
+    } catch {
+      // The store is what failed: the next run finds the packs by the journal.
+    }
+  }
+
+  #openPackJournal(memory: SourceMemory | undefined): PackJournal | undefined {
+    try {
+      if (memory === undefined || this.#request.dryRun) return undefined;
+      return new PackJournal(memory.packJournal);
+    } catch {
+      // No room in the cache: a crash then costs what had arrived since the last index file.
+      return undefined;
+    }
+  }
+}

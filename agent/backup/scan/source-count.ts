@@ -1,0 +1,40 @@
+/** Counts the source beside a first backup, so that its progress knows how much there is. */
+import { Worker } from "node:worker_threads";
+import type { SelectionOptions } from "../select/selection-options.ts";
+import { SessionMemory } from "../work/session-memory.ts";
+
+/** What is walked. */
+export interface CountedSource {
+  readonly paths: readonly Uint8Array[];
+  readonly workingDirectory: Uint8Array;
+  readonly selection: SelectionOptions;
+}
+
+export class SourceCount {
+  readonly #memory = new SessionMemory(1);
+  readonly #worker: Worker;
+  #isDone = false;
+
+  constructor(source: CountedSource) {
+    this.#worker = new Worker(new URL("./count-worker.ts", import.meta.url), {
+      workerData: { ...source, memory: this.#memory.shared },
+    });
+    this.#worker.on("exit", (code) => {
+      this.#isDone = code === 0;
+    });
+    // A count that fails leaves the total unknown; the scan reports what is wrong with the source.
+    this.#worker.on("error", () => undefined);
+    this.#worker.unref();
+  }
+
+  /** Known once the count is complete. */
+  get totals(): { readonly files: number; readonly bytes: number } | undefined {
+    if (!this.#isDone) return undefined;
+    return { files: this.#memory.total("filesSeen"), bytes: this.#memory.total("bytesSeen") };
+  }
+
+  stop(): void {
+    this.#memory.stop();
+    void this.#worker.terminate();
+  }
+}
