@@ -52,7 +52,7 @@ export class BackupThreads {
     const mainWake = new SharedArrayBuffer(4);
     const toMain = wakes.map(() => new MessageChannel());
     const toScan = wakes.slice(1).map(() => new MessageChannel());
-    const start = (file: URL, data: object, ports: MessagePort[]): Worker => {
+    const start = (thread: number, file: URL, data: object, ports: MessagePort[]): Worker => {
       const worker = new Worker(file, {
         workerData: data,
         transferList: ports,
@@ -61,6 +61,7 @@ export class BackupThreads {
       });
       worker.on("error", (error) => this.fail(error));
       worker.on("exit", () => {
+        this.#ended[thread].resolve();
         if (!this.#isEnding)
           this.fail(new BackstayError("INTERNAL", { problem: "a thread ended by itself" }));
       });
@@ -68,6 +69,7 @@ export class BackupThreads {
     };
     const scanPorts = toScan.map(({ port1 }) => port1);
     const scan = start(
+      0,
       new URL("./scan/scan-worker.ts", import.meta.url),
       {
         ...setup.scan,
@@ -80,6 +82,7 @@ export class BackupThreads {
     );
     const sealers = toScan.map(({ port2 }, i) =>
       start(
+        i + 1,
         new URL("./seal/seal-worker.ts", import.meta.url),
         {
           ...setup.seal,

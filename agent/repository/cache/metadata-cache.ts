@@ -77,7 +77,7 @@ export class MetadataCache {
     repositoryId: string,
     bytesMax: number = defaultBytesMax,
   ): Promise<MetadataCache | undefined> {
-    const directory = path.join(root, repositoryId);
+    const directory = path.resolve(root, repositoryId);
     try {
       for (const kind of cacheKinds)
         await mkdir(path.join(directory, kind), { recursive: true, mode: 0o700 });
