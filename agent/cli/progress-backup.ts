@@ -8,7 +8,7 @@ import type {
 import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
-import { ProgressClock } from "./progress-clock.ts";
+import { ProgressClock, showsProgress } from "./progress-clock.ts";
 import { formatBytes, formatDuration, formatPercent, shareOf, unlessZero } from "./quantities.ts";
 import { RateEstimate } from "./rate-estimate.ts";
 import type { Screen } from "./screen.ts";
@@ -42,10 +42,9 @@ class TextBackupView implements BackupView {
     this.#globals = globals;
     this.#isDry = isDry;
     this.events = {
-      progress: (progress) => {
-        this.#latest = progress;
-        this.#rate.add(progress.elapsedMs, progress.bytesDone);
-      },
+      ...(showsProgress(screen, globals)
+        ? { progress: (progress: BackupProgress) => this.#note(progress) }
+        : {}),
       issue: (issue) =>
         screen.note(`error: ${printedName(issue.path)}: ${printedMessage(issue.message)}`),
     };
@@ -59,6 +58,11 @@ class TextBackupView implements BackupView {
     if (this.#globals.quiet) return;
     for (const line of summaryLines(summary, this.#isDry, this.#globals.verbosity))
       this.#screen.line(line);
+  }
+
+  #note(progress: BackupProgress): void {
+    this.#latest = progress;
+    this.#rate.add(progress.elapsedMs, progress.bytesDone);
   }
 
   stop(): void {
@@ -133,10 +137,9 @@ class JsonBackupView implements BackupView {
     this.#screen = screen;
     this.#isDry = isDry;
     this.events = {
-      progress: (progress) => {
-        this.#latest = progress;
-        this.#rate.add(progress.elapsedMs, progress.bytesDone);
-      },
+      ...(showsProgress(screen, globals)
+        ? { progress: (progress: BackupProgress) => this.#note(progress) }
+        : {}),
       issue: (issue) => screen.note(JSON.stringify(issueMessage(issue))),
     };
     this.#clock = new ProgressClock(screen, globals, () => {
@@ -150,6 +153,11 @@ class JsonBackupView implements BackupView {
   finish(summary: BackupSummary): void {
     this.stop();
     this.#screen.line(JSON.stringify(summaryMessage(summary, this.#isDry)));
+  }
+
+  #note(progress: BackupProgress): void {
+    this.#latest = progress;
+    this.#rate.add(progress.elapsedMs, progress.bytesDone);
   }
 
   stop(): void {
