@@ -152,7 +152,7 @@ export class FileSealer {
     let position = start;
     while (position < end) {
       const hole = sparse ? holeAt(file, position, end) : undefined;
-      if (hole !== undefined && hole.isHole) {
+      if (hole?.isHole === true) {
         this.#sealZeros(hole.length);
         position += hole.length;
         continue;
@@ -209,14 +209,17 @@ export class FileSealer {
     this.#packs.store(this.#buffer, offset, length, this.ids, idAt, false);
   }
 
-  /** Blobs of zeros for a hole, without reading it. */
+  /**
+   * Blobs of zeros for a hole, without reading it. The first is the shortest chunk, 512 KiB: by its id
+   * `restic restore --sparse` sees that the file has holes.
+   */
   #sealZeros(length: number): void {
     if (this.#zeros === undefined) {
       this.#zeros = new Uint8Array(chunkBytesMax);
       this.#codec.sha256(this.#zeros, 0, chunkBytesMax, this.#zeroId, 0);
     }
     for (let left = length; left > 0; ) {
-      const size = Math.min(left, chunkBytesMax);
+      const size = Math.min(left, left === length ? chunkBytesMin : chunkBytesMax);
       const idAt = this.#nextId();
       if (size === chunkBytesMax) this.ids.set(this.#zeroId, idAt);
       else this.#codec.sha256(this.#zeros, 0, size, this.ids, idAt);
@@ -265,14 +268,12 @@ function holeAt(
   let at = position;
   for (;;) {
     const extent = file.extentAt(at, end);
-    if (extent.length <= 0 || extent.offset + extent.length >= end) {
-      const isHole = extent.kind === "hole" && at === position && extent.length >= holeBytesMin;
-      return { isHole, length: isHole ? extent.length : end - position };
-    }
     if (extent.kind === "hole" && extent.length >= holeBytesMin)
       return at === position
         ? { isHole: true, length: extent.length }
         : { isHole: false, length: at - position };
+    if (extent.length <= 0 || extent.offset + extent.length >= end)
+      return { isHole: false, length: end - position };
     at = extent.offset + extent.length;
   }
 }
