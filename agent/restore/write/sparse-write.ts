@@ -5,7 +5,10 @@ import type { TargetFiles, TargetHandle } from "../../../platform/ports/target-f
 const windowBytes = 64 * 1024;
 const zeros = new Uint8Array(windowBytes);
 
-/** Writes `bytes[0, length)` at `position` of a file that holds nothing there. Returns the end of what was written. */
+/**
+ * Writes `bytes[0, length)` at `position` of a file that holds nothing there. Returns the end of what was written,
+ * `position` if that was nothing.
+ */
 export function writeSparse(
   files: TargetFiles,
   file: TargetHandle,
@@ -14,15 +17,18 @@ export function writeSparse(
   position: number,
 ): number {
   let from = 0;
-  let at = (windowBytes - (position % windowBytes)) % windowBytes;
   let end = position;
-  for (; at + windowBytes <= length; at += windowBytes) {
-    if (!isZero(bytes, at)) continue;
-    if (at > from) {
-      files.write(file, bytes, from, at - from, position + from);
-      end = position + at;
+  // The first and the last window may be cut short: what lies beyond belongs to another blob.
+  for (let at = 0; at < length; ) {
+    const next = Math.min(length, at + windowBytes - ((position + at) % windowBytes));
+    if (isZero(bytes, at, next)) {
+      if (at > from) {
+        files.write(file, bytes, from, at - from, position + from);
+        end = position + at;
+      }
+      from = next;
     }
-    from = at + windowBytes;
+    at = next;
   }
   if (from < length) {
     files.write(file, bytes, from, length - from, position + from);
@@ -31,7 +37,7 @@ export function writeSparse(
   return end;
 }
 
-function isZero(bytes: Uint8Array, at: number): boolean {
-  if (bytes[at] !== 0 || bytes[at + windowBytes / 2] !== 0) return false;
-  return Buffer.compare(bytes.subarray(at, at + windowBytes), zeros) === 0;
+function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  if (bytes[from] !== 0 || bytes[to - 1] !== 0) return false;
+  return Buffer.compare(bytes.subarray(from, to), zeros.subarray(0, to - from)) === 0;
 }
