@@ -90,7 +90,8 @@ describe("RecordNodeEncoder", () => {
         (sample, name, other) => {
           const type = nodeTypeOf(sample.stMode) ?? "socket";
           const isDevice = type === "dev" || type === "chardev";
-          const hasLinks = isDevice || type === "file" || type === "symlink";
+          const isLinkedFifo = type === "fifo" && sample.links > 1;
+          const hasLinks = isDevice || type === "file" || type === "symlink" || isLinkedFifo;
           const contentEnd = 7 + other.idCount * 32;
           const node: Node = {
             name,

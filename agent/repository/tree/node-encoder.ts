@@ -193,9 +193,11 @@ export class RecordNodeEncoder {
     if (type === modeType.file && fields.size !== 0) {
       at = writeDecimal(view, putSnippet(view, at, sizeField), fields.size);
     }
-    if (type !== modeType.directory && type !== modeType.fifo && type !== modeType.socket) {
+    if (type !== modeType.directory && type !== modeType.socket) {
       const links = readU32(record, base + statAt.links);
-      if (links !== 0) at = writeDecimal(view, putSnippet(view, at, linksField), links);
+      // restic writes none for fifos, so only those are told that a restore needs to know.
+      const isTold = type === modeType.fifo ? links > 1 : links !== 0;
+      if (isTold) at = writeDecimal(view, putSnippet(view, at, linksField), links);
     }
     out.length = at;
     if (type === modeType.symlink && fields.linkTarget !== undefined) {
