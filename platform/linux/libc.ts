@@ -21,6 +21,8 @@ export const openFlags = {
   noControllingTerminal: fileConstants.O_NOCTTY,
   noAccessTime: fileConstants.O_NOATIME,
   closeOnExec: 0o2000000,
+  /** A name in the file system, to look below and nothing else. */
+  path: 0o10000000,
 } as const;
 
 /** Flags of the `…at` calls. */

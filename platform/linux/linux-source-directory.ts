@@ -16,17 +16,21 @@ export class LinuxSourceDirectory implements SourceDirectory {
   readonly token: DirectoryToken;
   readonly #calls: ReadingCalls;
   #descriptor: number;
+  readonly #isReadable: boolean;
   #isListed = false;
 
-  /** Takes over `descriptor`. */
-  constructor(descriptor: number, path: Uint8Array, calls: ReadingCalls) {
+  /** Takes over a descriptor. */
+  constructor(opened: OpenedDirectory, path: Uint8Array, calls: ReadingCalls) {
     this.path = path;
-    this.token = { descriptor, path };
-    this.#descriptor = descriptor;
+    this.token = { descriptor: opened.descriptor, path };
+    this.#descriptor = opened.descriptor;
+    this.#isReadable = opened.isReadable;
     this.#calls = calls;
   }
 
   list(): DirectoryListing {
+    if (!this.#isReadable)
+      throw new FileError("EACCES", "openat", Buffer.from(this.path).toString());
     const isFirst = !this.#isListed;
     this.#isListed = true;
     return this.#calls.directories.list(this.#descriptor, isFirst, this.path);
@@ -48,8 +52,8 @@ export class LinuxSourceDirectory implements SourceDirectory {
 
   openDirectory(name: Uint8Array): SourceDirectory {
     const path = joinPath(this.path, name);
-    const descriptor = openDirectoryDescriptor(this.#calls, this.#descriptor, name, path);
-    return new LinuxSourceDirectory(descriptor, path, this.#calls);
+    const opened = openDirectoryDescriptor(this.#calls, this.#descriptor, name, path);
+    return new LinuxSourceDirectory(opened, path, this.#calls);
   }
 
   close(): void {
@@ -62,8 +66,14 @@ export class LinuxSourceDirectory implements SourceDirectory {
 
 /** Opens the directory at `path`, as given: a symlink as its last component is refused. */
 export function openLinuxDirectory(path: Uint8Array, calls: ReadingCalls): SourceDirectory {
-  const descriptor = openDirectoryDescriptor(calls, currentDirectory, path, path);
-  return new LinuxSourceDirectory(descriptor, path, calls);
+  const opened = openDirectoryDescriptor(calls, currentDirectory, path, path);
+  return new LinuxSourceDirectory(opened, path, calls);
+}
+
+interface OpenedDirectory {
+  readonly descriptor: number;
+  /** False if this account may only look up names in it. */
+  readonly isReadable: boolean;
 }
 
 function openDirectoryDescriptor(
@@ -71,11 +81,13 @@ function openDirectoryDescriptor(
   parent: number,
   name: Uint8Array,
   path: Uint8Array,
-): number {
+): OpenedDirectory {
   const address = calls.entries.path.write(name);
-  const opened = tryOpen(parent, address, openFlags.directory | openFlags.noFollow);
-  if (typeof opened === "string") {
-    throw new FileError(opened, "openat", Buffer.from(path).toString());
-  }
-  return opened;
+  const flags = openFlags.directory | openFlags.noFollow;
+  const opened = tryOpen(parent, address, flags);
+  if (typeof opened === "number") return { descriptor: opened, isReadable: true };
+  // The way to a source may lead through directories that may be entered but not read.
+  const entered = opened === "EACCES" ? tryOpen(parent, address, flags | openFlags.path) : opened;
+  if (typeof entered === "number") return { descriptor: entered, isReadable: false };
+  throw new FileError(opened, "openat", Buffer.from(path).toString());
 }

@@ -47,7 +47,10 @@ export interface DirectoryListing {
 export interface SourceDirectory {
   readonly path: Uint8Array;
   readonly token: DirectoryToken;
-  /** Reads the directory as it is now, from its beginning, each time. ENOENT if it was removed. */
+  /**
+   * Reads the directory as it is now, from its beginning, each time. ENOENT if it was removed, EACCES if this account
+   * may not read it: opening and looking up names need only the right to enter it.
+   */
   list(): DirectoryListing;
   /** Writes the record of entry `name` (of the directory itself if undefined) to `record` at `offset`. Never follows a symlink. */
   stat(name: Uint8Array | undefined, record: Uint8Array, offset: number): void;

@@ -99,7 +99,8 @@ function recordOf(node: Node): Uint8Array {
   view.setUint32(statAt.gid, node.gid, true);
   view.setUint32(statAt.mtimeNs, node.mtime.nanoseconds, true);
   view.setUint32(statAt.ctimeNs, node.ctime.nanoseconds, true);
-  view.setUint32(statAt.links, Number(node.links & 0xffffffffn), true);
+  // Device numbers are each program's own: trees with hard links are written anew, so that all have ours.
+  if (node.links <= 1n) view.setUint32(statAt.links, Number(node.links), true);
   view.setBigUint64(statAt.inode, node.inode, true);
   view.setBigUint64(statAt.size, BigInt(size), true);
   view.setBigInt64(statAt.mtime, BigInt(node.mtime.seconds), true);

@@ -2,6 +2,7 @@
 import type { ExtendedAttribute, SourceDirectory } from "../../../platform/ports/source-files.ts";
 import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { CatalogBlock } from "../catalog/catalog-reader.ts";
+import { deviceNumberOf, isSameDevice } from "./device-numbers.ts";
 
 /** `absent`: excluded, unreadable or gone; it has no node. */
 export const entryKind = { absent: 0, file: 1, directory: 2, other: 3 } as const;
@@ -18,6 +19,15 @@ export interface EntryNames {
 export interface EntryExtras {
   linkTarget?: Uint8Array;
   attributes?: readonly ExtendedAttribute[];
+}
+
+/** Where a directory was found. */
+export interface DirectoryPlace {
+  readonly parent: DirectoryState | undefined;
+  /** Number among the parent's entries. */
+  readonly index: number;
+  /** Stat record. */
+  readonly record: Uint8Array;
 }
 
 export class DirectoryState {
@@ -48,17 +58,25 @@ export class DirectoryState {
   /** Files being read, subdirectories not finished, and one while it is scanned itself. */
   pending = 1;
   directory: SourceDirectory | undefined;
+  /** The directory's own stat record. */
+  readonly record: Uint8Array;
+  /** Number of the file system that the directory lies on. */
+  readonly device: number;
+  #unsure: Set<number> | undefined;
 
   constructor(
-    parent: DirectoryState | undefined,
-    index: number,
+    place: DirectoryPlace,
     path: Uint8Array,
     entries: EntryNames,
     directory: SourceDirectory | undefined,
   ) {
+    const { parent, index } = place;
     this.parent = parent;
     this.index = index;
     this.path = path;
+    this.record = place.record;
+    const isOfParent = parent !== undefined && isSameDevice(parent.record, 0, place.record, 0);
+    this.device = isOfParent ? parent.device : deviceNumberOf(path);
     this.count = entries.count;
     this.names = entries.names;
     this.offsets = entries.offsets;
@@ -100,6 +118,16 @@ export class DirectoryState {
     this.#idStarts[index] = this.#idsUsed;
     this.#idCounts[index] = count;
     this.#idsUsed += bytes;
+  }
+
+  /** What was stored of an entry may not be what stands there: the next run looks again. */
+  distrust(index: number): void {
+    this.#unsure ??= new Set();
+    this.#unsure.add(index);
+  }
+
+  isDistrusted(index: number): boolean {
+    return this.#unsure?.has(index) === true;
   }
 
   get ids(): Uint8Array {

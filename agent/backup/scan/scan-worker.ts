@@ -100,6 +100,17 @@ function breathe(): void {
   useAnswers();
 }
 
+/** Waits for files that are under way; false if there are none. */
+function settle(): boolean {
+  sender.flush();
+  if (answers.length === 0) {
+    if (!sender.isBusy) return false;
+    keep(inbox.wait());
+  }
+  useAnswers();
+  return true;
+}
+
 function useAnswers(): void {
   for (let answer = answers.shift(); answer !== undefined; answer = answers.shift())
     reading.take(answer);
@@ -141,6 +152,7 @@ const scanner = new Scanner({
   report,
   counters,
   breathe,
+  settle,
 });
 
 /** The targets that exist, with their stat records. */
@@ -171,12 +183,7 @@ function openLocal<T>(path: string | undefined, open: (path: string) => T): T | 
 
 function scan(): void {
   scanner.walk(targetTree(data.paths, data.workingDirectory));
-  sender.flush();
-  useAnswers();
-  while (sender.isBusy || answers.length > 0) {
-    keep(inbox.wait());
-    useAnswers();
-  }
+  while (settle());
   packs.flush();
   newJournal?.close();
   const result = scanner.result;

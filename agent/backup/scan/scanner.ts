@@ -9,6 +9,7 @@ import {
   type SourceFiles,
 } from "../../../platform/ports/source-files.ts";
 import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { entryFlags } from "../catalog/catalog-format.ts";
 import type { CatalogReader } from "../catalog/catalog-reader.ts";
@@ -16,12 +17,22 @@ import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
 import type { Selection } from "../select/selection.ts";
 import { isSameContent, isSameNode } from "../work/same-record.ts";
 import { counterAt } from "../work/session-memory.ts";
-import { DirectoryState, type EntryNames, entryKind } from "./directory-state.ts";
+import {
+  type DirectoryPlace,
+  DirectoryState,
+  type EntryNames,
+  entryKind,
+} from "./directory-state.ts";
 import { hasBlobs, seekEntry, sizeIn } from "./previous-run.ts";
 import type { FileReading } from "./read-files.ts";
 import { joinPath, type ScanReport } from "./scan-report.ts";
 import { sortedChildren, type TargetNode } from "./target-tree.ts";
 import type { SavedTree, TreeSaver } from "./tree-saver.ts";
+
+/** Scanned directories that stay open because files in them are still to be read: open files are few everywhere. */
+const waitingDirectoriesMax = 512;
+/** Entries after which the scan looks what has arrived. */
+const breathEntries = 256;
 
 /** A directory whose subdirectories are being visited. */
 interface Frame {
@@ -44,10 +55,15 @@ export class Scanner {
   readonly #report: ScanReport;
   readonly #counters: Float64Array;
   readonly #breathe: () => void;
-  readonly #ownRecord = new Uint8Array(statRecordBytes);
+  readonly #settle: () => boolean;
+  /** Directories that are open. */
+  #open = 0;
   #result: SavedTree | undefined;
 
-  /** `breathe` takes in what has arrived, and throws if the session is to stop. */
+  /**
+   * `breathe` takes in what has arrived, and throws if the session is to stop. `settle` waits for files that are under
+   * way; false if there are none.
+   */
   constructor(parts: {
     files: SourceFiles;
     selection: Selection;
@@ -58,6 +74,7 @@ export class Scanner {
     report: ScanReport;
     counters: Float64Array;
     breathe: () => void;
+    settle: () => boolean;
   }) {
     this.#files = parts.files;
     this.#selection = parts.selection;
@@ -68,6 +85,7 @@ export class Scanner {
     this.#report = parts.report;
     this.#counters = parts.counters;
     this.#breathe = parts.breathe;
+    this.#settle = parts.settle;
   }
 
   /** The root tree, once every file has been answered. */
@@ -81,6 +99,7 @@ export class Scanner {
     const stack: Frame[] = [top];
     while (stack.length > 0) {
       const frame = stack[stack.length - 1];
+      while (this.#open - stack.length > waitingDirectoriesMax && this.#settle());
       const child = this.#nextChild(frame);
       if (child !== undefined) {
         stack.push(child);
@@ -106,6 +125,7 @@ export class Scanner {
     const saved = this.#saver.save(state);
     state.directory?.close();
     state.directory = undefined;
+    this.#open -= 1;
     const { parent, old } = state;
     if (parent === undefined) {
       this.#result = saved;
@@ -131,13 +151,25 @@ export class Scanner {
 
   #openTop(root: TargetNode): Frame {
     const block = this.#catalog?.topBlock ?? 0;
-    const directory = this.#files.openDirectory(root.path);
-    if (!root.isTarget) return this.#scan(directory, undefined, 0, root, undefined, block);
+    const record = new Uint8Array(statRecordBytes);
+    const place = { parent: undefined, index: 0, record };
+    const directory = this.#openRoot(root, record);
+    if (!root.isTarget) return this.#scan(directory, place, root, undefined, block);
     this.#report.counts.targetsFound += 1;
-    directory.stat(undefined, this.#ownRecord, 0);
-    const record = this.#ownRecord.slice();
     const scope = this.#selection.root({ path: root.absolutePath, record });
-    return this.#scan(directory, undefined, 0, undefined, scope, block);
+    return this.#scan(directory, place, undefined, scope, block);
+  }
+
+  #openRoot(root: TargetNode, record: Uint8Array): SourceDirectory {
+    try {
+      const directory = this.#files.openDirectory(root.path);
+      directory.stat(undefined, record, 0);
+      return directory;
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      // A working directory that was removed.
+      throw new BackstayError("SOURCE_MISSING", { problem: error.message });
+    }
   }
 
   /** Opens and scans the next subdirectory of a frame. */
@@ -148,12 +180,13 @@ export class Scanner {
       const index = frame.next;
       const target = targetOf(frame, index);
       try {
-        const directory = state.directory?.openDirectory(state.nameOf(index));
-        if (directory === undefined) continue;
+        const way = target?.isTarget === false ? target : undefined;
+        const directory = this.#openChild(state, index, way);
         const scope = this.#childScope(frame, index, target);
         const old = frame.oldChildren[index] ?? 0;
-        const way = target?.isTarget === false ? target : undefined;
-        const child = this.#scan(directory, state, index, way, scope, old);
+        const at = index * statRecordBytes;
+        const record = state.records.slice(at, at + statRecordBytes);
+        const child = this.#scan(directory, { parent: state, index, record }, way, scope, old);
         state.pending += 1;
         frame.next += 1;
         return child;
@@ -162,6 +195,17 @@ export class Scanner {
       }
     }
     return undefined;
+  }
+
+  #openChild(state: DirectoryState, index: number, way: TargetNode | undefined): SourceDirectory {
+    const { directory } = state;
+    if (directory === undefined) throw new Error("a directory that is closed already");
+    try {
+      return directory.openDirectory(state.nameOf(index));
+    } catch (error) {
+      if (way === undefined || !(error instanceof FileError)) throw error;
+      return this.#files.openDirectory(throughLink(way.path));
+    }
   }
 
   #childScope(
@@ -182,8 +226,7 @@ export class Scanner {
 
   #scan(
     directory: SourceDirectory,
-    parent: DirectoryState | undefined,
-    index: number,
+    place: DirectoryPlace,
     target: TargetNode | undefined,
     scope: DirectoryScope | undefined,
     oldBlock: number,
@@ -196,7 +239,11 @@ export class Scanner {
       directory.close();
       throw error;
     }
-    const state = new DirectoryState(parent, index, directory.path.slice(), listing, directory);
+    const { parent, index } = place;
+    const path =
+      parent === undefined ? directory.path.slice() : joinPath(parent.path, parent.nameOf(index));
+    const state = new DirectoryState(place, path, listing, directory);
+    this.#open += 1;
     state.old = oldBlock > 0 ? this.#catalog?.block(oldBlock) : undefined;
     state.isChanged = state.old === undefined;
     const frame: Frame = {
@@ -207,7 +254,11 @@ export class Scanner {
       next: 0,
     };
     scope?.isMarkedOut(listing, (name, length) => this.#readHead(directory, name, length));
-    for (let i = 0; i < state.count; i += 1) this.#scanEntry(frame, i);
+    for (let i = 0; i < state.count; i += 1) {
+      this.#scanEntry(frame, i);
+      // In a folder of a million files much arrives meanwhile.
+      if (i % breathEntries === breathEntries - 1) this.#breathe();
+    }
     if (state.old?.isAtEnd === false) state.isChanged = true;
     return frame;
   }
@@ -249,6 +300,7 @@ export class Scanner {
       return false;
     try {
       state.directory?.stat(state.nameOf(index), state.records, at);
+      if (targetOf(frame, index)?.isTarget === false) this.#followWay(frame, index);
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       // Gone between listing and look: nothing that was there for this backup.
@@ -258,6 +310,17 @@ export class Scanner {
     }
     if (scope === undefined) return this.#isTargetTaken(frame, index);
     return scope.verdictOfRecord(state.names, start, end, state.records, at) === verdict.taken;
+  }
+
+  /** What lies on the way to a target is a directory, or a symlink that leads to one and then stands for it. */
+  #followWay(frame: Frame, index: number): void {
+    const { state } = frame;
+    const at = index * statRecordBytes;
+    const way = targetOf(frame, index);
+    if (way !== undefined && (state.modeOf(index) & modeType.mask) === modeType.symlink)
+      this.#files.stat(throughLink(way.path), state.records, at);
+    if (!state.isDirectory(index))
+      throw new FileError("ENOTDIR", "stat", Buffer.from(way?.path ?? state.path).toString());
   }
 
   #scanFile(state: DirectoryState, index: number, isKnown: boolean): void {
@@ -322,6 +385,11 @@ export class Scanner {
       return undefined;
     }
   }
+}
+
+/** A path that leads through its last component if that is a symlink. */
+function throughLink(path: Uint8Array): Uint8Array {
+  return joinPath(path, Uint8Array.of(0x2e));
 }
 
 const noNames: EntryNames = { count: 0, names: new Uint8Array(0), offsets: new Uint32Array(1) };

@@ -1,9 +1,9 @@
 /** Makes the tree of a finished directory: its bytes, its id, its catalog block; and stores it if it is new. */
 
 import type { Codec } from "../../../platform/ports/codec.ts";
-import type { SourceFiles } from "../../../platform/ports/source-files.ts";
+import type { SourceDirectory, SourceFiles } from "../../../platform/ports/source-files.ts";
 import { FileError } from "../../../platform/ports/source-files.ts";
-import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { ByteWriter } from "../../repository/tree/byte-writer.ts";
 import { RecordNodeEncoder, type RecordNodeFields } from "../../repository/tree/node-encoder.ts";
@@ -11,8 +11,9 @@ import { TreeEncoder } from "../../repository/tree/tree-encoder.ts";
 import { entryFlags } from "../catalog/catalog-format.ts";
 import type { CatalogEntry, CatalogWriter } from "../catalog/catalog-writer.ts";
 import type { PackExchange } from "../seal/pack-exchange.ts";
-import { DeviceNumbers } from "./device-numbers.ts";
+import { deviceNumberOf, isHardLinked, isSameDevice } from "./device-numbers.ts";
 import { type DirectoryState, entryKind } from "./directory-state.ts";
+import { joinPath } from "./scan-report.ts";
 
 const none = new Uint8Array(0);
 /** The buffer of a very large directory's tree is not kept. */
@@ -33,7 +34,6 @@ export class TreeSaver {
   readonly #packs: PackExchange;
   readonly #catalog: CatalogWriter | undefined;
   readonly #encoder: RecordNodeEncoder;
-  readonly #devices = new DeviceNumbers();
   readonly #onIssue: (state: DirectoryState, index: number, error: FileError) => void;
   #out = new ByteWriter(256 * 1024);
   readonly #fields: RecordNodeFields = {
@@ -113,7 +113,10 @@ export class TreeSaver {
     return id;
   }
 
-  /** Link target and attributes, where the entry has them and the reading of content did not bring them. */
+  /**
+   * Link target and attributes, where the entry has them and the reading of content did not bring them. False if the
+   * entry can't be stored.
+   */
   #completeExtras(state: DirectoryState, index: number): boolean {
     const { directory } = state;
     const type = state.modeOf(index) & modeType.mask;
@@ -123,18 +126,28 @@ export class TreeSaver {
         const extras = state.extrasOf(index);
         extras.linkTarget ??= directory.readLink(state.nameOf(index));
       }
-      const isUnknown = state.hasAttributes[index] === 1 || type !== modeType.file;
-      if (isUnknown && state.extras.get(index)?.attributes === undefined) {
-        const list = directory.extendedAttributes(state.nameOf(index));
-        if (list.length > 0) state.extrasOf(index).attributes = list;
-        state.hasAttributes[index] = list.length > 0 ? 1 : 0;
-      }
-      return true;
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       state.kinds[index] = entryKind.absent;
       this.#onIssue(state, index, error);
       return false;
+    }
+    const isUnknown = state.hasAttributes[index] === 1 || type !== modeType.file;
+    if (isUnknown && state.extras.get(index)?.attributes === undefined)
+      this.#addAttributes(directory, state, index);
+    return true;
+  }
+
+  /** What is known of an entry is not given up for its attributes. */
+  #addAttributes(directory: SourceDirectory, state: DirectoryState, index: number): void {
+    try {
+      const list = directory.extendedAttributes(state.nameOf(index));
+      if (list.length > 0) state.extrasOf(index).attributes = list;
+      state.hasAttributes[index] = list.length > 0 ? 1 : 0;
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      state.distrust(index);
+      this.#onIssue(state, index, error);
     }
   }
 
@@ -149,7 +162,7 @@ export class TreeSaver {
     fields.record = state.records;
     fields.recordOffset = at;
     fields.size = state.sizes[index];
-    fields.deviceId = this.#devices.ofHardLink(state.records, at);
+    fields.deviceId = deviceIdOf(state, index);
     fields.linkTarget = extras?.linkTarget;
     fields.attributes = extras?.attributes;
     fields.content = kind === entryKind.file ? state.ids : null;
@@ -166,8 +179,7 @@ export class TreeSaver {
     catalog.begin();
     for (let index = 0; index < state.count; index += 1) {
       if (state.kinds[index] === entryKind.absent) continue;
-      entry.record = state.records;
-      entry.recordOffset = index * statRecordBytes;
+      this.#setRecord(state, index);
       entry.child = state.childBlocks[index];
       entry.ids = state.ids;
       entry.idsStart = state.idsStart(index);
@@ -180,4 +192,29 @@ export class TreeSaver {
     }
     return catalog.end(treeId);
   }
+
+  /** The record that the next run compares with; one that nothing equals where the next run is to look again. */
+  #setRecord(state: DirectoryState, index: number): void {
+    const entry = this.#entry;
+    const at = index * statRecordBytes;
+    if (!state.isDistrusted(index)) {
+      entry.record = state.records;
+      entry.recordOffset = at;
+      return;
+    }
+    const record = state.records.slice(at, at + statRecordBytes);
+    record.fill(0xff, statAt.ctime, statAt.ctime + 8);
+    entry.record = record;
+    entry.recordOffset = 0;
+  }
+}
+
+/** Only where there are several links: with the inode it says which entries are one file. */
+function deviceIdOf(state: DirectoryState, index: number): number {
+  const at = index * statRecordBytes;
+  if (!isHardLinked(state.records, at)) return 0;
+  // A file that is mounted over another one lies elsewhere than its directory.
+  return isSameDevice(state.records, at, state.record, 0)
+    ? state.device
+    : deviceNumberOf(joinPath(state.path, state.nameOf(index)));
 }
