@@ -1,5 +1,5 @@
 /** `backstay unlock`: removes locks that ended sessions left behind. */
-import { removeLocks } from "../repository/lock/repository-lock.ts";
+import { removeLocks } from "../repository/lock/lock-list.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
 import { withRepository } from "./repository-session.ts";
 
