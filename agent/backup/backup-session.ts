@@ -81,7 +81,12 @@ export class BackupSession {
     await repository.loadIndex(signal);
     const parent = findParent(snapshots, this.#request, this.#paths);
     const memory = SourceMemory.open(repository, this.#request.hostName, this.#paths);
-    const index = new IndexWriter(repository.store, repository.sealer, repository.version);
+    const index = new IndexWriter(
+      repository.store,
+      repository.sealer,
+      repository.version,
+      async (writing) => await this.#lock?.assertHeld(writing),
+    );
     try {
       const hasCatalog =
         parent !== undefined && (await memory?.describe(repository, parent, signal)) === true;

@@ -9,8 +9,8 @@ import {
 import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
 import { Selection } from "../select/selection.ts";
+import { sizeIn } from "../work/record-size.ts";
 import { counterAt, SessionMemory } from "../work/session-memory.ts";
-import { sizeIn } from "./previous-run.ts";
 import type { CountedSource } from "./source-count.ts";
 import { absolutePaths } from "./target-tree.ts";
 

@@ -1,5 +1,5 @@
 /** What earlier runs know of a file: the catalog of the last complete one, the journal of one that was cut off. */
-import { statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import type { CatalogBlock } from "../catalog/catalog-reader.ts";
 import {
@@ -86,10 +86,4 @@ export class InterruptedRun {
       hasBlobs(this.#table, entry.ids, entry.idsStart, entry.idCount)
     );
   }
-}
-
-/** Size in a stat record, in bytes. */
-export function sizeIn(records: Uint8Array, at: number): number {
-  const view = new DataView(records.buffer, records.byteOffset + at + statAt.size, 8);
-  return view.getUint32(0, true) + view.getUint32(4, true) * 4294967296;
 }

@@ -6,9 +6,10 @@ import {
   journalFlags,
 } from "../journal/file-journal.ts";
 import { type FileRange, type ReadResult, rangeBytes } from "../work/read-work.ts";
+import { sizeIn } from "../work/record-size.ts";
 import { type DirectoryState, entryKind } from "./directory-state.ts";
 import { LargeFile } from "./large-file.ts";
-import { type InterruptedRun, sizeIn } from "./previous-run.ts";
+import type { InterruptedRun } from "./previous-run.ts";
 import { joinPath, type ScanReport } from "./scan-report.ts";
 import type { Answer, WorkSender } from "./work-sender.ts";
 

@@ -15,6 +15,7 @@ import { entryFlags } from "../catalog/catalog-format.ts";
 import type { CatalogReader } from "../catalog/catalog-reader.ts";
 import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
 import type { Selection } from "../select/selection.ts";
+import { sizeIn } from "../work/record-size.ts";
 import { isSameContent, isSameNode } from "../work/same-record.ts";
 import { counterAt } from "../work/session-memory.ts";
 import {
@@ -23,7 +24,7 @@ import {
   type EntryNames,
   entryKind,
 } from "./directory-state.ts";
-import { hasBlobs, seekEntry, sizeIn } from "./previous-run.ts";
+import { hasBlobs, seekEntry } from "./previous-run.ts";
 import type { FileReading } from "./read-files.ts";
 import { joinPath, type ScanReport } from "./scan-report.ts";
 import { sortedChildren, type TargetNode } from "./target-tree.ts";

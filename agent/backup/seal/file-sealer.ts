@@ -7,9 +7,10 @@ import type {
   SourceFiles,
 } from "../../../platform/ports/source-files.ts";
 import { FileError } from "../../../platform/ports/source-files.ts";
-import { statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import { chunkBytesMax, chunkBytesMin, type GearChunker } from "../chunker/gear-chunker.ts";
 import type { ReadSlots } from "../threads/read-slots.ts";
+import { sizeIn, storedSizeIn } from "../work/record-size.ts";
 import { isSameContent } from "../work/same-record.ts";
 import { counterAt, type SessionMemory } from "../work/session-memory.ts";
 import type { PackExchange } from "./pack-exchange.ts";
@@ -75,7 +76,7 @@ export class FileSealer {
     let file: SourceFile | undefined;
     try {
       file = this.#files.openFile(directory, name);
-      const sizeSeen = sizeOf(records, at);
+      const sizeSeen = sizeIn(records, at);
       const size =
         sizeSeen <= chunkBytesMin
           ? this.#sealSmall(file, records, at)
@@ -124,11 +125,11 @@ export class FileSealer {
   #sealSmall(file: SourceFile, records: Uint8Array, at: number): number {
     const after = this.#after;
     for (let attempt = 0; ; attempt += 1) {
-      const expected = sizeOf(records, at);
+      const expected = sizeIn(records, at);
       const size = expected === 0 ? 0 : this.#read(file, 0, expected, 0);
       file.stat(after, 0);
       const isSame = isSameContent(records, at, after, 0);
-      if (!isSame && attempt === 0 && sizeOf(after, 0) <= bufferBytes) {
+      if (!isSame && attempt === 0 && sizeIn(after, 0) <= bufferBytes) {
         // It changed between scan and reading, or now: the second look tells.
         records.set(after, at);
         continue;
@@ -243,20 +244,9 @@ export class FileSealer {
 
 const changedIssue = { code: "CHANGED", message: "the file changed while it was read" } as const;
 
-function sizeOf(records: Uint8Array, at: number): number {
-  const low = wordAt(records, at + statAt.size);
-  return low + wordAt(records, at + statAt.size + 4) * 4294967296;
-}
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
-}
-
-/** True if the file has fewer blocks than bytes. */
+/** True if the file has a hole worth the name. */
 function isSparse(records: Uint8Array, at: number): boolean {
-  const blocks =
-    wordAt(records, at + statAt.blocks) + wordAt(records, at + statAt.blocks + 4) * 4294967296;
-  return blocks * 512 + holeBytesMin <= sizeOf(records, at);
+  return storedSizeIn(records, at) + holeBytesMin <= sizeIn(records, at);
 }
 
 /** The run at `position`: a hole worth the name, or everything up to the next such hole. */
