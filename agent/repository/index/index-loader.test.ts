@@ -156,7 +156,7 @@ describe("loading the index", () => {
       () => rm(file),
       () => rm(file).then(() => mkdir(file)),
     ];
-    for (let at = 0; at < whole.length; at += at < 80 ? 1 : 13)
+    for (let at = 0; at < whole.length; at += at < 80 ? 1 : 37)
       spoils.unshift(async () => {
         const flipped = Buffer.from(whole);
         flipped[at] ^= 0x81;

@@ -1,5 +1,6 @@
 /** When index files are written, and that no stored pack is forgotten whatever fails. */
 import { describe, expect, it } from "vitest";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { FaultyStore } from "../../../storage/fault/faulty-store.ts";
 import { MemoryStore } from "../../../storage/memory/memory-store.ts";
 import type { Handle, ObjectStore } from "../../../storage/object-store.ts";
@@ -88,6 +89,20 @@ describe("the index writer", () => {
       expect(writer.written).toHaveLength(1);
       expect(writer.packsWritten).toBe(3);
     }
+  });
+
+  it("writes nothing if the lock is lost, and keeps the packs noted", async () => {
+    const store = new MemoryStore();
+    let isHeld = false;
+    const writer = new IndexWriter(store, sealer, 2, async () => {
+      if (!isHeld) throw new BackstayError("LOCK_LOST");
+    });
+    await writer.add(packOf(1), 1, 0, signal);
+    await expect(writer.flush(signal)).rejects.toMatchObject({ code: "LOCK_LOST" });
+    expect(await indexed(store)).toEqual([]);
+    isHeld = true;
+    await writer.flush(signal);
+    expect(await indexed(store)).toEqual([[packOf(1).hex]]);
   });
 
   it("does not say that all is stored while another call is still storing it", async () => {

@@ -18,6 +18,7 @@ export class IndexWriter {
   readonly #store: ObjectStore;
   readonly #sealer: Sealer;
   readonly #version: 1 | 2;
+  readonly #assertHeld: (signal: AbortSignal) => Promise<void>;
   #packs: IndexedPack[] = [];
   #blobs = 0;
   #since = 0;
@@ -28,10 +29,17 @@ export class IndexWriter {
   packsWritten = 0;
   bytesWritten = 0;
 
-  constructor(store: ObjectStore, sealer: Sealer, version: 1 | 2) {
+  /** `assertHeld` is awaited before each file: without a lock others may have pruned the packs that it would name. */
+  constructor(
+    store: ObjectStore,
+    sealer: Sealer,
+    version: 1 | 2,
+    assertHeld: (signal: AbortSignal) => Promise<void> = () => Promise.resolve(),
+  ) {
     this.#store = store;
     this.#sealer = sealer;
     this.#version = version;
+    this.#assertHeld = assertHeld;
   }
 
   /**
@@ -68,6 +76,7 @@ export class IndexWriter {
     this.#packs = [];
     this.#blobs = 0;
     try {
+      await this.#assertHeld(signal);
       const stored = encodeUnpacked(this.#sealer, encodeIndex(packs), this.#version);
       const name = idToHex(sha256(this.#sealer.codec, stored));
       await this.#store.save({ type: "index", name }, stored, signal);

@@ -1,5 +1,9 @@
 /** Lock files: their JSON, when they conflict, and when their holder is certainly gone. Pure. */
 import type { ProcessIdentity } from "../../../platform/process-identity.ts";
+import { isBackstayError } from "../../../protocol/backstay-error.ts";
+import { JsonFields } from "../json/json-fields.ts";
+import { parseJson } from "../json/parse-json.ts";
+import { unpackedLimits } from "../unpacked-file.ts";
 
 export interface LockFile {
   /** Milliseconds since 1970 by the holder's clock. */
@@ -41,28 +45,35 @@ export function encodeLock(
 
 /** The lock in opened JSON, or undefined if it is none. */
 export function decodeLock(json: Uint8Array): LockFile | undefined {
-  let parsed: Record<string, unknown>;
   try {
-    parsed = JSON.parse(Buffer.from(json).toString("utf8")) as Record<string, unknown>;
-  } catch {
-    return undefined;
+    const limits = { file: "lock", maximumBytes: unpackedLimits.locks.plainBytesMax };
+    const fields = new JsonFields(parseJson(json, limits), "lock");
+    const timeMs = Date.parse(fields.string("time"));
+    if (Number.isNaN(timeMs)) return undefined;
+    return {
+      timeMs,
+      exclusive: fields.boolean("exclusive", false),
+      hostName: shortText(fields, "hostname"),
+      userName: shortText(fields, "username"),
+      pid: fields.integer("pid", 0),
+      machine: shortText(fields, "machine"),
+      boot: shortText(fields, "boot"),
+      pidSpace: shortText(fields, "pid_space"),
+    };
+  } catch (error) {
+    if (isBackstayError(error, "REPOSITORY_DAMAGED")) return undefined;
+    throw error;
   }
-  if (typeof parsed !== "object" || parsed === null) return undefined;
-  const timeMs = Date.parse(text(parsed["time"]));
-  if (Number.isNaN(timeMs)) return undefined;
-  return {
-    timeMs,
-    exclusive: parsed["exclusive"] === true,
-    hostName: text(parsed["hostname"]),
-    userName: text(parsed["username"]),
-    pid: Number.isSafeInteger(parsed["pid"]) ? (parsed["pid"] as number) : 0,
-    machine: text(parsed["machine"]),
-    boot: text(parsed["boot"]),
-    pidSpace: text(parsed["pid_space"]),
-  };
 }
 
-/** restic's rule, for `unlock`: old, or of a dead process of this host. */
+function shortText(fields: JsonFields, name: string): string {
+  return fields.string(name, "").slice(0, 1024);
+}
+
+/**
+ * restic's rule, for `unlock`: old, or of a dead process of this host. Where a lock tells in which space its process id
+ * counts, the id of another space says nothing.
+ */
 export function isStale(
   lock: LockFile,
   self: ProcessIdentity,
@@ -70,7 +81,13 @@ export function isStale(
   isAlive: (pid: number) => boolean,
 ): boolean {
   if (nowMs - lock.timeMs > staleAfterMs) return true;
-  return lock.hostName === self.hostName && !isAlive(lock.pid);
+  if (lock.hostName !== self.hostName || lock.pid === 0) return false;
+  if (lock.machine !== "") {
+    if (lock.machine !== self.machine) return false;
+    if (lock.boot === self.boot && lock.pidSpace !== self.pidSpace) return false;
+    if (lock.boot !== self.boot) return isHolderGone(lock, self, nowMs, isAlive);
+  }
+  return !isAlive(lock.pid);
 }
 
 /**
@@ -86,9 +103,5 @@ export function isHolderGone(
   if (lock.machine === "" || lock.machine !== self.machine) return false;
   if (lock.hostName !== self.hostName) return false;
   if (lock.boot !== self.boot) return nowMs - lock.timeMs > silenceMs;
-  return lock.pidSpace === self.pidSpace && !isAlive(lock.pid);
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value.slice(0, 1024) : "";
+  return lock.pid > 0 && lock.pidSpace === self.pidSpace && !isAlive(lock.pid);
 }

@@ -3,37 +3,30 @@
  * `locks/`, replaced by a fresh one every five minutes.
  *
  * L1. A lock file is written, then the others are read; a conflict found then takes the own file back.
- * L2. A refresh writes the new file before it removes the old one.
- * L3. `assertHeld` fails once the file is gone or could not be refreshed in time; nothing may be written then.
+ * L2. A refresh writes the new file before it removes the old one, and looks before and after whether the old one
+ *     is there: as long as one of ours was there all the time, nobody else can have passed.
+ * L3. `assertHeld` fails once the file is gone; nothing may be written then.
+ * L4. Every file that may have been written is remembered until it is certainly removed.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { isProcessAlive, processIdentity } from "../../../platform/process-identity.ts";
+import { processIdentity } from "../../../platform/process-identity.ts";
 import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
-import type { ObjectStore } from "../../../storage/object-store.ts";
-import { type Sealer, sha256 } from "../crypto/sealed-bytes.ts";
+import { sha256 } from "../crypto/sealed-bytes.ts";
 import { idToHex } from "../id.ts";
-import { decodeUnpacked, encodeUnpacked } from "../unpacked-file.ts";
-import {
-  decodeLock,
-  encodeLock,
-  isHolderGone,
-  isStale,
-  type LockFile,
-  staleAfterMs,
-} from "./lock-file.ts";
+import { encodeUnpacked } from "../unpacked-file.ts";
+import { encodeLock, staleAfterMs } from "./lock-file.ts";
+import { type LockAccess, refuseConflict } from "./lock-list.ts";
 
 const refreshMs = 5 * 60 * 1000;
-/** After this long without a refresh the holder must not write any more (restic: 30 min less 1.5 refreshes). */
+/** After a refresh that failed. */
+const refreshAgainMs = 60 * 1000;
+/** How long one refresh may take. */
+const refreshTimeoutMs = 2 * 60 * 1000;
+const releaseTimeoutMs = 30 * 1000;
+/** After this long without a refresh the lock is refreshed before anything is written (restic: 30 min less 1.5 refreshes). */
 const untrustedAfterMs = staleAfterMs - 1.5 * refreshMs;
 const settleMs = 200;
 const retryMsMin = 1000;
 const retryMsMax = 30_000;
-
-export interface LockAccess {
-  readonly store: ObjectStore;
-  readonly sealer: Sealer;
-  readonly version: 1 | 2;
-}
 
 export interface LockOptions {
   readonly exclusive: boolean;
@@ -42,30 +35,22 @@ export interface LockOptions {
   readonly signal: AbortSignal;
 }
 
-export interface NamedLock {
-  readonly name: string;
-  /** Undefined if the file could not be decoded. */
-  readonly lock: LockFile | undefined;
-}
-
 export class RepositoryLock {
   readonly exclusive: boolean;
   readonly #access: LockAccess;
-  readonly #timer: NodeJS.Timeout;
-  #name: string;
-  #refreshedAtMs: number;
+  readonly #stopping = new AbortController();
+  readonly #losing = new AbortController();
+  /** Files that may be there and are not wanted any more. */
+  readonly #leftovers = new Set<string>();
+  #name = "";
+  #timer: NodeJS.Timeout | undefined;
+  /** When the file was written last, by both clocks: one stands still in standby, the other may be set. */
+  #refreshedAtMs = { wall: 0, steady: 0 };
   #refreshing: Promise<void> = Promise.resolve();
-  #lost = false;
 
-  private constructor(access: LockAccess, exclusive: boolean, name: string, timeMs: number) {
+  private constructor(access: LockAccess, exclusive: boolean) {
     this.#access = access;
     this.exclusive = exclusive;
-    this.#name = name;
-    this.#refreshedAtMs = timeMs;
-    this.#timer = setInterval(() => {
-      this.#refreshing = this.#refresh();
-    }, refreshMs);
-    this.#timer.unref();
   }
 
   /**
@@ -73,9 +58,11 @@ export class RepositoryLock {
    * are removed. Rejects with REPOSITORY_LOCKED naming the holder.
    */
   static async acquire(access: LockAccess, options: LockOptions): Promise<RepositoryLock> {
-    const lock = await RepositoryLock.begin(access, options);
-    await lock.confirm(options.signal);
-    return lock;
+    return await retryWhileLocked(options, async () => {
+      const lock = await RepositoryLock.#tryBegin(access, options);
+      await lock.confirm(options.signal);
+      return lock;
+    });
   }
 
   /**
@@ -83,28 +70,23 @@ export class RepositoryLock {
    * repository before `confirm` has resolved.
    */
   static async begin(access: LockAccess, options: LockOptions): Promise<RepositoryLock> {
-    const { exclusive, signal } = options;
-    const deadlineMs = Date.now() + options.waitMs;
-    for (let delayMs = retryMsMin; ; delayMs = Math.min(delayMs * 2, retryMsMax)) {
-      try {
-        return await RepositoryLock.#tryBegin(access, exclusive, signal);
-      } catch (error) {
-        const leftMs = deadlineMs - Date.now();
-        if (!isBackstayError(error, "REPOSITORY_LOCKED") || leftMs <= 0) throw error;
-        await sleep(Math.min(delayMs, leftMs), undefined, { signal });
-      }
-    }
+    return await retryWhileLocked(options, () => RepositoryLock.#tryBegin(access, options));
   }
 
   static async #tryBegin(
     access: LockAccess,
-    exclusive: boolean,
-    signal: AbortSignal,
+    { exclusive, signal }: LockOptions,
   ): Promise<RepositoryLock> {
     await refuseConflict(access, exclusive, undefined, signal);
-    const timeMs = Date.now();
-    const name = await writeLock(access, exclusive, timeMs, signal);
-    return new RepositoryLock(access, exclusive, name, timeMs);
+    const lock = new RepositoryLock(access, exclusive);
+    try {
+      await lock.#write(signal);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    lock.#schedule(refreshMs);
+    return lock;
   }
 
   /**
@@ -113,8 +95,7 @@ export class RepositoryLock {
    */
   async confirm(signal: AbortSignal): Promise<void> {
     try {
-      const leftMs = this.#refreshedAtMs + settleMs - Date.now();
-      if (leftMs > 0) await sleep(leftMs, undefined, { signal });
+      await sleep(this.#refreshedAtMs.steady + settleMs - performance.now(), signal);
       await refuseConflict(this.#access, this.exclusive, this.#name, signal);
     } catch (error) {
       await this.release();
@@ -122,122 +103,138 @@ export class RepositoryLock {
     }
   }
 
-  /** Rejects with LOCK_LOST unless the lock file is still there and fresh. Call before a snapshot is saved. */
-  async assertHeld(signal: AbortSignal): Promise<void> {
-    await this.#refreshing;
-    const isOld = Date.now() - this.#refreshedAtMs > untrustedAfterMs;
-    const size = await this.#access.store.stat({ type: "locks", name: this.#name }, signal);
-    if (this.#lost || isOld || size === undefined)
-      throw new BackstayError("LOCK_LOST", { lock: this.#name });
+  /** Aborted with LOCK_LOST when a refresh finds the lock file gone. */
+  get lost(): AbortSignal {
+    return this.#losing.signal;
   }
 
-  /** Removes the lock file. Never rejects: a file left behind is removed by the next session. */
-  async release(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#refreshing;
-    try {
-      const signal = AbortSignal.timeout(30_000);
-      await this.#access.store.remove({ type: "locks", name: this.#name }, signal);
-    } catch {
-      // The store is out of reach: the lock shows this process, which is about to be gone.
+  /**
+   * Rejects with LOCK_LOST if the lock file is gone. A file that was not refreshed for long is refreshed first. Call
+   * before an index file or a snapshot is saved: others may have pruned what they would refer to.
+   */
+  async assertHeld(signal: AbortSignal): Promise<void> {
+    await unlessAborted(this.#refreshing, signal);
+    const { wall, steady } = this.#refreshedAtMs;
+    const ageMs = Math.max(Date.now() - wall, performance.now() - steady);
+    this.#losing.signal.throwIfAborted();
+    if (ageMs > untrustedAfterMs) {
+      this.#refreshing = this.#refresh().catch(() => undefined);
+      await unlessAborted(this.#refreshing, signal);
     }
+    this.#losing.signal.throwIfAborted();
+    if (!(await this.#isThere(this.#name, signal))) throw this.#lose();
+  }
+
+  /** Removes the lock file. Never rejects: a file left behind is removed by the next session of this machine. */
+  async release(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stopping.abort();
+    await this.#refreshing;
+    if (this.#name !== "") this.#leftovers.add(this.#name);
+    await this.#removeLeftovers(AbortSignal.timeout(releaseTimeoutMs));
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#stopping.signal.aborted || this.#losing.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#refreshing = this.#refresh().then(
+        () => this.#schedule(refreshMs),
+        // The store was out of reach. `assertHeld` looks at the age.
+        () => this.#schedule(refreshAgainMs),
+      );
+    }, delayMs);
+    this.#timer.unref();
   }
 
   async #refresh(): Promise<void> {
-    const signal = AbortSignal.timeout(refreshMs);
-    const { store } = this.#access;
-    try {
-      // A machine that slept may find its lock removed as stale: then others may have pruned.
-      if ((await store.stat({ type: "locks", name: this.#name }, signal)) === undefined) {
-        this.#lost = true;
-        return;
+    const timeout = AbortSignal.timeout(refreshTimeoutMs);
+    const signal = AbortSignal.any([timeout, this.#stopping.signal]);
+    const old = this.#name;
+    // A machine that slept may find its lock removed as stale: then others may have pruned.
+    if (!(await this.#isThere(old, signal))) throw this.#lose();
+    await this.#write(signal);
+    this.#leftovers.add(old);
+    // It may have slept while it was writing.
+    if (!(await this.#isThere(old, signal))) throw this.#lose();
+    await this.#removeLeftovers(signal);
+  }
+
+  /** Writes a new file, which is then the lock. */
+  async #write(signal: AbortSignal): Promise<void> {
+    const { store, sealer, version } = this.#access;
+    const now = { wall: Date.now(), steady: performance.now() };
+    const json = encodeLock(processIdentity(), this.exclusive, now.wall);
+    const stored = encodeUnpacked(sealer, json, version);
+    const name = idToHex(sha256(sealer.codec, stored));
+    // A save that fails may have left the file all the same.
+    this.#leftovers.add(name);
+    await store.save({ type: "locks", name }, stored, signal);
+    this.#leftovers.delete(name);
+    this.#name = name;
+    this.#refreshedAtMs = now;
+  }
+
+  /** Never rejects; what could not be removed stays remembered. */
+  async #removeLeftovers(signal: AbortSignal): Promise<void> {
+    for (const name of [...this.#leftovers]) {
+      try {
+        await this.#access.store.remove({ type: "locks", name }, signal);
+        this.#leftovers.delete(name);
+      } catch {
+        // Tried again at the next refresh and at the release.
       }
-      const timeMs = Date.now();
-      const name = await writeLock(this.#access, this.exclusive, timeMs, signal);
-      const old = this.#name;
-      this.#name = name;
-      this.#refreshedAtMs = timeMs;
-      await store.remove({ type: "locks", name: old }, signal);
-    } catch {
-      // Tried again in five minutes; `assertHeld` looks at the age.
     }
+  }
+
+  async #isThere(name: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#access.store.stat({ type: "locks", name }, signal)) !== undefined;
+  }
+
+  #lose(): BackstayError {
+    const error = new BackstayError("LOCK_LOST", { lock: this.#name });
+    this.#losing.abort(error);
+    return error;
   }
 }
 
-/** All locks, decoded where that is possible. Files that vanish meanwhile are left out. */
-export async function listLocks(access: LockAccess, signal: AbortSignal): Promise<NamedLock[]> {
-  const locks: NamedLock[] = [];
-  for await (const { name, size } of access.store.list("locks", signal)) {
-    if (size === 0) continue;
+async function retryWhileLocked<T>(
+  { waitMs, signal }: LockOptions,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const deadlineMs = performance.now() + waitMs;
+  for (let delayMs = retryMsMin; ; delayMs = Math.min(delayMs * 2, retryMsMax)) {
     try {
-      const stored = await access.store.load({ type: "locks", name }, undefined, signal);
-      const json = decodeUnpacked(access.sealer, stored, `locks/${name}`);
-      locks.push({ name, lock: decodeLock(json) });
+      return await attempt();
     } catch (error) {
-      if (isBackstayError(error, "STORE_NOT_FOUND")) continue;
-      if (!isBackstayError(error, "REPOSITORY_DAMAGED")) throw error;
-      locks.push({ name, lock: undefined });
+      const leftMs = deadlineMs - performance.now();
+      if (!isBackstayError(error, "REPOSITORY_LOCKED") || leftMs <= 0) throw error;
+      // Two that wait for each other must not go on meeting.
+      await sleep(Math.min(delayMs * (0.75 + Math.random() / 2), leftMs), signal);
     }
   }
-  return locks;
 }
 
-/** Removes stale locks by restic's rule, or all of them; resolves with their number. */
-export async function removeLocks(
-  access: LockAccess,
-  which: "stale" | "all",
-  signal: AbortSignal,
-): Promise<number> {
-  const self = processIdentity();
-  let removed = 0;
-  for (const { name, lock } of await listLocks(access, signal)) {
-    const stale = lock !== undefined && isStale(lock, self, Date.now(), isProcessAlive);
-    if (which === "stale" && !stale) continue;
-    await access.store.remove({ type: "locks", name }, signal);
-    removed += 1;
-  }
-  return removed;
-}
-
-async function refuseConflict(
-  access: LockAccess,
-  exclusive: boolean,
-  own: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const self = processIdentity();
-  for (const { name, lock } of await listLocks(access, signal)) {
-    if (name === own) continue;
-    if (lock !== undefined) {
-      if (isHolderGone(lock, self, Date.now(), isProcessAlive)) {
-        await access.store.remove({ type: "locks", name }, signal);
-        continue;
-      }
-      if (!exclusive && !lock.exclusive) continue;
-    }
-    throw new BackstayError("REPOSITORY_LOCKED", describeHolder(name, lock));
+async function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  if (delayMs <= 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  try {
+    await unlessAborted(promise, signal);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-function describeHolder(name: string, lock: LockFile | undefined): Record<string, string | number> {
-  if (lock === undefined) return { lock: name, holder: "unreadable" };
-  return {
-    holder: `${lock.userName}@${lock.hostName}`,
-    pid: lock.pid,
-    kind: lock.exclusive ? "exclusive" : "shared",
-    since: new Date(lock.timeMs).toISOString(),
-  };
-}
-
-async function writeLock(
-  access: LockAccess,
-  exclusive: boolean,
-  timeMs: number,
-  signal: AbortSignal,
-): Promise<string> {
-  const json = encodeLock(processIdentity(), exclusive, timeMs);
-  const stored = encodeUnpacked(access.sealer, json, access.version);
-  const name = idToHex(sha256(access.sealer.codec, stored));
-  await access.store.save({ type: "locks", name }, stored, signal);
-  return name;
+/** What the promise resolves with; rejects with the signal's reason as soon as that is aborted. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
