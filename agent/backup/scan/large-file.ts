@@ -9,6 +9,8 @@ export class LargeFile {
   /** What went wrong first, if anything. */
   issue: { code: string; message: string } | undefined;
   isUnreadable = false;
+  /** True if one more change may not show in the file's times. */
+  isFresh = false;
 
   constructor(ranges: number) {
     this.#ids = new Array<Uint8Array | undefined>(ranges).fill(undefined);

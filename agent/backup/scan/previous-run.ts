@@ -63,13 +63,14 @@ export class InterruptedRun {
     return undefined;
   }
 
-  /** The range of a large file that begins at `start`, or undefined. */
-  range(state: DirectoryState, index: number, start: number): JournalEntry | undefined {
+  /** Ranges of a large file by where they begin. */
+  ranges(state: DirectoryState, index: number): ReadonlyMap<number, JournalEntry> {
+    const ranges = new Map<number, JournalEntry>();
     for (const entry of this.#entriesOf(state, index)) {
-      const isRange = (entry.flags & journalFlags.range) !== 0 && entry.start === start;
-      if (isRange && this.#isUsable(entry, state, index)) return entry;
+      const isNew = (entry.flags & journalFlags.range) !== 0 && !ranges.has(entry.start);
+      if (isNew && this.#isUsable(entry, state, index)) ranges.set(entry.start, entry);
     }
-    return undefined;
+    return ranges;
   }
 
   #entriesOf(state: DirectoryState, index: number): Iterable<JournalEntry> {

@@ -5,8 +5,9 @@ import {
   type JournalEntry,
   journalFlags,
 } from "../journal/file-journal.ts";
-import { type FileRange, type ReadResult, rangeBytes } from "../work/read-work.ts";
+import { type FileRange, fileBytesMax, type ReadResult, rangeBytes } from "../work/read-work.ts";
 import { sizeIn } from "../work/record-size.ts";
+import { counterAt } from "../work/session-memory.ts";
 import { type DirectoryState, entryKind } from "./directory-state.ts";
 import { LargeFile } from "./large-file.ts";
 import type { InterruptedRun } from "./previous-run.ts";
@@ -18,6 +19,7 @@ export class FileReading {
   readonly #report: ScanReport;
   readonly #interrupted: InterruptedRun | undefined;
   readonly #journal: FileJournalWriter | undefined;
+  readonly #counters: Float64Array;
   readonly #onDone: (state: DirectoryState) => void;
   readonly #large = new Map<DirectoryState, Map<number, LargeFile>>();
 
@@ -27,18 +29,24 @@ export class FileReading {
     report: ScanReport;
     interrupted: InterruptedRun | undefined;
     journal: FileJournalWriter | undefined;
+    counters: Float64Array;
     onDone: (state: DirectoryState) => void;
   }) {
     this.#sender = parts.sender;
     this.#report = parts.report;
     this.#interrupted = parts.interrupted;
     this.#journal = parts.journal;
+    this.#counters = parts.counters;
     this.#onDone = parts.onDone;
   }
 
   /** Has a file read. False if an interrupted run had read it already: then its content is in place. */
   read(state: DirectoryState, index: number): boolean {
     const size = sizeIn(state.records, index * statRecordBytes);
+    if (size > fileBytesMax) {
+      this.#refuse(state, index);
+      return false;
+    }
     if (size > rangeBytes) {
       this.#readRanges(state, index, size);
       return true;
@@ -69,14 +77,17 @@ export class FileReading {
     this.#large.set(state, ofState.set(index, large));
     state.pending += 1;
     const missing: number[] = [];
+    const ranges = this.#interrupted?.ranges(state, index);
     for (let start = 0; start < size; start += rangeBytes) {
-      const known = this.#interrupted?.range(state, index, start);
+      const known = ranges?.get(start);
       if (known === undefined) {
         missing.push(start);
         continue;
       }
       const ids = known.ids.slice(known.idsStart, known.idsStart + known.idCount * 32);
       large.add(start / rangeBytes, ids, known.size);
+      this.#counters[counterAt.bytesDone] += known.size;
+      if (start + rangeBytes >= size) this.#counters[counterAt.filesDone] += 1;
       if ((known.flags & journalFlags.attributes) !== 0) state.hasAttributes[index] = 1;
     }
     for (const start of missing) this.#sender.addRange(state, index, start, size);
@@ -101,6 +112,7 @@ export class FileReading {
         state.records.set(record, index * statRecordBytes);
         state.sizes[index] = result.sizes[i];
         state.setIds(index, result.ids, idsAt, result.idCounts[i]);
+        if (!isSettled(result, i, issue)) state.distrust(index);
         this.#refuseOtherType(state, index);
       } else {
         state.kinds[index] = entryKind.absent;
@@ -116,10 +128,11 @@ export class FileReading {
     if (large === undefined) return;
     const [issue] = result.issues;
     large.issue ??= issue;
+    if (result.isFresh[0] === 1) large.isFresh = true;
     if (result.isRead[0] === 0) large.isUnreadable = true;
     if (range.isLast) large.attributes = result.attributes[0]?.list ?? [];
     large.add(range.start / rangeBytes, result.ids, result.sizes[0]);
-    if (issue === undefined) {
+    if (issue === undefined && !large.isFresh) {
       const flags =
         journalFlags.range + (result.attributes.length > 0 ? journalFlags.attributes : 0);
       this.#journal?.add(state.path, [
@@ -150,6 +163,8 @@ export class FileReading {
       const { ids } = large;
       state.setIds(index, ids, 0, ids.length / 32);
       state.sizes[index] = large.size;
+      const size = sizeIn(state.records, index * statRecordBytes);
+      if (large.issue !== undefined || large.isFresh || large.size !== size) state.distrust(index);
       if (large.attributes !== undefined && large.attributes.length > 0) {
         state.extrasOf(index).attributes = large.attributes;
         state.hasAttributes[index] = 1;
@@ -162,6 +177,12 @@ export class FileReading {
   #refuseOtherType(state: DirectoryState, index: number): void {
     if ((state.modeOf(index) & modeType.mask) !== modeType.file)
       state.kinds[index] = entryKind.absent;
+  }
+
+  #refuse(state: DirectoryState, index: number): void {
+    state.kinds[index] = entryKind.absent;
+    const message = "the file is larger than 16 TiB";
+    this.#reportFile(state, index, { code: "EFBIG", message });
   }
 
   #reportFile(
@@ -183,7 +204,7 @@ export class FileReading {
     let idsStart = 0;
     for (const [i, { state, index }] of files.entries()) {
       const idCount = result.idCounts[i];
-      if (result.isRead[i] === 1 && !issues.has(i))
+      if (result.isRead[i] === 1 && isSettled(result, i, issues.get(i)))
         entries.push({
           name: state.nameOf(index),
           record: result.records,
@@ -202,4 +223,10 @@ export class FileReading {
       }
     }
   }
+}
+
+/** True if file `i` of a result was stored as its record says, so that the next run need not read it while that stays. */
+function isSettled(result: ReadResult, i: number, issue: unknown): boolean {
+  const size = sizeIn(result.records, i * statRecordBytes);
+  return issue === undefined && result.isFresh[i] === 0 && result.sizes[i] === size;
 }

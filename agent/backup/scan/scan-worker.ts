@@ -129,6 +129,7 @@ const reading = new FileReading({
   report,
   interrupted: oldJournal === undefined ? undefined : new InterruptedRun(oldJournal, table),
   journal: newJournal,
+  counters,
   onDone: (state) => scanner.fileDone(state),
 });
 

@@ -10,8 +10,9 @@ import { FileError } from "../../../platform/ports/source-files.ts";
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import { chunkBytesMax, chunkBytesMin, type GearChunker } from "../chunker/gear-chunker.ts";
 import type { ReadSlots } from "../threads/read-slots.ts";
+import { fileBytesMax } from "../work/read-work.ts";
 import { sizeIn, storedSizeIn } from "../work/record-size.ts";
-import { isSameContent } from "../work/same-record.ts";
+import { hasJustChanged, isSameContent } from "../work/same-record.ts";
 import { counterAt, type SessionMemory } from "../work/session-memory.ts";
 import type { PackExchange } from "./pack-exchange.ts";
 
@@ -20,18 +21,27 @@ const bufferBytes = 2 * chunkBytesMax;
 /** Shorter holes are read like data: cutting at each would make crumbs. */
 const holeBytesMin = 1024 * 1024;
 
-/** What became of one file. `ids` of the sealer hold its blob ids from `idStart` on. */
+/** A file that goes on beyond its size is followed this far, and once as far again as it was long. */
+const growthBytesMax = 64 * 1024 * 1024;
+
+/** What became of one file. `ids` of the sealer hold its blob ids. */
 export interface SealedFile {
   isRead: boolean;
+  /** Bytes stored. */
   size: number;
   issue: { code: string; message: string } | undefined;
+  /** True if it had changed so shortly before that one more change may not show in its times. */
+  isFresh: boolean;
 }
+
+/** Where blobs go. */
+export type BlobSink = Pick<PackExchange, "store">;
 
 export class FileSealer {
   readonly #files: SourceFiles;
   readonly #codec: Codec;
   readonly #chunker: GearChunker;
-  readonly #packs: PackExchange;
+  readonly #packs: BlobSink;
   readonly #counters: Float64Array;
   readonly #memory: SessionMemory;
   readonly #slots: ReadSlots;
@@ -47,7 +57,7 @@ export class FileSealer {
     files: SourceFiles;
     codec: Codec;
     chunker: GearChunker;
-    packs: PackExchange;
+    packs: BlobSink;
     counters: Float64Array;
     memory: SessionMemory;
     slots: ReadSlots;
@@ -76,19 +86,12 @@ export class FileSealer {
     let file: SourceFile | undefined;
     try {
       file = this.#files.openFile(directory, name);
-      const sizeSeen = sizeIn(records, at);
-      const size =
-        sizeSeen <= chunkBytesMin
-          ? this.#sealSmall(file, records, at)
-          : this.#sealLarge(file, records, at);
-      attributesOf(file);
+      const size = this.#sealWhole(file, records, at);
+      const isSame = isSameContent(records, at, this.#after, 0);
       this.#counters[counterAt.filesDone] += 1;
-      if (size >= 0) return { isRead: true, size, issue: undefined };
-      return { isRead: true, size: -1 - size, issue: changedIssue };
+      return this.#sealed(file, size, isSame, attributesOf);
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      this.idCount = firstId;
-      return { isRead: false, size: 0, issue: { code: error.code, message: error.message } };
+      return this.#unreadable(error, firstId);
     } finally {
       file?.close();
     }
@@ -106,46 +109,85 @@ export class FileSealer {
     let file: SourceFile | undefined;
     try {
       file = this.#files.openFile(directory, name);
-      const end = range.isLast ? Number.MAX_SAFE_INTEGER : range.end;
-      const size = this.#sealBytes(file, range.start, end, isSparse(record, 0));
+      const size = range.isLast
+        ? this.#sealToEnd(file, range.start, record, 0)
+        : this.#sealBytes(file, range.start, range.end, isSparse(record, 0));
       file.stat(this.#after, 0);
-      if (range.isLast) attributesOf(file);
-      const isChanged = !isSameContent(record, 0, this.#after, 0);
-      return { isRead: true, size, issue: isChanged ? changedIssue : undefined };
+      const isSame = isSameContent(record, 0, this.#after, 0);
+      if (range.isLast) this.#counters[counterAt.filesDone] += 1;
+      return this.#sealed(file, size, isSame, range.isLast ? attributesOf : nothing);
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      this.idCount = firstId;
-      return { isRead: false, size: 0, issue: { code: error.code, message: error.message } };
+      return this.#unreadable(error, firstId);
     } finally {
       file?.close();
     }
   }
 
-  /** A file that is one blob. Negative (-1 - size) if it kept changing. */
-  #sealSmall(file: SourceFile, records: Uint8Array, at: number): number {
-    const after = this.#after;
-    for (let attempt = 0; ; attempt += 1) {
-      const expected = sizeIn(records, at);
-      const size = expected === 0 ? 0 : this.#read(file, 0, expected, 0);
-      file.stat(after, 0);
-      const isSame = isSameContent(records, at, after, 0);
-      if (!isSame && attempt === 0 && sizeIn(after, 0) <= bufferBytes) {
-        // It changed between scan and reading, or now: the second look tells.
-        records.set(after, at);
-        continue;
-      }
-      if (size > 0) this.#sealBlob(0, size);
-      this.#counters[counterAt.bytesDone] += size;
-      return isSame ? size : -1 - size;
+  #sealed(
+    file: SourceFile,
+    size: number,
+    isSame: boolean,
+    attributesOf: (file: SourceFile) => void,
+  ): SealedFile {
+    const isFresh = hasJustChanged(this.#after);
+    const issue = isSame ? undefined : changedIssue;
+    try {
+      attributesOf(file);
+      return { isRead: true, size, issue, isFresh };
+    } catch (error) {
+      // Its content is not given up for its attributes.
+      if (!(error instanceof FileError)) throw error;
+      return { isRead: true, size, issue: issue ?? issueOf(error), isFresh };
     }
   }
 
-  #sealLarge(file: SourceFile, records: Uint8Array, at: number): number {
+  #unreadable(error: unknown, firstId: number): SealedFile {
+    if (!(error instanceof FileError)) throw error;
+    this.idCount = firstId;
+    return { isRead: false, size: 0, issue: issueOf(error), isFresh: false };
+  }
+
+  /** Returns the bytes stored; `#after` then tells how the file was at the end. */
+  #sealWhole(file: SourceFile, records: Uint8Array, at: number): number {
+    for (let attempt = 0; sizeIn(records, at) <= chunkBytesMin; attempt += 1) {
+      const expected = sizeIn(records, at);
+      // A file of no size may hold something all the same, where a file system learns sizes late.
+      const size = this.#read(file, 0, expected === 0 ? chunkBytesMin : expected, 0);
+      file.stat(this.#after, 0);
+      const isSame = isSameContent(records, at, this.#after, 0);
+      if (isSame && expected === 0 && size === chunkBytesMin) break;
+      if (isSame || attempt > 0) {
+        if (size > 0) this.#sealBlob(0, size);
+        this.#counters[counterAt.bytesDone] += size;
+        return size;
+      }
+      // It changed between scan and reading, or now: the second look tells.
+      records.set(this.#after, at);
+    }
     file.stat(this.#after, 0);
     records.set(this.#after, at);
-    const size = this.#sealBytes(file, 0, Number.MAX_SAFE_INTEGER, isSparse(records, at));
+    const size = this.#sealToEnd(file, 0, records, at);
     file.stat(this.#after, 0);
-    return isSameContent(records, at, this.#after, 0) ? size : -1 - size;
+    return size;
+  }
+
+  /**
+   * Chunks everything from `start` on. `records[at]` is how the file was: one that grows as fast as it is read is left
+   * at some point, one whose file system told a wrong size is read to its end.
+   */
+  #sealToEnd(file: SourceFile, start: number, records: Uint8Array, at: number): number {
+    const isHoley = isSparse(records, at);
+    const known = sizeIn(records, at);
+    let end = known + Math.max(known, growthBytesMax);
+    let position = start;
+    for (;;) {
+      position += this.#sealBytes(file, position, end, isHoley);
+      if (position < end) return position - start;
+      file.stat(this.#after, 0);
+      if (!isSameContent(records, at, this.#after, 0)) return position - start;
+      if (position > fileBytesMax) throw new FileError("EFBIG", "pread", "it never ends");
+      end *= 2;
+    }
   }
 
   /** Chunks the bytes from `start` up to `end` or the end of the file; returns their number. */
@@ -226,6 +268,7 @@ export class FileSealer {
       else this.#codec.sha256(this.#zeros, 0, size, this.ids, idAt);
       this.#packs.store(this.#zeros, 0, size, this.ids, idAt, false);
       left -= size;
+      this.#memory.assertRunning();
     }
     this.#counters[counterAt.bytesDone] += length;
   }
@@ -241,6 +284,12 @@ export class FileSealer {
     return at;
   }
 }
+
+function issueOf(error: FileError): { code: string; message: string } {
+  return { code: error.code, message: error.message };
+}
+
+const nothing = (): void => undefined;
 
 const changedIssue = { code: "CHANGED", message: "the file changed while it was read" } as const;
 

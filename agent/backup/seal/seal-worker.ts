@@ -121,6 +121,7 @@ function emptyResult(id: number, count: number, records: Uint8Array): OpenResult
     worker: data.thread,
     id,
     isRead: new Uint8Array(count),
+    isFresh: new Uint8Array(count),
     sizes: new Float64Array(count),
     idCounts: new Uint32Array(count),
     ids: new Uint8Array(0),
@@ -132,6 +133,7 @@ function emptyResult(id: number, count: number, records: Uint8Array): OpenResult
 
 function note(result: OpenResult, index: number, sealed: SealedFile, idCount: number): void {
   result.isRead[index] = sealed.isRead ? 1 : 0;
+  result.isFresh[index] = sealed.isFresh ? 1 : 0;
   result.sizes[index] = sealed.size;
   result.idCounts[index] = idCount;
   if (sealed.issue !== undefined) result.issues.push({ index, ...sealed.issue });

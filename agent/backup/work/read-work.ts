@@ -4,6 +4,9 @@ import type { DirectoryToken, ExtendedAttribute } from "../../../platform/ports/
 /** Files of this size and more are read in ranges, so that all workers share a large one. */
 export const rangeBytes = 128 * 1024 * 1024;
 
+/** Larger files are refused: a sparse one may claim any size, and its list of blobs would outgrow every tree. */
+export const fileBytesMax = 16 * 1024 ** 4;
+
 /** Many small files, of one directory or several. */
 export interface FileBatch {
   readonly kind: "batch";
@@ -46,7 +49,9 @@ export interface ReadResult {
   readonly id: number;
   /** 1 where content was read, 0 where the file is left out. */
   readonly isRead: Uint8Array;
-  /** Bytes really read. */
+  /** 1 where a later change may not show in the file's times. */
+  readonly isFresh: Uint8Array;
+  /** Bytes really stored. */
   readonly sizes: Float64Array;
   /** Number of blob ids of each file; their ids follow one another in `ids`. */
   readonly idCounts: Uint32Array;
