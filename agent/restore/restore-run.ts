@@ -22,9 +22,9 @@ import type { WorkPool } from "./write/work-pool.ts";
 const mebibyte = 1024 * 1024;
 /** Fetched bytes that wait for a worker, per connection that the store likes, and at least. */
 const connectionBytes = 8 * mebibyte;
-const inFlightBytesMin = 32 * mebibyte;
+const inFlightBytesMin = 24 * mebibyte;
 const inFlightBytesMax = 256 * mebibyte;
-const rangeBytesMax = 8 * mebibyte;
+const rangeBytesMax = 4 * mebibyte;
 
 /** A job of rows ends when it has so many, or when their files have so many bytes. */
 const jobRows = 1024;
@@ -320,8 +320,8 @@ export class RestoreRun {
   }
 
   #summarize(): RestoreSummary {
-    const { issues, totals } = this.#parts;
-    const counts = countStates(this.#plan);
+    const { issues, totals, request } = this.#parts;
+    const counts = countStates(this.#plan, request.dryRun === true);
     return {
       entriesTotal: totals.entries,
       entriesRestored: counts.restored,

@@ -36,17 +36,17 @@ export interface StateCounts {
   failed: number;
 }
 
-/** Counts wanted entries by what became of them. */
-export function countStates(plan: RestorePlan): StateCounts {
+/** Counts wanted entries by what became of them, in a dry run by what would. */
+export function countStates(plan: RestorePlan, dryRun: boolean): StateCounts {
   const counts: StateCounts = { restored: 0, unchanged: 0, skipped: 0, failed: 0 };
   for (let row = 1; row < plan.rows; row += 1) {
     if (!plan.hasFlag(row, rowFlag.selected) || plan.kindOf(row) === rowKind.socket) continue;
-    counts[outcomeOf(plan.stateOf(row))] += 1;
+    counts[outcomeOf(plan.stateOf(row), dryRun)] += 1;
   }
   return counts;
 }
 
-function outcomeOf(state: number): keyof StateCounts {
+function outcomeOf(state: number, dryRun: boolean): keyof StateCounts {
   switch (state) {
     case rowState.created:
     case rowState.done:
@@ -56,6 +56,10 @@ function outcomeOf(state: number): keyof StateCounts {
       return "unchanged";
     case rowState.skipped:
       return "skipped";
+    case rowState.pending:
+    case rowState.update:
+    case rowState.replace:
+      return dryRun ? "restored" : "failed";
     default:
       return "failed";
   }

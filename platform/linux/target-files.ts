@@ -12,6 +12,7 @@ import { DirectoryReader } from "./directory-reader.ts";
 import { EntryCalls } from "./entry-calls.ts";
 import { currentDirectory, lastErrorName, libc, openFlags } from "./libc.ts";
 import { addressOf, NativeMemory, PathMemory } from "./native-memory.ts";
+import { tryOpen } from "./open-descriptor.ts";
 import { statxMode } from "./stat-decoder.ts";
 import { TargetAttributes } from "./target-attributes.ts";
 import { removeDirectoryFlag, targetCalls, writeFlags } from "./target-calls.ts";
@@ -84,16 +85,24 @@ export class LinuxTargetFiles implements TargetFiles {
   }
 
   openFile(parent: TargetHandle, name: Uint8Array, access: "read" | "write"): TargetHandle {
-    const kind = access === "read" ? openFlags.readOnly : writeFlags.writeOnly;
-    const always = openFlags.noFollow | openFlags.nonBlocking | openFlags.closeOnExec;
-    // A fifo without reader answers ENXIO to a writer: it is no regular file either.
-    const handle = this.#open(parent, name, kind | always | openFlags.noControllingTerminal, 0);
+    const always = openFlags.noFollow | openFlags.nonBlocking | openFlags.noControllingTerminal;
+    const handle =
+      access === "read"
+        ? this.#openToRead(parent, name, always)
+        : this.#open(parent, name, always | writeFlags.writeOnly | openFlags.closeOnExec, 0);
     this.#entries.askDescriptor(handle, name);
     if ((statxMode(this.#entries.statx) & modeType.mask) !== modeType.file) {
       this.close(handle);
       throw new FileError("EINVAL", "openat", textOf(name));
     }
     return handle;
+  }
+
+  /** Without touching the access time, where that is allowed: it may just have been restored. */
+  #openToRead(parent: number, name: Uint8Array, flags: number): number {
+    const opened = tryOpen(parent, this.#name.write(name), flags);
+    if (typeof opened === "number") return opened;
+    throw new FileError(opened, "openat", textOf(name));
   }
 
   openEntry(parent: TargetHandle, name: Uint8Array): TargetHandle {

@@ -261,7 +261,9 @@ export class PlanBuilder {
   #findLink(row: number, node: Node): void {
     if (node.links <= 1n || node.inode === 0n) return;
     const leader = this.#links.firstOf(node.inode, node.deviceId, row);
-    if (leader >= 0 && this.#isSame(leader, row)) this.plan.setLink(row, leader);
+    if (leader < 0 || !this.#isSame(leader, row)) return;
+    this.plan.setLink(row, leader);
+    if (node.type === "file") this.#bytes -= this.plan.sizeOf(row);
   }
 
   /** Two names of one file have one content; if they don't, the snapshot is taken at its word. */

@@ -186,7 +186,8 @@ export class EntryInspector {
   /** Sets the metadata of an entry that is right otherwise, unless it is right as well. */
   #settle(row: number, handle: TargetHandle): void {
     const { files } = this.#context;
-    const isPlain = !this.#plan.hasExtra(row) && files.listAttributes(handle).length === 0;
+    const isPlain =
+      this.#plan.extraOf(row).attributes.length === 0 && files.listAttributes(handle).length === 0;
     if (isPlain && this.#hasSameMetadata(row)) return;
     if (this.#stat.links === 1) this.#metadata.apply(row, handle, "existed");
   }

@@ -7,6 +7,9 @@ import type { WorkAnswer, WorkJob, WorkStart } from "./work-messages.ts";
 /** How long threads may take to end what they are at. */
 const closeMs = 10_000;
 
+/** What workers allocate in JavaScript is small and soon forgotten; each keeps at least this much of it. */
+const youngMemoryMb = 4;
+
 interface Waiting {
   readonly job: WorkJob;
   readonly transfer: Transferable[];
@@ -28,7 +31,9 @@ export class WorkPool {
   /** Starts the threads, so that they load their code while the restore is planned. */
   constructor(threads: number) {
     for (let i = 0; i < threads; i += 1) {
-      const worker = new Worker(new URL("./restore-worker.ts", import.meta.url));
+      const worker = new Worker(new URL("./restore-worker.ts", import.meta.url), {
+        resourceLimits: { maxYoungGenerationSizeMb: youngMemoryMb },
+      });
       const thread: Thread = { worker, current: undefined };
       worker.on("message", (answer: WorkAnswer) => this.#take(thread, answer));
       worker.on("error", (error) => this.#fail(error));
