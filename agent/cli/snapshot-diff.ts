@@ -188,7 +188,7 @@ export class SnapshotDiff {
         settle: () => this.#events.settle(),
       },
       signal,
-      path.subarray(0, path.length - 1),
+      { base: path.subarray(0, path.length - 1) },
     );
   }
 

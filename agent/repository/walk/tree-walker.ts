@@ -10,10 +10,8 @@ import type { Node } from "../tree/node.ts";
 import { TreeReader } from "../tree/tree-decoder.ts";
 
 /** Deeper than any file system that can be used; only hostile repositories nest further. */
-export const depthMax = 16_384;
-
-/** Bytes of trees above the one being read that are kept; beyond it the outermost are read again later. */
-const heldBytesMax = 128 * 1024 * 1024;
+const usualDepthMax = 16_384;
+const usualHeldBytesMax = 128 * 1024 * 1024;
 /** Other work of this thread (signals, progress) gets its turn at least this often. */
 const turnMs = 20;
 const nodesBetweenLooks = 256;
@@ -39,6 +37,15 @@ export interface WalkVisitor {
   settle?(): Promise<void>;
 }
 
+export interface WalkOptions {
+  /** Put before all paths; nothing unless given. */
+  readonly base?: Uint8Array;
+  /** Directories inside directories; 16,384 unless given. */
+  readonly depthMax?: number;
+  /** Bytes of trees above the one being read that are kept; beyond it the outermost are read again later. 128 MiB unless given. */
+  readonly heldBytesMax?: number;
+}
+
 interface Frame {
   readonly treeId: Uint8Array;
   /** Bytes of the path of this directory. */
@@ -50,7 +57,7 @@ interface Frame {
 }
 
 /**
- * Walks the tree `root` (32 bytes). `base` is put before all paths. Rejects with REPOSITORY_DAMAGED,
+ * Walks the tree `root` (32 bytes). Rejects with REPOSITORY_DAMAGED,
  * BLOB_MISSING or a STORE_… code where trees can't be read, or with the signal's reason.
  */
 export async function walkTree(
@@ -58,9 +65,9 @@ export async function walkTree(
   root: Uint8Array,
   visitor: WalkVisitor,
   signal: AbortSignal,
-  base: Uint8Array = new Uint8Array(0),
+  options: WalkOptions = {},
 ): Promise<void> {
-  const walk = new Walk(repository, visitor, signal, base);
+  const walk = new Walk(repository, visitor, signal, options);
   await walk.run(root);
 }
 
@@ -68,6 +75,8 @@ class Walk implements TreePosition {
   readonly #repository: Repository;
   readonly #visitor: WalkVisitor;
   readonly #signal: AbortSignal;
+  readonly #depthMax: number;
+  readonly #heldBytesMax: number;
   readonly #frames: Frame[] = [];
   #path = Buffer.allocUnsafe(4096);
   #pathLength: number;
@@ -75,10 +84,18 @@ class Walk implements TreePosition {
   #nodes = 0;
   #turnAtMs = performance.now();
 
-  constructor(repository: Repository, visitor: WalkVisitor, signal: AbortSignal, base: Uint8Array) {
+  constructor(
+    repository: Repository,
+    visitor: WalkVisitor,
+    signal: AbortSignal,
+    options: WalkOptions,
+  ) {
+    const { base = new Uint8Array(0) } = options;
     this.#repository = repository;
     this.#visitor = visitor;
     this.#signal = signal;
+    this.#depthMax = options.depthMax ?? usualDepthMax;
+    this.#heldBytesMax = options.heldBytesMax ?? usualHeldBytesMax;
     this.#reserve(base.length);
     this.#path.set(base);
     this.#pathLength = base.length;
@@ -142,10 +159,10 @@ class Walk implements TreePosition {
   }
 
   async #enter(treeId: Uint8Array): Promise<void> {
-    if (this.#frames.length >= depthMax)
+    if (this.#frames.length >= this.#depthMax)
       throw new BackstayError("REPOSITORY_DAMAGED", {
         tree: idToHex(treeId),
-        problem: `directories are nested deeper than ${depthMax}`,
+        problem: `directories are nested deeper than ${this.#depthMax}`,
       });
     const frame: Frame = {
       treeId,
@@ -178,7 +195,7 @@ class Walk implements TreePosition {
 
   #letGo(current: Frame): void {
     for (const frame of this.#frames) {
-      if (this.#heldBytes <= heldBytesMax || frame === current) return;
+      if (this.#heldBytes <= this.#heldBytesMax || frame === current) return;
       this.#heldBytes -= frame.heldBytes;
       frame.reader = undefined;
       frame.heldBytes = 0;
