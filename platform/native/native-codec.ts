@@ -10,6 +10,7 @@ import {
 } from "../ports/codec.ts";
 import { BufferAddresses } from "./buffer-address.ts";
 import { bindNodeExports, type NodeExports } from "./node-exports.ts";
+import { Sha256Lanes } from "./sha256-lanes.ts";
 
 /** Size of OpenSSL's SHA256_CTX is 112 bytes; the rest is margin. */
 const sha256ContextBytes = 256;
@@ -20,12 +21,14 @@ export class NativeCodec implements Codec {
   readonly #addresses = new BufferAddresses();
   readonly #compressor: number;
   readonly #decompressor: number;
+  readonly #lanes: Sha256Lanes | undefined;
 
   /** Throws where the executable lacks a function. */
   constructor() {
     this.#exports = bindNodeExports();
     this.#compressor = this.#exports.createCompressor();
     this.#decompressor = this.#exports.createDecompressor();
+    this.#lanes = Sha256Lanes.open(this.#exports, this.#addresses);
   }
 
   sha256(
@@ -45,14 +48,21 @@ export class NativeCodec implements Codec {
   }
 
   startSha256(): RunningSha256 {
+    if (this.#lanes !== undefined) return this.#lanes.start();
     const exports = this.#exports;
     const addresses = this.#addresses;
     const context = new Uint8Array(sha256ContextBytes);
     exports.sha256Init(addresses.of(context, 0));
+    const update: RunningSha256["update"] = (src, offset, length) => {
+      assertWithin(src, offset, length);
+      exports.sha256Update(addresses.of(context, 0), addresses.of(src, offset), length);
+    };
     return {
-      update: (src, offset, length) => {
+      update,
+      updateBeside: (src, offset, length, other, otherOffset, otherLength, out, outOffset) => {
         assertWithin(src, offset, length);
-        exports.sha256Update(addresses.of(context, 0), addresses.of(src, offset), length);
+        this.sha256(other, otherOffset, otherLength, out, outOffset);
+        update(src, offset, length);
       },
       finish: (out, outOffset) => {
         assertWithin(out, outOffset, 32);

@@ -11,6 +11,9 @@ export interface NodeExports {
   readonly sha256Init: Call;
   readonly sha256Update: Call;
   readonly sha256Final: Call;
+  /** Hash whole blocks; undefined where the executable does not show them. See sha256-lanes.ts. */
+  readonly sha256Blocks: Call | undefined;
+  readonly sha256Lanes: Call | undefined;
   readonly cipherContextNew: Call;
   readonly encryptInit: Call;
   readonly encryptUpdate: Call;
@@ -26,17 +29,29 @@ export interface NodeExports {
   readonly decompress: Call;
 }
 
-/** Binds the functions; throws where the executable does not export them. */
+/** Binds the functions; throws where the executable does not export them, but for those that may be undefined. */
 export function bindNodeExports(): NodeExports {
   const executable = koffi.load(null);
   const pointer = "int64";
   const bind = (name: string, result: string, parameters: string[]): Call =>
     executable.func(name, result, parameters) as unknown as Call;
+  const bindIfThere: (...signature: Parameters<typeof bind>) => Call | undefined = (
+    ...signature
+  ) => {
+    try {
+      return bind(...signature);
+    } catch {
+      // Internal names of OpenSSL: other builds may hide them or, for other processors, lack them.
+      return undefined;
+    }
+  };
   return {
     sha256: bind("SHA256", pointer, [pointer, pointer, pointer]),
     sha256Init: bind("SHA256_Init", "int", [pointer]),
     sha256Update: bind("SHA256_Update", "int", [pointer, pointer, pointer]),
     sha256Final: bind("SHA256_Final", "int", [pointer, pointer]),
+    sha256Blocks: bindIfThere("sha256_block_data_order", "void", [pointer, pointer, pointer]),
+    sha256Lanes: bindIfThere("sha256_multi_block", "void", [pointer, pointer, "int"]),
     cipherContextNew: bind("EVP_CIPHER_CTX_new", pointer, []),
     encryptInit: bind("EVP_EncryptInit_ex", "int", [pointer, pointer, pointer, pointer, pointer]),
     encryptUpdate: bind("EVP_EncryptUpdate", "int", [pointer, pointer, pointer, pointer, "int"]),

@@ -31,10 +31,16 @@ export class PortableCodec implements Codec {
 
   startSha256(): RunningSha256 {
     const running = createHash("sha256");
+    const update: RunningSha256["update"] = (src, offset, length) => {
+      assertWithin(src, offset, length);
+      running.update(src.subarray(offset, offset + length));
+    };
     return {
-      update: (src, offset, length) => {
+      update,
+      updateBeside: (src, offset, length, other, otherOffset, otherLength, out, outOffset) => {
         assertWithin(src, offset, length);
-        running.update(src.subarray(offset, offset + length));
+        this.sha256(other, otherOffset, otherLength, out, outOffset);
+        update(src, offset, length);
       },
       finish: (out, outOffset) => {
         assertWithin(out, outOffset, 32);

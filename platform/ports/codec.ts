@@ -45,9 +45,47 @@ export interface Codec {
     capacity: number,
   ): number;
 
+  /**
+   * Begins one zstd frame over bytes that come in pieces, for what is too long to be held. The frame need not tell its
+   * content size, has no checksum and a window of at most 8 MiB. Its bytes go to `onFrame` as they come into being.
+   * Levels as for `compress`.
+   */
+  startCompress(level: number, onFrame: TakeBytes): RunningCompressor;
+
+  /**
+   * Begins to decode zstd frames that come in pieces, one frame after the other; windows above 8 MiB count as damage. What
+   * they hold goes to `onPlain` as it is decoded, never more than `plainBytesMax` bytes in all.
+   */
+  startDecompress(plainBytesMax: number, onPlain: TakeBytes): RunningDecompressor;
+
   /** A cipher bound to one key; see `SealCipher`. */
   openCipher(key: SealKey): SealCipher;
 }
+
+/** Takes `bytes[offset, offset + length)`, which are valid during the call only. It may not throw. */
+export type TakeBytes = (bytes: Uint8Array, offset: number, length: number) => void;
+
+/** The native adapter holds a window and some buffers, the portable one everything until `finish`. */
+export interface RunningCompressor {
+  /** Adds `src[offset, offset + length)` to what the frame holds. */
+  update(src: Uint8Array, offset: number, length: number): void;
+  /** Ends the frame; the object can't be used afterwards. */
+  finish(): void;
+}
+
+/** Holds as much as `RunningCompressor`. */
+export interface RunningDecompressor {
+  /** Takes the next bytes. False, from then on, once they are known to be damaged or to hold more than allowed. */
+  update(src: Uint8Array, offset: number, length: number): boolean;
+  /**
+   * True if everything was whole frames and `onPlain` has got all that they hold; whatever it got before is worth nothing
+   * otherwise. The object can't be used afterwards.
+   */
+  finish(): boolean;
+}
+
+/** Windows that the running functions make and take: 8 MiB. */
+export const streamWindowLogMax = 23;
 
 /** Most bytes of one call: lengths are signed 32-bit numbers inside OpenSSL. */
 export const codecBytesMax = 0x7fffffff;
@@ -69,6 +107,20 @@ export function assertWithin(bytes: Uint8Array, offset: number, length: number):
 
 export interface RunningSha256 {
   update(src: Uint8Array, offset: number, length: number): void;
+  /**
+   * As `update`, and writes the SHA-256 of `other[otherOffset, otherOffset + otherLength)` to `out` at `outOffset`. Where
+   * the processor can hash two streams at once, this takes hardly longer than the longer of both.
+   */
+  updateBeside(
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    other: Uint8Array,
+    otherOffset: number,
+    otherLength: number,
+    out: Uint8Array,
+    outOffset: number,
+  ): void;
   /** Writes the digest; the object can't be used afterwards. */
   finish(out: Uint8Array, outOffset: number): void;
 }
@@ -103,4 +155,10 @@ export interface SealCipher {
     dst: Uint8Array,
     dstOffset: number,
   ): boolean;
+
+  /**
+   * As `open`, but the plain bytes go to `onPlain` piece by piece, so that a long message needs no second place. False, with
+   * `onPlain` never called, if the MAC is wrong. `onPlain` may not use this cipher.
+   */
+  openInPieces(src: Uint8Array, offset: number, length: number, onPlain: TakeBytes): boolean;
 }
