@@ -7,10 +7,10 @@ import type { CheckContext } from "../check-context.ts";
 import type { PackLedger } from "../listing/pack-ledger.ts";
 import { describeDifferences, type PackListing } from "../listing/pack-listing.ts";
 import { describeLoss } from "../report/lost-file.ts";
+import { decodingBytes } from "./blob-decoder.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { largeBlobBytesMin, placeNumbers, type WindowJob } from "./check-messages.ts";
 import type { CheckPool } from "./check-pool.ts";
-import { openingBytes } from "./large-blob.ts";
 import { planWindows, type ReadWindow } from "./read-windows.ts";
 
 /** Memory that opening one blob may take: its sealed bytes twice and its plain bytes. */
@@ -123,7 +123,7 @@ class OpenLook {
       this.#addBad(blob, "it lies beyond the end of the pack");
       return false;
     }
-    if (blob.length + openingBytes(blob.length, blob.plainLength) > blobMemoryBytesMax) {
+    if (blob.length + decodingBytes(blob.length, blob.plainLength) > blobMemoryBytesMax) {
       this.#tooLarge.push(blob);
       return false;
     }
@@ -133,7 +133,7 @@ class OpenLook {
   async #readWindow(window: ReadWindow, blobs: readonly PackedBlob[]): Promise<void> {
     const { context, pool, budget } = this.#parts;
     const { from, to } = window;
-    const cost = to - from + largestOpening(blobs);
+    const cost = to - from + largestDecoding(blobs);
     await budget.take(cost, context.signal);
     try {
       const bytes = await this.#load({ offset: from, length: to - from }, blobs);
@@ -197,10 +197,10 @@ export function ownBytes(bytes: Uint8Array): Uint8Array {
 }
 
 /** Memory of the largest blob that is opened in memory of its own. */
-function largestOpening(blobs: readonly PackedBlob[]): number {
+function largestDecoding(blobs: readonly PackedBlob[]): number {
   let largest = 0;
   for (const { length, plainLength } of blobs)
     if (Math.max(length, plainLength) > largeBlobBytesMin)
-      largest = Math.max(largest, openingBytes(length, plainLength));
+      largest = Math.max(largest, decodingBytes(length, plainLength));
   return largest;
 }

@@ -1,7 +1,7 @@
 /** Verifies packs in the memory of one thread, and examines the trees in them. */
-import type { Codec, RunningSha256, SealCipher } from "../../../platform/ports/codec.ts";
+import type { Codec, RunningSha256 } from "../../../platform/ports/codec.ts";
 import { isBackstayError } from "../../../protocol/backstay-error.ts";
-import { BlobOpener, describeBlobProblem } from "../../repository/blob/blob-opener.ts";
+import { describeBlobProblem } from "../../repository/blob/blob-opener.ts";
 import type { MasterKey } from "../../repository/crypto/master-key.ts";
 import { Sealer } from "../../repository/crypto/sealed-bytes.ts";
 import { idToHex } from "../../repository/id.ts";
@@ -9,31 +9,28 @@ import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { packHeaderOf, type ReadPackHeader } from "../../repository/pack/pack-reader.ts";
 import type { BlobBits } from "../trees/blob-bits.ts";
 import { TreeRecorder } from "../trees/tree-records.ts";
+import { BlobDecoder } from "./blob-decoder.ts";
 import {
   type BadBlob,
-  largeBlobBytesMin,
   placeNumbers,
   type WholeAnswer,
   type WholeJob,
   type WindowAnswer,
   type WindowJob,
 } from "./check-messages.ts";
-import { useLargeBlob } from "./large-blob.ts";
 
 export class PackVerifier {
   readonly #codec: Codec;
   readonly #sealer: Sealer;
-  readonly #cipher: SealCipher;
-  readonly #opener: BlobOpener;
+  readonly #decoder: BlobDecoder;
   readonly #trees: TreeRecorder;
   readonly #digest = new Uint8Array(32);
-  readonly #running = new Map<number, RunningSha256>();
+  readonly #streams = new Map<number, RunningSha256>();
 
   constructor(codec: Codec, key: MasterKey, table: BlobTable) {
     this.#codec = codec;
     this.#sealer = new Sealer(key, codec);
-    this.#cipher = this.#sealer.cipher;
-    this.#opener = new BlobOpener(codec, key);
+    this.#decoder = new BlobDecoder(codec, this.#sealer.cipher);
     this.#trees = new TreeRecorder(table);
   }
 
@@ -47,17 +44,65 @@ export class PackVerifier {
     return { kind: "whole", isSound, trees: this.#trees.take() };
   }
 
+  /** Opens every blob of a piece of a pack. */
+  verifyWindow(job: WindowJob): WindowAnswer {
+    const progress = this.#resume(job);
+    const badBlobs: BadBlob[] = [];
+    const { bytes, ids, places } = job;
+    for (let place = 0; place < ids.length / 32; place += 1) {
+      const [offset, length, plainLength, isTree] = places.subarray(place * placeNumbers);
+      const at = { offset, length, plainLength, isTree: isTree !== 0 };
+      const problem = this.#openBlob(bytes, at, ids, place * 32, progress);
+      this.#decoder.release();
+      if (problem !== undefined) badBlobs.push({ place, problem: describeBlobProblem(problem) });
+    }
+    const digest = progress === undefined ? undefined : this.#pause(job, progress);
+    return { kind: "window", badBlobs, trees: this.#trees.take(), digest };
+  }
+
   #isSound({ bytes, id, headerDigest, onlyTrees }: WholeJob): boolean {
-    if (!onlyTrees && !this.#hasDigest(bytes, id)) return false;
     const header = this.#readHeader(bytes, idToHex(id));
     if (header === undefined) return false;
-    if (!this.#hasDigest(header.header, headerDigest)) return false;
-    for (const { id: blob, isTree, offset, length, plainLength } of header.blobs) {
-      if (onlyTrees && !isTree) continue;
-      const opened = this.#opener.tryOpen(bytes, offset, length, plainLength, blob, 0);
-      if (typeof opened === "string") return false;
-      if (isTree) this.#trees.examine(blob, 0, opened);
+    this.#codec.sha256(header.header, 0, header.header.length, this.#digest, 0);
+    if (!this.#isDigest(headerDigest, 0)) return false;
+    const progress = onlyTrees
+      ? undefined
+      : new DigestProgress(this.#codec.startSha256(), bytes, 0);
+    for (const blob of header.blobs) {
+      if (onlyTrees && !blob.isTree) continue;
+      if (this.#openBlob(bytes, blob, blob.id, 0, progress) !== undefined) return false;
     }
+    if (progress === undefined) return true;
+    progress.takeAll();
+    progress.running.finish(this.#digest, 0);
+    return this.#isDigest(id, 0);
+  }
+
+  /**
+   * Decodes a blob, compares it with its id and examines it if it is a tree; returns what is wrong. The digest of the
+   * pack is taken as far as the blob goes in the same breath.
+   */
+  #openBlob(
+    bytes: Uint8Array,
+    { offset, length, plainLength, isTree }: BlobPlace,
+    ids: Uint8Array,
+    idOffset: number,
+    progress: DigestProgress | undefined,
+  ): "seal" | "compression" | "length" | "content" | undefined {
+    const decoder = this.#decoder;
+    const problem = decoder.decode(bytes, offset, length, plainLength);
+    if (problem !== undefined) return problem;
+    const end = offset + length;
+    if (progress !== undefined && progress.taken < end)
+      progress.takeBeside(end, decoder.bytes, decoder.length, this.#digest);
+    else this.#codec.sha256(decoder.bytes, 0, decoder.length, this.#digest, 0);
+    if (!this.#isDigest(ids, idOffset)) return "content";
+    if (isTree) this.#trees.examine(ids, idOffset, decoder.bytes.subarray(0, decoder.length));
+    return undefined;
+  }
+
+  #isDigest(expected: Uint8Array, offset: number): boolean {
+    for (let i = 0; i < 32; i += 1) if (this.#digest[i] !== expected[offset + i]) return false;
     return true;
   }
 
@@ -70,54 +115,53 @@ export class PackVerifier {
     }
   }
 
-  #hasDigest(bytes: Uint8Array, expected: Uint8Array): boolean {
-    this.#codec.sha256(bytes, 0, bytes.length, this.#digest, 0);
-    return Buffer.compare(this.#digest, expected) === 0;
-  }
-
-  /** Opens every blob of a piece of a pack. */
-  verifyWindow(job: WindowJob): WindowAnswer {
-    // Before any blob is opened: the bytes must still be as they were stored.
-    const digest = this.#runDigest(job);
-    const badBlobs: BadBlob[] = [];
-    const blobs = job.ids.length / 32;
-    for (let place = 0; place < blobs; place += 1) {
-      const problem = this.#openBlob(job, place);
-      if (problem !== undefined) badBlobs.push({ place, problem });
-    }
-    return { kind: "window", badBlobs, trees: this.#trees.take(), digest };
-  }
-
-  #runDigest({ stream, bytes, digestFrom, isLast }: WindowJob): Uint8Array | undefined {
+  #resume({ stream, bytes, digestFrom }: WindowJob): DigestProgress | undefined {
     if (digestFrom === undefined) return undefined;
-    const running = this.#running.get(stream) ?? this.#codec.startSha256();
-    running.update(bytes, digestFrom, bytes.length - digestFrom);
+    const running = this.#streams.get(stream) ?? this.#codec.startSha256();
+    return new DigestProgress(running, bytes, digestFrom);
+  }
+
+  #pause({ stream, isLast }: WindowJob, progress: DigestProgress): Uint8Array | undefined {
+    progress.takeAll();
     if (!isLast) {
-      this.#running.set(stream, running);
+      this.#streams.set(stream, progress.running);
       return undefined;
     }
-    this.#running.delete(stream);
+    this.#streams.delete(stream);
     const digest = new Uint8Array(32);
-    running.finish(digest, 0);
+    progress.running.finish(digest, 0);
     return digest;
   }
+}
 
-  #openBlob({ bytes, ids, places }: WindowJob, place: number): string | undefined {
-    const at = place * placeNumbers;
-    const [offset, length, plainLength] = [places[at], places[at + 1], places[at + 2]];
-    const isTree = places[at + 3] !== 0;
-    const idOffset = place * 32;
-    const use = (plain: Uint8Array): void => {
-      if (isTree) this.#trees.examine(ids, idOffset, plain);
-    };
-    if (Math.max(length, plainLength) > largeBlobBytesMin) {
-      const blob = { bytes, offset, length, plainLength, ids, idOffset };
-      const problem = useLargeBlob(this.#codec, this.#cipher, blob, use);
-      return problem === undefined ? undefined : describeBlobProblem(problem);
-    }
-    const opened = this.#opener.tryOpen(bytes, offset, length, plainLength, ids, idOffset);
-    if (typeof opened === "string") return describeBlobProblem(opened);
-    use(opened);
-    return undefined;
+interface BlobPlace {
+  readonly offset: number;
+  readonly length: number;
+  readonly plainLength: number;
+  readonly isTree: boolean;
+}
+
+/** How far the digest of a pack has come in a piece of it. */
+class DigestProgress {
+  readonly running: RunningSha256;
+  readonly #bytes: Uint8Array;
+  taken: number;
+
+  constructor(running: RunningSha256, bytes: Uint8Array, taken: number) {
+    this.running = running;
+    this.#bytes = bytes;
+    this.taken = taken;
+  }
+
+  /** Goes on to `end` and computes the SHA-256 of `other[0, otherLength)` at the same time. */
+  takeBeside(end: number, other: Uint8Array, otherLength: number, out: Uint8Array): void {
+    const length = end - this.taken;
+    this.running.updateBeside(this.#bytes, this.taken, length, other, 0, otherLength, out, 0);
+    this.taken = end;
+  }
+
+  takeAll(): void {
+    this.running.update(this.#bytes, this.taken, this.#bytes.length - this.taken);
+    this.taken = this.#bytes.length;
   }
 }
