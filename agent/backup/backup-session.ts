@@ -3,6 +3,10 @@
  * index, then a look whether the lock still stands, then the snapshot.
  */
 import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openSourceFiles } from "../../platform/open-source-files.ts";
+import { FileError } from "../../platform/ports/source-files.ts";
+import { statRecordBytes } from "../../platform/ports/stat-record.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { deriveSecret, masterKeyToBytes } from "../repository/crypto/master-key.ts";
 import { idFromHex } from "../repository/id.ts";
@@ -18,6 +22,7 @@ import { findParent } from "./parent-snapshot.ts";
 import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
 import { SourceCount } from "./scan/source-count.ts";
 import { absolutePaths } from "./scan/target-tree.ts";
+import { Selection } from "./select/selection.ts";
 import { encodeSessionSnapshot, type SessionCounts, sessionCounts } from "./session-result.ts";
 import { SourceMemory } from "./source-memory.ts";
 import { readersOf, sealersFor } from "./source-readers.ts";
@@ -28,6 +33,8 @@ import { SessionMemory } from "./work/session-memory.ts";
 const progressMs = 100;
 /** Time for a last index file after the session was stopped. */
 const checkpointMs = 20_000;
+/** Time for stores under way to notice that they are not wanted any more. */
+const settleMs = 5000;
 
 /** What the session compares with and where it notes its own progress. */
 interface Ground {
@@ -48,7 +55,7 @@ export class BackupSession {
   readonly #signal: AbortSignal;
   readonly #sealers: number;
   readonly #memory: SessionMemory;
-  readonly #workingDirectory = new Uint8Array(Buffer.from(process.cwd()));
+  readonly #workingDirectory: Uint8Array;
   /** Absolute. */
   readonly #paths: readonly string[];
   #issues = 0;
@@ -64,9 +71,13 @@ export class BackupSession {
   ) {
     this.#repository = repository;
     this.#request = request;
+    // Bad patterns are told before anything is done; the threads make their own.
+    void new Selection(request.selection, []);
     this.#events = events;
     this.#lock = lock;
-    this.#signal = signal;
+    // A lock that is gone ends the session: nothing that it found in the repository is sure to stay.
+    this.#signal = lock === undefined ? signal : AbortSignal.any([signal, lock.lost]);
+    this.#workingDirectory = workingDirectoryFor(request.paths);
     this.#sealers = sealersFor(request);
     this.#memory = new SessionMemory(this.#sealers + 1);
     this.#paths = absolutePaths(request.paths, this.#workingDirectory).map((path) =>
@@ -131,7 +142,7 @@ export class BackupSession {
     };
     this.#signal.addEventListener("abort", stop, { once: true });
     if (this.#signal.aborted) stop();
-    const stopProgress = this.#startProgress(ground.parent, scanned.promise);
+    const stopProgress = this.#startProgress(ground, scanned.promise);
     try {
       const done = await threads.orFail(scanned.promise);
       threads.finishSealing();
@@ -139,7 +150,10 @@ export class BackupSession {
       await threads.orFail(uploader.drained());
       return await this.#conclude(done, ground, threads, uploader.bytesStored);
     } catch (error) {
+      this.#memory.stop();
+      threads.wakeAll();
       uploads.abort();
+      await Promise.race([uploader.settled(), sleep(settleMs, undefined, { ref: false })]);
       await this.#checkpoint(ground.index);
       throw error;
     } finally {
@@ -172,16 +186,30 @@ export class BackupSession {
       packsRecovered: this.#recovered,
     });
     const snapshotId = await this.#save(done, parent, counts);
+    await this.#remember(snapshotId, index, threads);
+    if (snapshotId !== undefined) memory?.forgetJournals();
+    return { ...counts, snapshotId, parentId: parent?.id, endMs: Date.now() };
+  }
+
+  /** Completes catalog and table in the cache. The backup is done: whatever fails here costs the next run time. */
+  async #remember(
+    snapshotId: string | undefined,
+    index: IndexWriter,
+    threads: BackupThreads,
+  ): Promise<void> {
     threads.send(
       0,
       snapshotId === undefined
         ? { kind: "finish" }
         : { kind: "saved", snapshotId: idFromHex(snapshotId) },
     );
-    await threads.orFail(threads.ended(0));
-    if (!dryRun && index.written.length > 0) await this.#repository.noteIndexFiles(index);
-    if (snapshotId !== undefined) memory?.forgetJournals();
-    return { ...counts, snapshotId, parentId: parent?.id, endMs: Date.now() };
+    try {
+      await threads.orFail(threads.ended(0));
+      if (!this.#request.dryRun && index.written.length > 0)
+        await this.#repository.noteIndexFiles(index);
+    } catch {
+      // An abort that came too late, a thread out of memory, a disk that is full.
+    }
   }
 
   /** Saves the snapshot unless there is to be none; resolves with its hex id. */
@@ -211,15 +239,15 @@ export class BackupSession {
       table: blobs.shared,
       memory: this.#memory.shared,
     };
-    const keepsJournal = !request.dryRun && memory?.isLasting === true;
+    const isKept = !request.dryRun && memory?.isLasting === true;
     return new BackupThreads({
       sealers: this.#sealers,
       scan: {
         ...shared,
-        ...this.#walk(),
+        ...this.#walk(memory),
         oldCatalog: hasCatalog ? memory?.catalog : undefined,
-        newCatalog: request.dryRun ? undefined : memory?.catalog,
-        journal: keepsJournal ? memory.fileJournal : undefined,
+        newCatalog: isKept ? memory.catalog : undefined,
+        journal: isKept ? memory.fileJournal : undefined,
       },
       seal: {
         ...shared,
@@ -231,14 +259,21 @@ export class BackupSession {
   }
 
   /** What is walked: the same for the scan and for the count. */
-  #walk(): Pick<BackupRequest, "paths" | "selection"> & { workingDirectory: Uint8Array } {
+  #walk(
+    memory: SourceMemory | undefined,
+  ): Pick<BackupRequest, "paths" | "selection"> & { workingDirectory: Uint8Array } {
     const { paths, selection } = this.#request;
-    const cachePlace = this.#repository.cache?.directory;
-    const ownPlaces = cachePlace === undefined ? [] : [new Uint8Array(Buffer.from(cachePlace))];
+    const folders = [this.#repository.cache?.directory, memory?.folder];
+    const own = folders.flatMap((folder) => (folder === undefined ? [] : [Buffer.from(folder)]));
+    const records = own.flatMap((folder) => recordOf(folder) ?? []);
     return {
       paths,
       workingDirectory: this.#workingDirectory,
-      selection: { ...selection, ownPlaces: [...selection.ownPlaces, ...ownPlaces] },
+      selection: {
+        ...selection,
+        ownPlaces: [...selection.ownPlaces, ...own.map((folder) => new Uint8Array(folder))],
+        ownPlaceRecords: [...(selection.ownPlaceRecords ?? []), ...records],
+      },
     };
   }
 
@@ -253,11 +288,11 @@ export class BackupSession {
   }
 
   /** Reports progress until the returned function is called. Totals: the scan's, before its end the parent's or a count's. */
-  #startProgress(parent: NamedSnapshot | undefined, scanned: Promise<ScanDone>): () => void {
+  #startProgress({ parent, memory: kept }: Ground, scanned: Promise<ScanDone>): () => void {
     const { progress } = this.#events;
     if (progress === undefined) return () => undefined;
     const summary = parent?.snapshot.summary;
-    const count = summary === undefined ? new SourceCount(this.#walk()) : undefined;
+    const count = summary === undefined ? new SourceCount(this.#walk(kept)) : undefined;
     let isScanned = false;
     void scanned.then(() => {
       isScanned = true;
@@ -304,5 +339,27 @@ export class BackupSession {
       // No room in the cache: a crash then costs what had arrived since the last index file.
       return undefined;
     }
+  }
+}
+
+/** Relative paths begin here. A folder that was removed is only missed where a path is relative. */
+function workingDirectoryFor(paths: readonly Uint8Array[]): Uint8Array {
+  const isNeeded = paths.some((path) => path[0] !== 0x2f);
+  try {
+    return new Uint8Array(Buffer.from(isNeeded ? process.cwd() : "/"));
+  } catch (error) {
+    throw new BackstayError("SOURCE_MISSING", { problem: "the working directory is gone" }, error);
+  }
+}
+
+/** By its stat record a folder is known under any path. */
+function recordOf(folder: Uint8Array): Uint8Array | undefined {
+  const record = new Uint8Array(statRecordBytes);
+  try {
+    openSourceFiles().stat(folder, record, 0);
+    return record;
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    return undefined;
   }
 }

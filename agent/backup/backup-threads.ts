@@ -59,7 +59,7 @@ export class BackupThreads {
         resourceLimits: { maxYoungGenerationSizeMb: youngMiBMax },
         stdin: false,
       });
-      worker.on("error", (error) => this.fail(error));
+      worker.on("error", (error) => this.fail(brokenThread(error)));
       worker.on("exit", () => {
         this.#ended[thread].resolve();
         if (!this.#isEnding)
@@ -149,6 +149,12 @@ export class BackupThreads {
     for (const { port } of this.threads) port.close();
     await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
   }
+}
+
+/** A thread that could not start, or ran out of memory. */
+function brokenThread(error: unknown): BackstayError {
+  const problem = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new BackstayError("INTERNAL", { problem: problem.slice(0, 200) }, error);
 }
 
 /** The error that a thread sent, as one of this thread. */

@@ -17,6 +17,8 @@ import { CatalogReader } from "./catalog/catalog-reader.ts";
 const unfinishedName = /^([0-9a-f]+)\.catalog\.(\d+)-\d+-\d+\.new$/;
 
 export class SourceMemory {
+  /** The folder that holds it all. */
+  readonly folder: string;
   readonly catalog: string;
   readonly fileJournal: string;
   readonly packJournal: string;
@@ -25,6 +27,7 @@ export class SourceMemory {
   readonly #temporary: string | undefined;
 
   private constructor(base: string, temporary: string | undefined) {
+    this.folder = path.dirname(base);
     this.catalog = `${base}.catalog`;
     this.fileJournal = `${base}.files`;
     this.packJournal = `${base}.packs`;

@@ -75,7 +75,7 @@ export async function recoverPacks(
       const { blobs, header } = await readPackHeader(store, sealer, name, size, signal);
       const id = idFromHex(name);
       locate(table, id, header);
-      await index.add({ id, header }, blobs.length, Date.now(), signal);
+      await index.add({ id, header }, blobs.length, performance.now(), signal);
       recovered.packs += 1;
       recovered.blobs += blobs.length;
     } catch (error) {

@@ -72,12 +72,17 @@ export class PackUploader {
 
   /** Resolves when every pack taken so far is stored and indexed or noted; rejects with the first failure. */
   async drained(): Promise<void> {
-    if (this.#running > 0 || this.#waiting.length > 0)
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
+    await this.settled();
     await this.#indexing;
     if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** Resolves when no pack is being stored, whatever became of those that were. */
+  async settled(): Promise<void> {
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
   }
 
   #startMore(onFailed: (error: unknown) => void): void {
@@ -134,7 +139,7 @@ export class PackUploader {
     locatePack(this.#table, pack.id, pack.header);
     const entry = { id: pack.id, header: pack.header };
     this.#indexing = this.#indexing.then(() =>
-      this.#index.add(entry, pack.blobs, Date.now(), this.#signal),
+      this.#index.add(entry, pack.blobs, performance.now(), this.#signal),
     );
     await this.#indexing;
   }
