@@ -1,7 +1,8 @@
 /** Ctrl-C and its kin: the first one ends the work in order, the second one ends the process at once. */
+import { hasTerminal } from "../../platform/hang-up.ts";
 import { exitCodes } from "./command.ts";
 
-const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const endingSignals = ["SIGINT", "SIGTERM"] as const;
 
 /** The reason with which a command's signal is aborted. */
 export class Interruption extends Error {
@@ -42,5 +43,10 @@ export function watchInterruption(
     told(cause);
   };
   for (const name of endingSignals) process.on(name, receive);
+  const hadTerminal = hasTerminal();
+  // Without a closed terminal it is `restic unlock` that asks whether this process lives.
+  process.on("SIGHUP", (name) => {
+    if (hadTerminal && !hasTerminal()) receive(name);
+  });
   return controller;
 }

@@ -81,7 +81,6 @@ class Walk implements TreePosition {
   #path = Buffer.allocUnsafe(4096);
   #pathLength: number;
   #heldBytes = 0;
-  #nodes = 0;
   #turnAtMs = performance.now();
 
   constructor(
@@ -220,8 +219,6 @@ class Walk implements TreePosition {
   }
 
   async #giveTurn(): Promise<void> {
-    this.#nodes += 1;
-    if (this.#nodes % 16 !== 0) return;
     const now = performance.now();
     if (now - this.#turnAtMs < turnMs) return;
     await this.#visitor.settle?.();
