@@ -300,7 +300,7 @@ export class RestoreRun {
     if (tell === undefined) return;
     const plan = this.#plan;
     for (let row = 1; row < plan.rows; row += 1) {
-      if (!plan.hasFlag(row, rowFlag.selected) || plan.kindOf(row) === rowKind.socket) continue;
+      if (!plan.hasFlag(row, rowFlag.selected)) continue;
       const action = actionOf(plan.stateOf(row));
       const isFile = plan.kindOf(row) === rowKind.file;
       if (action !== undefined) tell(action, plan.pathOf(row), isFile ? plan.sizeOf(row) : 0);
@@ -313,8 +313,6 @@ export class RestoreRun {
       issues.add({ severity: "warning", kind: "metadata", path: "", text });
     if (!files.abilities.ownership && files.abilities.modes)
       warn("owners were not restored: that takes root");
-    if (totals.sockets > 0)
-      warn(`${totals.sockets} sockets were left out: their programs make them`);
     if (totals.foreignAttributes > 0)
       warn(`${totals.foreignAttributes} entries have attributes of Windows, which were left out`);
   }

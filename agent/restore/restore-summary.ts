@@ -3,7 +3,7 @@ import { type RestorePlan, rowFlag, rowKind, rowState } from "./plan/restore-pla
 import type { RestoreIssue } from "./restore-issues.ts";
 
 export interface RestoreSummary {
-  /** Entries of the snapshot that were wanted, folders included, sockets not. */
+  /** Entries of the snapshot that were wanted, folders included. */
   readonly entriesTotal: number;
   /** Made or changed. */
   readonly entriesRestored: number;
@@ -40,7 +40,7 @@ export interface StateCounts {
 export function countStates(plan: RestorePlan, dryRun: boolean): StateCounts {
   const counts: StateCounts = { restored: 0, unchanged: 0, skipped: 0, failed: 0 };
   for (let row = 1; row < plan.rows; row += 1) {
-    if (!plan.hasFlag(row, rowFlag.selected) || plan.kindOf(row) === rowKind.socket) continue;
+    if (!plan.hasFlag(row, rowFlag.selected)) continue;
     counts[outcomeOf(plan.stateOf(row), dryRun)] += 1;
   }
   return counts;

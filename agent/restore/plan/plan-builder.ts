@@ -46,8 +46,6 @@ export type PlanStart = { readonly tree: Uint8Array } | { readonly node: Node };
 export interface PlanTotals {
   readonly entries: number;
   readonly bytes: number;
-  /** Sockets, which only a program can make. */
-  readonly sockets: number;
   /** Nodes with attributes of Windows, which are not restored here. */
   readonly foreignAttributes: number;
 }
@@ -68,7 +66,6 @@ export class PlanBuilder {
   readonly #links = new HardLinks();
   #entries = 0;
   #bytes = 0;
-  #sockets = 0;
   #foreignAttributes = 0;
   #nodes = 0;
 
@@ -92,7 +89,6 @@ export class PlanBuilder {
     return {
       entries: this.#entries,
       bytes: this.#bytes,
-      sockets: this.#sockets,
       foreignAttributes: this.#foreignAttributes,
     };
   }
@@ -183,11 +179,6 @@ export class PlanBuilder {
     const isDirectory = node.type === "dir";
     const verdict = judge(scope, node.name, isDirectory);
     if (!verdict.selected && !(isDirectory && verdict.enter)) return;
-    if (node.type === "socket") {
-      this.#sockets += 1;
-      this.plan.addRow(parent, node, 0);
-      return;
-    }
     if (isDirectory && depth >= this.#request.limits.depthMax) {
       this.#refuse(parent, node.name, "too many folders inside each other");
       return;

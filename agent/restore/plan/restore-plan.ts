@@ -13,7 +13,7 @@ import { ByteArena, type SharedArena } from "./byte-arena.ts";
 import { decodeExtra, encodeExtra, extraBytes, type NodeExtra, noExtra } from "./node-extra.ts";
 import { type SharedWords, WordTable } from "./word-table.ts";
 
-/** Kinds of rows. A socket is never restored: its row only says that the snapshot knows the name. */
+/** Kinds of rows. */
 export const rowKind = {
   file: 1,
   directory: 2,

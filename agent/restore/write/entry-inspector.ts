@@ -18,7 +18,12 @@ const typeOfKind: Record<number, number> = {
   [rowKind.dev]: modeType.blockDevice,
   [rowKind.chardev]: modeType.charDevice,
   [rowKind.fifo]: modeType.fifo,
+  [rowKind.socket]: modeType.socket,
 };
+
+function isDevice(kind: number): boolean {
+  return kind === rowKind.dev || kind === rowKind.chardev;
+}
 
 export class EntryInspector {
   readonly #context: WorkContext;
@@ -212,7 +217,7 @@ export class EntryInspector {
     if (kind === rowKind.symlink) {
       const target = files.readLink(directory, name);
       if (Buffer.compare(target, linkTarget) !== 0) return rowState.replace;
-    } else if (kind !== rowKind.fifo && this.#stat.device !== device) return rowState.replace;
+    } else if (isDevice(kind) && this.#stat.device !== device) return rowState.replace;
     if (settings.dryRun) return rowState.unchanged;
     const handle = files.openEntry(directory, name);
     try {

@@ -1,4 +1,4 @@
-/** Makes what needs no data: empty files, symlinks, fifos, device nodes, and further names of files. */
+/** Makes what needs no data: empty files, symlinks, fifos, sockets, device nodes, and further names of files. */
 
 import { FileError } from "../../../platform/ports/source-files.ts";
 import { modeType } from "../../../platform/ports/stat-record.ts";
@@ -15,6 +15,7 @@ const typeOfKind: Record<number, number> = {
   [rowKind.dev]: modeType.blockDevice,
   [rowKind.chardev]: modeType.charDevice,
   [rowKind.fifo]: modeType.fifo,
+  [rowKind.socket]: modeType.socket,
 };
 
 export class EntryMaker {
