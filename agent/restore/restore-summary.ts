@@ -1,5 +1,5 @@
 /** The outcome of a restore, counted from the states of its plan. */
-import { type RestorePlan, rowFlag, rowKind, rowState } from "./plan/restore-plan.ts";
+import { type RestorePlan, rowFlag, rowState } from "./plan/restore-plan.ts";
 import type { RestoreIssue } from "./restore-issues.ts";
 
 export interface RestoreSummary {

@@ -90,8 +90,8 @@ describe("RecordNodeEncoder", () => {
         (sample, name, other) => {
           const type = nodeTypeOf(sample.stMode) ?? "socket";
           const isDevice = type === "dev" || type === "chardev";
-          const isLinkedFifo = type === "fifo" && sample.links > 1;
-          const hasLinks = isDevice || type === "file" || type === "symlink" || isLinkedFifo;
+          const isPipe = type === "fifo" || type === "socket";
+          const hasLinks = type !== "dir" && (!isPipe || sample.links > 1);
           const contentEnd = 7 + other.idCount * 32;
           const node: Node = {
             name,

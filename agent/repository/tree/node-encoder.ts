@@ -155,7 +155,7 @@ const idJsonBytes = 67;
 const endBytes = 96 + snippetSlackBytes;
 const wordValues = 4294967296;
 
-/** Encodes nodes straight from stat records: no object and no string a node. Not for sockets. */
+/** Encodes nodes straight from stat records: no object and no string a node. */
 export class RecordNodeEncoder {
   readonly #names: OwnerNames;
   /** `","type":"…","mode":…,"mtime":"` by st_mode. */
@@ -193,10 +193,10 @@ export class RecordNodeEncoder {
     if (type === modeType.file && fields.size !== 0) {
       at = writeDecimal(view, putSnippet(view, at, sizeField), fields.size);
     }
-    if (type !== modeType.directory && type !== modeType.socket) {
+    if (type !== modeType.directory) {
       const links = readU32(record, base + statAt.links);
-      // restic writes none for fifos, so only those are told that a restore needs to know.
-      const isTold = type === modeType.fifo ? links > 1 : links !== 0;
+      // restic writes none for fifos and sockets, so only those are told that a restore needs to know.
+      const isTold = type === modeType.fifo || type === modeType.socket ? links > 1 : links !== 0;
       if (isTold) at = writeDecimal(view, putSnippet(view, at, linksField), links);
     }
     out.length = at;
