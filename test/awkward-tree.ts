@@ -15,11 +15,14 @@ export interface AwkwardTreeOptions {
   readonly wideEntries?: number;
   /** Size of the file `sparse/largest`, at least 4 MiB; it holds 1 MiB of data. */
   readonly largestBytes?: number;
+  /** Size of the largest extended attribute. ext4 holds less than 4 KiB an entry, XFS 64 KiB a value. */
+  readonly attributeBytes?: number;
   /** Also a folder `beyond` that goes deeper than any path: few programs come to its end. */
   readonly isBeyondPaths?: boolean;
 }
 
 const usualWideEntries = 2000;
+const usualAttributeBytes = 3500;
 const usualLargestBytes = 64 * 1024 * 1024;
 
 /**
@@ -36,7 +39,7 @@ export function makeAwkwardTree(folder: string, options: AwkwardTreeOptions = {}
   addSpecialEntries(builder);
   addHardLinks(builder);
   addModesOwnersAndTimes(builder);
-  addAttributes(builder);
+  addAttributes(builder, options.attributeBytes ?? usualAttributeBytes);
   addAwkwardFolders(builder, options.wideEntries ?? usualWideEntries);
   if (options.isBeyondPaths === true) addBeyondPaths(builder);
   builder.finish();

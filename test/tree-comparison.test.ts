@@ -280,7 +280,7 @@ describe.runIf(isLinux)("a comparison of two trees", () => {
   });
 });
 
-describe.runIf(isLinux)("an awkward tree", () => {
+describe.runIf(isLinux)("an awkward tree", { timeout: 120_000 }, () => {
   it("is the same as its copy by cp, and has every kind of entry", () => {
     const leftOut = makeAwkwardTree(left);
     copy();

@@ -54,8 +54,8 @@ export interface TreeComparison {
 
 const differencesMax = 200;
 const shownCharacters = 200;
-/** More than file systems add for their own purposes. */
-const spaceSlackBytes = 256 * 1024;
+/** More than file systems add for their own purposes, and than holes lose that are left out in pieces of 64 KiB. */
+const spaceSlackBytes = 1024 * 1024;
 
 /** Compares two folders, given by path. Throws what the system says if one of them can't be read. */
 export function compareTrees(

@@ -104,6 +104,8 @@ export function addHardLinks(builder: TreeBuilder): void {
   link(["a", "symlink"], ["b", "symlink"]);
   builder.entries.makeNode(builder.path(top, "a", "fifo"), modeType.fifo | 0o600, 0);
   link(["a", "fifo"], ["b", "fifo"]);
+  builder.entries.makeNode(builder.path(top, "a", "socket"), modeType.socket | 0o600, 0);
+  link(["a", "socket"], ["b", "socket"]);
   if (!isRoot) return;
   const mode = modeType.charDevice | 0o600;
   builder.entries.makeNode(builder.path(top, "a", "device"), mode, deviceNumber(1, 5));
