@@ -24,10 +24,10 @@ export interface PackMessage {
   readonly isReturned: boolean;
 }
 
-/** Message from the main thread: memory for the next pack. */
+/** Message from the main thread: memory for the next pack; undefined: a very large blob is stored. */
 export interface BufferMessage {
   readonly kind: "buffer";
-  readonly buffer: Uint8Array;
+  readonly buffer: Uint8Array | undefined;
 }
 
 export class PackExchange {
@@ -37,31 +37,33 @@ export class PackExchange {
   readonly #table: BlobTable;
   readonly #counters: Float64Array;
   readonly #files = openDurableFiles();
-  readonly #waitForBuffer: () => Uint8Array;
+  readonly #awaitMemory: () => void;
   readonly #free: Uint8Array[] = [];
   #hasAllocated = false;
+  #isLargeUnderWay = false;
   #current: Uint8Array | undefined;
 
-  /** `waitForBuffer` blocks until the main thread has sent a buffer back. */
+  /** `awaitMemory` blocks until `returnBuffer` has been called once. */
   constructor(parts: {
     thread: number;
     main: Mailbox;
     assembler: PackAssembler;
     table: BlobTable;
     counters: Float64Array;
-    waitForBuffer: () => Uint8Array;
+    awaitMemory: () => void;
   }) {
     this.#thread = parts.thread;
     this.#main = parts.main;
     this.#assembler = parts.assembler;
     this.#table = parts.table;
     this.#counters = parts.counters;
-    this.#waitForBuffer = parts.waitForBuffer;
+    this.#awaitMemory = parts.awaitMemory;
   }
 
-  /** Memory that the main thread sent. */
-  returnBuffer(buffer: Uint8Array): void {
-    this.#free.push(buffer);
+  /** Memory that the main thread sent; undefined if a very large blob is stored. */
+  returnBuffer(buffer: Uint8Array | undefined): void {
+    if (buffer === undefined) this.#isLargeUnderWay = false;
+    else this.#free.push(buffer);
   }
 
   /** Stores the blob unless the repository or another thread has it. */
@@ -99,23 +101,25 @@ export class PackExchange {
     isTree: boolean,
   ): void {
     this.flush();
+    while (this.#isLargeUnderWay) this.#awaitMemory();
     // A buffer that was begun but holds nothing yet.
     const idle = this.#current;
     this.#current = this.#files.allocateAligned(length + (length >> 7) + 64 * 1024);
     this.#assembler.begin(this.#current);
     const stored = this.#assembler.add(src, offset, length, ids, idOffset, isTree);
     this.#count(isTree, length, stored);
+    this.#isLargeUnderWay = true;
     this.#send(false);
     if (idle !== undefined) this.#free.push(idle);
   }
 
   #takeBuffer(): Uint8Array {
-    let buffer = this.#free.pop();
-    if (buffer === undefined && !this.#hasAllocated) {
+    if (!this.#hasAllocated) {
       this.#hasAllocated = true;
-      buffer = this.#files.allocateAligned(packBufferBytes);
+      this.#free.push(this.#files.allocateAligned(packBufferBytes));
     }
-    buffer ??= this.#waitForBuffer();
+    let buffer = this.#free.pop();
+    for (; buffer === undefined; buffer = this.#free.pop()) this.#awaitMemory();
     this.#current = buffer;
     return buffer;
   }

@@ -59,10 +59,10 @@ const packs = new PackExchange({
   assembler: new PackAssembler(masterKeyFromBytes(data.masterKey), data.compression, codec),
   table: BlobTable.attach(data.table),
   counters,
-  waitForBuffer: () => {
+  awaitMemory: () => {
     for (;;) {
       const message = inbox.wait();
-      if (message.kind === "buffer") return message.buffer;
+      if (message.kind === "buffer") return packs.returnBuffer(message.buffer);
       waiting.push(message);
     }
   },

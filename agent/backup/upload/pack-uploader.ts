@@ -121,11 +121,12 @@ export class PackUploader {
     else this.#send(thread, buffer);
   }
 
-  #send(thread: number, buffer: Uint8Array): void {
-    post(this.#threads[thread], { kind: "buffer", buffer }, [buffer.buffer as ArrayBuffer]);
+  #send(thread: number, buffer: Uint8Array | undefined): void {
+    const transfer = buffer === undefined ? [] : [buffer.buffer as ArrayBuffer];
+    post(this.#threads[thread], { kind: "buffer", buffer }, transfer);
   }
 
-  async #upload({ pack, buffer, isReturned }: PackMessage): Promise<void> {
+  async #upload({ pack, buffer, thread, isReturned }: PackMessage): Promise<void> {
     const name = idToHex(pack.id);
     if (!this.#isDry) {
       this.#journal?.announce(pack.id);
@@ -135,6 +136,7 @@ export class PackUploader {
     this.bytesStored += pack.length;
     this.packsStored += 1;
     if (isReturned) this.#reuse(buffer);
+    else this.#send(thread, undefined);
     if (this.#isDry) return;
     locatePack(this.#table, pack.id, pack.header);
     const entry = { id: pack.id, header: pack.header };
