@@ -8,6 +8,7 @@
  * L3. `assertHeld` fails once the file is gone; nothing may be written then.
  * L4. Every file that may have been written is remembered until it is certainly removed.
  */
+import { outliveHangUp } from "../../../platform/hang-up.ts";
 import { processIdentity } from "../../../platform/process-identity.ts";
 import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
 import { sha256 } from "../crypto/sealed-bytes.ts";
@@ -42,6 +43,7 @@ export class RepositoryLock {
   readonly #losing = new AbortController();
   /** Files that may be there and are not wanted any more. */
   readonly #leftovers = new Set<string>();
+  readonly #endOutliving = outliveHangUp();
   #name = "";
   #timer: NodeJS.Timeout | undefined;
   /** When the file was written last, by both clocks: one stands still in standby, the other may be set. */
@@ -132,6 +134,7 @@ export class RepositoryLock {
     await this.#refreshing;
     if (this.#name !== "") this.#leftovers.add(this.#name);
     await this.#removeLeftovers(AbortSignal.timeout(releaseTimeoutMs));
+    this.#endOutliving();
   }
 
   #schedule(delayMs: number): void {
