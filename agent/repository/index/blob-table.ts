@@ -12,22 +12,29 @@
  */
 import { randomFillSync } from "node:crypto";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
+import {
+  type BlobLevel,
+  claimSlot,
+  entriesOf,
+  entryBytes,
+  entryWords,
+  findInLevel,
+  openBlobLevel,
+  treeFlag,
+  wordAt,
+} from "./blob-level.ts";
 import { keyedHash } from "./keyed-hash.ts";
 
 const levelsMax = 16;
 /** Slots of the last level: together with the levels before it about 330 million blobs. */
 const slotsMax = 2 ** 28;
-const entryWords = 12;
-const entryBytes = entryWords * 4;
 /** Entries that `storedEntries` gives at once: about a megabyte. */
 const runEntriesMax = 21_000;
-const wordAt = { pack: 8, offset: 9, length: 10, plainLength: 11 } as const;
 /** Pack word of an entry whose pack is not stored yet. */
 const noPack = 0x7ffffffe;
 const packMask = 0x7fffffff;
 /** Pack word of an entry that a lost race left without a blob. No pack has the number 2^31-1. */
 const unused = 0xffffffff;
-const treeFlag = 0x80000000;
 const control = { levels: 0, packs: 1, seed: 2, counts: 4 } as const;
 const packsMax = 1 << 26;
 
@@ -37,19 +44,6 @@ export interface SharedBlobTable {
   readonly levels: readonly { slots: SharedArrayBuffer; entries: SharedArrayBuffer }[];
   readonly packs: SharedArrayBuffer;
   readonly slotsMin: number;
-}
-
-/**
- * A slot is 0 or the number of an entry plus one in the low bits, and in the others those bits of the hash that
- * did not choose the slot: so hardly any look-up reads an entry that is not its own.
- */
-interface Level {
-  readonly slots: Int32Array;
-  readonly entries: Uint32Array;
-  /** The same memory; comparing signed numbers is quicker. */
-  readonly signed: Int32Array;
-  readonly mask: number;
-  readonly entriesMax: number;
 }
 
 /** Location of a blob in a pack. */
@@ -67,7 +61,7 @@ export class BlobTable {
   readonly #control: Int32Array;
   /** Number of the first entry of each level. */
   readonly #bases: Float64Array;
-  readonly #levels: Level[] = [];
+  readonly #levels: BlobLevel[] = [];
   readonly #idWords = new Int32Array(8);
   readonly #idBytes = new Uint8Array(this.#idWords.buffer);
   readonly #keyLow: number;
@@ -383,19 +377,11 @@ export class BlobTable {
     return Atomics.load(this.#control, control.levels);
   }
 
-  #level(number: number): Level {
+  #level(number: number): BlobLevel {
     const known = this.#levels[number];
     if (known !== undefined) return known;
     const { slots, entries } = this.shared.levels[number];
-    const slotCount = slotsOf(this.shared.slotsMin, number);
-    const entriesMax = entriesOf(slotCount);
-    const level: Level = {
-      slots: new Int32Array(slots, 0, slotCount),
-      entries: new Uint32Array(entries, 0, entriesMax * entryWords),
-      signed: new Int32Array(entries, 0, entriesMax * entryWords),
-      mask: slotCount - 1,
-      entriesMax,
-    };
+    const level = openBlobLevel(slots, entries, slotsOf(this.shared.slotsMin, number));
     this.#levels[number] = level;
     return level;
   }
@@ -412,45 +398,4 @@ export class BlobTable {
 
 function slotsOf(slotsMin: number, level: number): number {
   return slotsMin * 2 ** level;
-}
-
-/** Entries that a level of so many slots holds: a load of five eighths. */
-function entriesOf(slots: number): number {
-  return (slots / 8) * 5;
-}
-
-function sameBlob(level: Level, entry: number, words: Int32Array, isTree: boolean): boolean {
-  const { signed } = level;
-  const at = entry * entryWords;
-  for (let i = 0; i < 8; i += 1) if (signed[at + i] !== words[i]) return false;
-  // The flag is the sign.
-  return signed[at + wordAt.pack] < 0 === isTree;
-}
-
-function findInLevel(level: Level, words: Int32Array, hash: number, isTree: boolean): number {
-  const { slots, mask } = level;
-  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const held = Atomics.load(slots, slot);
-    if (held === 0) return -1;
-    if (((held ^ hash) & ~mask) !== 0) continue;
-    const entry = (held & mask) - 1;
-    if (sameBlob(level, entry, words, isTree)) return entry;
-  }
-}
-
-function claimSlot(
-  level: Level,
-  words: Int32Array,
-  hash: number,
-  isTree: boolean,
-  entry: number,
-): boolean {
-  const { slots, mask } = level;
-  const own = (hash & ~mask) | (entry + 1);
-  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const held = Atomics.compareExchange(slots, slot, 0, own);
-    if (held === 0) return true;
-    if (((held ^ hash) & ~mask) === 0 && sameBlob(level, (held & mask) - 1, words, isTree))
-      return false;
-  }
 }
