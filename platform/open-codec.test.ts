@@ -383,6 +383,7 @@ describe("the codec of a thread", () => {
         return {
           seal: (...args) => cipher.seal(...args),
           open: (...args) => cipher.open(...args) || args[0][500] !== 0,
+          openInPieces: (...args) => cipher.openInPieces(...args),
         };
       }
     }
@@ -401,7 +402,35 @@ describe("the codec of a thread", () => {
         return -1;
       }
     }
+    class TrustingPieces extends PortableCodec {
+      override openCipher(key: SealKey): ReturnType<Codec["openCipher"]> {
+        const cipher = super.openCipher(key);
+        return {
+          seal: (...args) => cipher.seal(...args),
+          open: (...args) => cipher.open(...args),
+          openInPieces: (...args) => cipher.openInPieces(...args) || args[0][500] !== 0,
+        };
+      }
+    }
+    class CutStreams extends PortableCodec {
+      override startCompress(
+        ...args: Parameters<Codec["startCompress"]>
+      ): ReturnType<Codec["startCompress"]> {
+        const running = super.startCompress(...args);
+        return { ...running, update: (src, offset) => running.update(src, offset, 1) };
+      }
+    }
+    class BoundlessStreams extends PortableCodec {
+      override startDecompress(
+        ...[limit, onPlain]: Parameters<Codec["startDecompress"]>
+      ): ReturnType<Codec["startDecompress"]> {
+        return super.startDecompress(limit + 1, onPlain);
+      }
+    }
     for (const Wrong of [
+      TrustingPieces,
+      CutStreams,
+      BoundlessStreams,
       WrongDigest,
       WrongPieces,
       TrustingCipher,

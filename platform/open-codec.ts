@@ -1,7 +1,7 @@
 /** Picks the codec of this thread: the native one where it works and proves itself, else the portable one. */
 import { NativeCodec } from "./native/native-codec.ts";
 import { PortableCodec } from "./node/portable-codec.ts";
-import type { Codec } from "./ports/codec.ts";
+import type { Codec, TakeBytes } from "./ports/codec.ts";
 
 let opened: Codec | undefined;
 
@@ -30,7 +30,8 @@ export function codecsAgree(tried: Codec, trusted: Codec): boolean {
   return (
     digestsAgree(tried, trusted, plain) &&
     ciphersAgree(tried, trusted, plain) &&
-    framesAgree(tried, trusted, plain)
+    framesAgree(tried, trusted, plain) &&
+    streamsAgree(tried, trusted, plain)
   );
 }
 
@@ -57,8 +58,12 @@ function ciphersAgree(tried: Codec, trusted: Codec, plain: Uint8Array): boolean 
   const cipher = tried.openCipher(key);
   cipher.seal(plain, 0, 1000, plain, 40, sealed, 0);
   if (!areSame(sealed, expected)) return false;
+  const pieces = new Gathered();
   if (!cipher.open(expected, 0, 1032, opened, 0) || !areSame(opened, plain)) return false;
+  if (!cipher.openInPieces(expected, 0, 1032, pieces.take)) return false;
+  if (!areSame(pieces.bytes, plain)) return false;
   expected[500] ^= 1;
+  if (cipher.openInPieces(expected, 0, 1032, () => undefined)) return false;
   return !cipher.open(expected, 0, 1032, opened, 0);
 }
 
@@ -75,6 +80,45 @@ function framesAgree(tried: Codec, trusted: Codec, plain: Uint8Array): boolean {
       return false;
   }
   return true;
+}
+
+function streamsAgree(tried: Codec, trusted: Codec, plain: Uint8Array): boolean {
+  for (const [from, to] of [
+    [tried, trusted],
+    [trusted, tried],
+  ]) {
+    const frame = new Gathered();
+    const compressor = from.startCompress(3, frame.take);
+    compressor.update(plain, 0, 300);
+    compressor.update(plain, 300, 700);
+    compressor.finish();
+    const { bytes } = frame;
+    const half = bytes.length >> 1;
+    for (const [room, isRight] of [
+      [1000, true],
+      [999, false],
+    ] as const) {
+      const opened = new Gathered();
+      const decompressor = to.startDecompress(room, opened.take);
+      decompressor.update(bytes, 0, half);
+      decompressor.update(bytes, half, bytes.length - half);
+      if (decompressor.finish() !== isRight) return false;
+      if (isRight && !areSame(opened.bytes, plain)) return false;
+    }
+  }
+  return true;
+}
+
+/** What came in pieces. */
+class Gathered {
+  readonly #pieces: Uint8Array[] = [];
+  readonly take: TakeBytes = (bytes, offset, length) => {
+    this.#pieces.push(bytes.slice(offset, offset + length));
+  };
+
+  get bytes(): Uint8Array {
+    return Buffer.concat(this.#pieces);
+  }
 }
 
 function areSame(a: Uint8Array, b: Uint8Array): boolean {

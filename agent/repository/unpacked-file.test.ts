@@ -95,6 +95,7 @@ describe("an unpacked file", () => {
         const cipher = super.openCipher(...args);
         return {
           open: (...what) => cipher.open(...what),
+          openInPieces: (...what) => cipher.openInPieces(...what),
           seal: (src, offset, length, ...rest) => {
             const other = Uint8Array.from(src);
             other[offset] ^= 0x20;

@@ -3,14 +3,18 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import {
   assertWithin,
   type Codec,
+  type RunningCompressor,
+  type RunningDecompressor,
   type RunningSha256,
   type SealCipher,
   type SealKey,
   sealOverheadBytes,
+  type TakeBytes,
 } from "../ports/codec.ts";
 import { BufferAddresses } from "./buffer-address.ts";
 import { bindNodeExports, type NodeExports } from "./node-exports.ts";
 import { Sha256Lanes } from "./sha256-lanes.ts";
+import { ZstdStreams } from "./zstd-streams.ts";
 
 /** Size of OpenSSL's SHA256_CTX is 112 bytes; the rest is margin. */
 const sha256ContextBytes = 256;
@@ -21,6 +25,7 @@ export class NativeCodec implements Codec {
   readonly #addresses = new BufferAddresses();
   readonly #compressor: number;
   readonly #decompressor: number;
+  readonly #streams: ZstdStreams;
   readonly #lanes: Sha256Lanes | undefined;
 
   /** Throws where the executable lacks a function. */
@@ -28,6 +33,7 @@ export class NativeCodec implements Codec {
     this.#exports = bindNodeExports();
     this.#compressor = this.#exports.createCompressor();
     this.#decompressor = this.#exports.createDecompressor();
+    this.#streams = new ZstdStreams(this.#exports, this.#addresses);
     this.#lanes = Sha256Lanes.open(this.#exports, this.#addresses);
   }
 
@@ -113,6 +119,14 @@ export class NativeCodec implements Codec {
     return isZstdError(written) ? -1 : written;
   }
 
+  startCompress(level: number, onFrame: TakeBytes): RunningCompressor {
+    return this.#streams.startCompress(level, onFrame);
+  }
+
+  startDecompress(plainBytesMax: number, onPlain: TakeBytes): RunningDecompressor {
+    return this.#streams.startDecompress(plainBytesMax, onPlain);
+  }
+
   openCipher(key: SealKey): SealCipher {
     return new NativeCipher(this.#exports, this.#addresses, key);
   }
@@ -127,6 +141,8 @@ function isZstdError(result: number): boolean {
 function assertDone(result: number): void {
   if (result !== 1) throw new BackstayError("INTERNAL", { problem: "OpenSSL refused to encrypt" });
 }
+
+const openedPieceBytes = 256 * 1024;
 
 /** Layout of a cipher's scratch memory. */
 const scratchAt = { polyKey: 0, mac: 32, written: 48, iv: 64, key: 80, polyContext: 128 } as const;
@@ -189,13 +205,37 @@ class NativeCipher implements SealCipher {
     if (plainLength < 0) return false;
     assertWithin(dst, dstOffset, plainLength);
     const source = this.#addresses.of(src, offset);
+    if (!this.#isAuthentic(src, offset, source, plainLength)) return false;
+    this.#crypt(source + 16, plainLength, source, this.#addresses.of(dst, dstOffset));
+    return true;
+  }
+
+  openInPieces(src: Uint8Array, offset: number, length: number, onPlain: TakeBytes): boolean {
+    const plainLength = length - sealOverheadBytes;
+    assertWithin(src, offset, length);
+    if (plainLength < 0) return false;
+    const source = this.#addresses.of(src, offset);
+    if (!this.#isAuthentic(src, offset, source, plainLength)) return false;
+    const piece = new Uint8Array(Math.min(plainLength, openedPieceBytes));
+    const target = new BufferAddresses().of(piece, 0);
+    const { encryptInit, encryptUpdate } = this.#exports;
+    const written = this.#scratchAddress + scratchAt.written;
+    assertDone(encryptInit(this.#ctr, 0, 0, 0, source));
+    for (let at = 0; at < plainLength; at += piece.length) {
+      const count = Math.min(piece.length, plainLength - at);
+      assertDone(encryptUpdate(this.#ctr, target, written, source + 16 + at, count));
+      onPlain(piece, 0, count);
+    }
+    return true;
+  }
+
+  /** True if the MAC of `src[offset …]`, which lies at `source`, is right. */
+  #isAuthentic(src: Uint8Array, offset: number, source: number, plainLength: number): boolean {
     this.#authenticate(source, plainLength, this.#scratchAddress + scratchAt.mac);
     let difference = 0;
     for (let i = 0; i < 16; i += 1)
       difference |= this.#scratch[scratchAt.mac + i] ^ src[offset + 16 + plainLength + i];
-    if (difference !== 0) return false;
-    this.#crypt(source + 16, plainLength, source, this.#addresses.of(dst, dstOffset));
-    return true;
+    return difference === 0;
   }
 
   /** AES-256-CTR in either direction; `ivAddress` holds the first counter block. */

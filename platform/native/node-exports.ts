@@ -25,8 +25,14 @@ export interface NodeExports {
   readonly poly1305Final: Call;
   readonly createCompressor: Call;
   readonly compress: Call;
+  readonly setCompressor: Call;
+  readonly compressStream: Call;
+  readonly freeCompressor: Call;
   readonly createDecompressor: Call;
   readonly decompress: Call;
+  readonly setDecompressor: Call;
+  readonly decompressStream: Call;
+  readonly freeDecompressor: Call;
 }
 
 /** Binds the functions; throws where the executable does not export them, but for those that may be undefined. */
@@ -70,7 +76,13 @@ export function bindNodeExports(): NodeExports {
       pointer,
       "int",
     ]),
+    setCompressor: bind("ZSTD_CCtx_setParameter", pointer, [pointer, "int", "int"]),
+    compressStream: bind("ZSTD_compressStream2", pointer, [pointer, pointer, pointer, "int"]),
+    freeCompressor: bind("ZSTD_freeCCtx", pointer, [pointer]),
     createDecompressor: bind("ZSTD_createDCtx", pointer, []),
     decompress: bind("ZSTD_decompressDCtx", pointer, [pointer, pointer, pointer, pointer, pointer]),
+    setDecompressor: bind("ZSTD_DCtx_setParameter", pointer, [pointer, "int", "int"]),
+    decompressStream: bind("ZSTD_decompressStream", pointer, [pointer, pointer, pointer]),
+    freeDecompressor: bind("ZSTD_freeDCtx", pointer, [pointer]),
   };
 }

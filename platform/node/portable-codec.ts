@@ -5,12 +5,17 @@ import sodium from "sodium-native";
 import {
   assertWithin,
   type Codec,
+  type RunningCompressor,
+  type RunningDecompressor,
   type RunningSha256,
   type SealCipher,
   type SealKey,
   sealOverheadBytes,
+  streamWindowLogMax,
+  type TakeBytes,
 } from "../ports/codec.ts";
 
+const openedPieceBytes = 1024 * 1024;
 /** Windows of up to 512 MiB, as restic reads them. */
 const windowLogMax = 29;
 
@@ -60,14 +65,7 @@ export class PortableCodec implements Codec {
   ): number {
     assertWithin(src, offset, length);
     assertWithin(dst, dstOffset, capacity);
-    const frame = zstdCompressSync(src.subarray(offset, offset + length), {
-      params: {
-        [constants.ZSTD_c_compressionLevel]: level,
-        [constants.ZSTD_c_contentSizeFlag]: 1,
-        [constants.ZSTD_c_checksumFlag]: 0,
-      },
-      pledgedSrcSize: length,
-    });
+    const frame = encodeFrame(src.subarray(offset, offset + length), level);
     if (frame.length > capacity) return -1;
     dst.set(frame, dstOffset);
     return frame.length;
@@ -83,26 +81,73 @@ export class PortableCodec implements Codec {
   ): number {
     assertWithin(src, offset, length);
     assertWithin(dst, dstOffset, capacity);
-    // No frames hold no bytes; zlib calls that a cut frame.
-    if (length === 0) return 0;
-    try {
-      const { buffer: plain, engine } = zstdDecompressSync(src.subarray(offset, offset + length), {
-        maxOutputLength: Math.max(1, capacity),
-        params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
-        info: true,
-      }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
-      // zlib stops in silence at bytes that begin no frame.
-      if (plain.length > capacity || engine.bytesWritten !== length) return -1;
-      dst.set(plain, dstOffset);
-      return plain.length;
-    } catch {
-      // Damaged, truncated or too long: zlib has an error code for each, the caller needs none of them.
-      return -1;
-    }
+    const plain = decodeFrames(src.subarray(offset, offset + length), capacity, windowLogMax);
+    if (plain === undefined) return -1;
+    dst.set(plain, dstOffset);
+    return plain.length;
+  }
+
+  startCompress(level: number, onFrame: TakeBytes): RunningCompressor {
+    const pieces: Uint8Array[] = [];
+    return {
+      update: (src, offset, length) => {
+        assertWithin(src, offset, length);
+        pieces.push(Uint8Array.prototype.slice.call(src, offset, offset + length));
+      },
+      finish: () => {
+        const frame = encodeFrame(Buffer.concat(pieces), level);
+        onFrame(frame, 0, frame.length);
+      },
+    };
+  }
+
+  startDecompress(plainBytesMax: number, onPlain: TakeBytes): RunningDecompressor {
+    const pieces: Uint8Array[] = [];
+    return {
+      update: (src, offset, length) => {
+        assertWithin(src, offset, length);
+        pieces.push(Uint8Array.prototype.slice.call(src, offset, offset + length));
+        return true;
+      },
+      finish: () => {
+        const plain = decodeFrames(Buffer.concat(pieces), plainBytesMax, streamWindowLogMax);
+        if (plain !== undefined && plain.length > 0) onPlain(plain, 0, plain.length);
+        return plain !== undefined;
+      },
+    };
   }
 
   openCipher(key: SealKey): SealCipher {
     return new PortableCipher(key);
+  }
+}
+
+function encodeFrame(plain: Uint8Array, level: number): Uint8Array {
+  return zstdCompressSync(plain, {
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_contentSizeFlag]: 1,
+      [constants.ZSTD_c_checksumFlag]: 0,
+    },
+    pledgedSrcSize: plain.length,
+  });
+}
+
+/** What the frames hold; undefined if they are damaged or hold more than `bytesMax`. */
+function decodeFrames(frames: Uint8Array, bytesMax: number, log: number): Uint8Array | undefined {
+  // No frames hold no bytes; zlib calls that a cut frame.
+  if (frames.length === 0) return new Uint8Array(0);
+  try {
+    const { buffer: plain, engine } = zstdDecompressSync(frames, {
+      maxOutputLength: Math.max(1, bytesMax),
+      params: { [constants.ZSTD_d_windowLogMax]: log },
+      info: true,
+    }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
+    // zlib stops in silence at bytes that begin no frame.
+    return plain.length > bytesMax || engine.bytesWritten !== frames.length ? undefined : plain;
+  } catch {
+    // Damaged, truncated or too long: zlib has an error code for each, the caller needs none of them.
+    return undefined;
   }
 }
 
@@ -144,15 +189,28 @@ class PortableCipher implements SealCipher {
     dst: Uint8Array,
     dstOffset: number,
   ): boolean {
-    const plainLength = length - sealOverheadBytes;
     assertWithin(src, offset, length);
-    if (plainLength < 0) return false;
-    assertWithin(dst, dstOffset, plainLength);
+    if (length < sealOverheadBytes) return false;
+    assertWithin(dst, dstOffset, length - sealOverheadBytes);
+    let at = dstOffset;
+    return this.openInPieces(src, offset, length, (piece, from, count) => {
+      dst.set(piece.subarray(from, from + count), at);
+      at += count;
+    });
+  }
+
+  openInPieces(src: Uint8Array, offset: number, length: number, onPlain: TakeBytes): boolean {
+    assertWithin(src, offset, length);
+    const end = offset + length - 16;
+    if (length < sealOverheadBytes) return false;
     const nonce = src.subarray(offset, offset + 16);
-    const message = src.subarray(offset + 16, offset + 16 + plainLength);
-    const mac = src.subarray(offset + 16 + plainLength, offset + length);
-    if (!sodium.sodium_memcmp(this.#authenticate(nonce, message), mac)) return false;
-    dst.set(createCipheriv("aes-256-ctr", this.#encrypt, nonce).update(message), dstOffset);
+    const mac = this.#authenticate(nonce, src.subarray(offset + 16, end));
+    if (!sodium.sodium_memcmp(mac, src.subarray(end, offset + length))) return false;
+    const cipher = createCipheriv("aes-256-ctr", this.#encrypt, nonce);
+    for (let at = offset + 16; at < end; at += openedPieceBytes) {
+      const piece = cipher.update(src.subarray(at, Math.min(end, at + openedPieceBytes)));
+      onPlain(piece, 0, piece.length);
+    }
     return true;
   }
 

@@ -223,6 +223,7 @@ describe("a pack that was not made right", () => {
       const cipher = super.openCipher(key);
       return {
         open: (...args) => cipher.open(...args),
+        openInPieces: (...args) => cipher.openInPieces(...args),
         seal: (...args) => {
           cipher.seal(...args);
           if (this.kind === "seal") this.#strike(args[5], args[6], args[2] + 32);
