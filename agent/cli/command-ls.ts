@@ -66,6 +66,10 @@ export const lsCommand: CliCommand<LsOptions> = {
         argumentBytes(path),
         signal,
       );
+      for (const folder of folders) {
+        const folderPath = Buffer.concat(folder.flatMap((part) => [slash, part]));
+        await findNode(repository, root, folderPath, signal);
+      }
       if (globals.json)
         screen.line(snapshotJson(named, ',"message_type":"snapshot","struct_type":"snapshot"'));
       else if (!globals.quiet) screen.note(headline(named, texts));
@@ -111,13 +115,6 @@ async function listEntries(
       : new EntrySorter(options.sort ?? "name", options.reverse === true);
   let damaged = 0;
   const recursive = options.recursive === true || folders.length === 0;
-  for (const folder of folders)
-    await findNode(
-      repository,
-      root,
-      Buffer.concat(folder.flatMap((name) => [slash, name])),
-      signal,
-    );
   const scopes = [new FolderScope(folders, 0)];
   await walkTree(
     repository,
