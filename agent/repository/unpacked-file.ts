@@ -20,7 +20,7 @@ const mebibyte = 1024 * 1024;
  * have up to 8 MiB, snapshots grow with their lists of paths, locks have 300 bytes.
  */
 export const unpackedLimits: Readonly<Record<UnpackedType, UnpackedLimits>> = {
-  index: { storedBytesMax: 128 * mebibyte, plainBytesMax: 384 * mebibyte },
+  index: { storedBytesMax: 64 * mebibyte, plainBytesMax: 256 * mebibyte },
   snapshots: { storedBytesMax: 128 * mebibyte, plainBytesMax: 128 * mebibyte },
   locks: { storedBytesMax: 64 * 1024, plainBytesMax: 64 * 1024 },
 };
