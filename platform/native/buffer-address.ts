@@ -14,9 +14,9 @@ const rememberedBytesMax = 64 * 1024 * 1024;
  * transferred away has views without length, which `of` refuses.
  */
 export class BufferAddresses {
-  readonly #buffers: (ArrayBufferLike | undefined)[] = new Array(slots + largeSlots).fill(
-    undefined,
-  );
+  readonly #buffers: (ArrayBufferLike | undefined)[] = Array.from({
+    length: slots + largeSlots,
+  });
   readonly #bases = new Float64Array(slots + largeSlots);
   #next = 0;
   #nextLarge = 0;

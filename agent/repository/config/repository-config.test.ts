@@ -36,7 +36,7 @@ describe("the config", () => {
 
   it("is refused as unsupported for any other version", () => {
     for (const version of [0, 3, 2.5, "2", null, -1, undefined, {}, 2 ** 60])
-      expect(() => decode({ ...good, version }), String(version)).toThrow(
+      expect(() => decode({ ...good, version }), JSON.stringify(version) ?? "none").toThrow(
         expect.objectContaining({ code: "REPOSITORY_UNSUPPORTED" }),
       );
   });

@@ -195,7 +195,7 @@ describe("loading the index", () => {
     const loaded = await loadIndex({ store, sealer, cache }, signal, (error) => told.push(error));
     expect(loaded.isWhole).toBe(false);
     expectHolds(loaded.table, [packs[0]]);
-    expect(told.map(({ context }) => context["file"]).sort()).toEqual(
+    expect(told.map(({ context }) => `${context["file"]}`).sort()).toEqual(
       [...bad, misnamed, empty, garbage].map((name) => `index/${name}`).sort(),
     );
     expect(await cache.load("table", "blobs")).toBeUndefined();
