@@ -9,7 +9,7 @@ import { BadCopies, findHurtBlobs } from "./damage/bad-copies.ts";
 import { traceSnapshots } from "./damage/harm-tracing.ts";
 import { namePaths } from "./damage/path-walk.ts";
 import { findRoots, type RootedSnapshot, TreeDamage } from "./damage/tree-damage.ts";
-import { readIndex } from "./listing/index-files.ts";
+import { listIndexFiles, readIndex } from "./listing/index-files.ts";
 import { checkKeys } from "./listing/key-files.ts";
 import type { PackLedger } from "./listing/pack-ledger.ts";
 import { readSnapshots } from "./listing/snapshot-files.ts";
@@ -25,6 +25,10 @@ import { Turns } from "./turns.ts";
 
 /** Threads beyond this wait for the store. */
 const threadsMax = 16;
+/** Bytes to verify that are worth a thread. */
+const threadBytesMin = 16 * 1024 * 1024;
+/** Bytes in trees, which are always read, for each byte of the index: a guess, to start threads while the index is read. */
+const indexedRatio = 16;
 
 export interface CheckOptions {
   readonly readData: ReadData;
@@ -32,6 +36,8 @@ export interface CheckOptions {
   readonly lockWaitMs: number;
   /** Look without a lock; what others write or remove meanwhile may then seem damaged. */
   readonly noLock?: boolean;
+  /** Threads that verify; 0 is none but this one. As many as the work and the processor have use for unless given. */
+  readonly threads?: number;
   /** Uniform in [0, 1); chooses packs. */
   readonly random?: () => number;
 }
@@ -65,6 +71,7 @@ export async function runCheck(
       signal,
     };
     const statistics = await new Check(context, options).run();
+    signal.throwIfAborted();
     if (lock !== undefined && problems.count > 0) await noteLostLock(lock, problems, signal);
     problems.report();
     return {
@@ -91,7 +98,7 @@ class Check {
 
   async run(): Promise<CheckResult["statistics"]> {
     const { signal } = this.#context;
-    const pool = new CheckPool(Math.min(threadsMax, availableParallelism()));
+    const pool = new CheckPool();
     const abort = (): void => void pool.close(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     try {
@@ -107,10 +114,12 @@ class Check {
     const keys = await checkKeys(context);
     // Before the index: a snapshot that is finished meanwhile would seem to lack its blobs.
     const snapshots = await readSnapshots(context);
-    const ledger = await readIndex(context);
+    const indexFiles = await listIndexFiles(context);
+    const indexBytes = indexFiles.reduce((sum, { size }) => sum + size, 0);
+    pool.growTo(this.#threadsFor(indexBytes * indexedRatio));
+    const ledger = await readIndex(context, indexFiles);
     const { table } = ledger;
-    const masterKey = masterKeyToBytes(context.masterKey);
-    pool.tellAll({ kind: "start", masterKey, table: table.shared });
+    pool.start(masterKeyToBytes(context.masterKey), table);
     const stored = await compareStoredPacks(context, ledger);
     for (const [pack, problem] of stored.missing) {
       this.#bad.addPack(pack);
@@ -118,7 +127,10 @@ class Check {
     }
     const graph = new TreeGraph(table.count, context.turns);
     const reading = this.#readingWith(pool, ledger, graph);
-    await reading.verify(this.#plan(ledger, stored));
+    const plan = this.#plan(ledger, stored);
+    const bytes = plan.reduce((sum, { pack }) => sum + ledger.storedBytesOf(pack), 0);
+    pool.growTo(this.#threadsFor(bytes));
+    await reading.verify(plan);
     const roots = findRoots(context, ledger, snapshots);
     const reached = await graph.reach(roots.map(({ root }) => root));
     const hurt = await findHurtBlobs(context, ledger, this.#bad);
@@ -137,6 +149,13 @@ class Check {
       packsRead: reading.packsRead,
       bytesRead: reading.bytesRead,
     };
+  }
+
+  /** So many threads that none is started for less work than starting it takes. */
+  #threadsFor(bytes: number): number {
+    const { threads } = this.#options;
+    const wanted = Math.min(threadsMax, availableParallelism(), Math.floor(bytes / threadBytesMin));
+    return threads ?? wanted;
   }
 
   #readingWith(pool: CheckPool, ledger: PackLedger, graph: TreeGraph): PackReading {
@@ -182,7 +201,7 @@ class Check {
     graph: TreeGraph,
     damage: TreeDamage,
   ): Promise<void> {
-    pool.tellAll({ kind: "look for hurt", hurt: damage.hurt.shared });
+    pool.lookForHurt(damage.hurt);
     const reading = new PackReading({
       context: this.#context,
       ledger,

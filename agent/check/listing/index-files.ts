@@ -19,8 +19,9 @@ const aheadBytesMax = 32 * 1024 * 1024;
 const entryBytes = 45;
 const guessedBlobsMax = 4 * 1024 * 1024;
 
-interface IndexName {
+export interface IndexName {
   readonly name: string;
+  /** Bytes stored. */
   readonly size: number;
 }
 
@@ -28,8 +29,10 @@ interface IndexName {
  * The ledger of all packs that readable index files list. Files that can't be read are reported as `index-damaged`;
  * what a file lists before its damage counts.
  */
-export async function readIndex(context: CheckContext): Promise<PackLedger> {
-  const files = await listIndexFiles(context);
+export async function readIndex(
+  context: CheckContext,
+  files: readonly IndexName[],
+): Promise<PackLedger> {
   const bytesTotal = files.reduce((sum, { size }) => sum + size, 0);
   const ledger = new PackLedger(
     BlobTable.create(Math.min(guessedBlobsMax, bytesTotal / entryBytes)),
@@ -102,7 +105,7 @@ function addPack(
 }
 
 /** The names of all index files that are small enough to be read; the others are reported. */
-async function listIndexFiles(context: CheckContext): Promise<IndexName[]> {
+export async function listIndexFiles(context: CheckContext): Promise<IndexName[]> {
   const files: IndexName[] = [];
   for await (const { name, size } of context.store.list("index", context.signal)) {
     if (size <= indexBytesMax) files.push({ name, size });

@@ -1,6 +1,14 @@
-/** The threads that verify packs: a job goes to the next thread that is free, or to the one that it asks for. */
+/**
+ * Where packs are verified: in threads, where a job goes to the next that is free or to the one that it asks for; or
+ * right here, while there are none, because starting a thread takes longer than verifying a small repository.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import { openCodec } from "../../../platform/open-codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
+import type { BlobTable } from "../../repository/index/blob-table.ts";
+import { BlobBits } from "../trees/blob-bits.ts";
 import type {
   CheckAnswer,
   CheckMessage,
@@ -9,6 +17,7 @@ import type {
   WindowAnswer,
   WindowJob,
 } from "./check-messages.ts";
+import { PackVerifier } from "./pack-verifier.ts";
 
 interface Waiting {
   readonly job: WholeJob | WindowJob;
@@ -26,39 +35,52 @@ interface Thread {
 export class CheckPool {
   readonly #threads: Thread[] = [];
   readonly #waiting: Waiting[] = [];
+  /** Messages that a new thread must get first. */
+  readonly #told: CheckMessage[] = [];
+  #local: PackVerifier | undefined;
   #failure: unknown;
   #isClosed = false;
   #streams = 0;
 
-  /** Starts the threads, which load their code while the main thread reads the index. */
-  constructor(threads: number) {
-    for (let i = 0; i < threads; i += 1) {
+  get threads(): number {
+    return this.#threads.length;
+  }
+
+  /** Starts threads until there are so many. They load their code while the caller does other things. No job may be under way. */
+  growTo(threads: number): void {
+    while (this.#threads.length < threads) {
       const worker = new Worker(new URL("./check-worker.ts", import.meta.url));
       const thread: Thread = { worker, current: undefined };
       worker.on("message", (answer: CheckAnswer) => this.#take(thread, answer));
       worker.on("error", (error) => this.#fail(error));
       worker.on("exit", () => this.#fail(new Error("a thread of the check ended by itself")));
       this.#threads.push(thread);
+      for (const message of this.#told) worker.postMessage(message);
     }
   }
 
-  get size(): number {
-    return this.#threads.length;
+  /** Gives what every job needs: the master key as bytes, and the table of all blobs. */
+  start(masterKey: Uint8Array, table: BlobTable): void {
+    this.#local = new PackVerifier(openCodec(), masterKeyFromBytes(masterKey), table);
+    this.#tellAll({ kind: "start", masterKey, table: table.shared });
   }
 
-  /** Tells every thread something that needs no answer. */
-  tellAll(message: CheckMessage): void {
-    for (const { worker } of this.#threads) worker.postMessage(message);
+  /** From now on, trees are looked at for these blobs, which can't be had. */
+  lookForHurt(hurt: BlobBits): void {
+    this.#local?.lookForHurt(new BlobBits(hurt.shared));
+    this.#tellAll({ kind: "look for hurt", hurt: hurt.shared });
   }
 
   /** The memory of `job.bytes` goes away. Rejects with INTERNAL if a thread broke down, or with the reason of `close`. */
   async verifyWhole(job: WholeJob): Promise<WholeAnswer> {
+    if (this.#threads.length === 0) return (await this.#here()).verifyWhole(job);
     return (await this.#run(job, undefined)) as WholeAnswer;
   }
 
   /** The same for a piece of a pack. */
   async verifyWindow(job: WindowJob): Promise<WindowAnswer> {
-    return (await this.#run(job, job.stream % this.size)) as WindowAnswer;
+    if (this.#threads.length === 0) return (await this.#here()).verifyWindow(job);
+    return (await this.#run(job, job.stream % this.#threads.length)) as WindowAnswer;
   }
 
   /** A number for the pieces of one more pack. */
@@ -72,6 +94,18 @@ export class CheckPool {
     this.#isClosed = true;
     this.#rejectAll(reason ?? new BackstayError("INTERNAL", { problem: "the check has ended" }));
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  async #here(): Promise<PackVerifier> {
+    await nextTurn();
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#local !== undefined) return this.#local;
+    throw new BackstayError("INTERNAL", { problem: "job before start" });
+  }
+
+  #tellAll(message: CheckMessage): void {
+    this.#told.push(message);
+    for (const { worker } of this.#threads) worker.postMessage(message);
   }
 
   async #run(job: WholeJob | WindowJob, thread: number | undefined): Promise<CheckAnswer> {

@@ -90,7 +90,7 @@ export class PackReading {
       }
     };
     context.progress({ phase, done, total, bytesDone, bytesTotal });
-    const lanes = Math.max(2 * pool.size, context.store.capabilities.connections);
+    const lanes = Math.max(2 * pool.threads, context.store.capabilities.connections);
     await Promise.all(Array.from({ length: lanes }, lane));
   }
 
