@@ -209,6 +209,13 @@ export const errorCatalog = {
     title: "Some source data could not be read.",
     remedy: "See the listed files; the rest of the snapshot is complete.",
   },
+  DIRECTORY_TOO_LARGE: {
+    kind: "permanent",
+    exitCode: 3,
+    title:
+      "A directory has so many entries that their list could never be read back, so it is not in the snapshot.",
+    remedy: "Spread its entries over several directories, or exclude it.",
+  },
   PATH_NOT_FOUND: {
     kind: "permanent",
     exitCode: 1,

@@ -9,7 +9,7 @@ import {
   type SourceFiles,
 } from "../../../platform/ports/source-files.ts";
 import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
-import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { entryFlags } from "../catalog/catalog-format.ts";
 import type { CatalogReader } from "../catalog/catalog-reader.ts";
@@ -122,12 +122,19 @@ export class Scanner {
     }
   }
 
+  /** Returns the parent, from which the directory is no longer awaited. */
   #finish(state: DirectoryState): DirectoryState | undefined {
-    const saved = this.#saver.save(state);
+    const { parent, old } = state;
+    const saved = this.#save(state);
     state.directory?.close();
     state.directory = undefined;
     this.#open -= 1;
-    const { parent, old } = state;
+    if (saved === undefined) {
+      if (parent === undefined) return undefined;
+      parent.kinds[state.index] = entryKind.absent;
+      parent.isChanged = true;
+      return parent;
+    }
     if (parent === undefined) {
       this.#result = saved;
       return undefined;
@@ -148,6 +155,18 @@ export class Scanner {
     parent.setIds(state.index, saved.id, 0, 1);
     parent.childBlocks[state.index] = saved.block;
     return parent;
+  }
+
+  /** Undefined, and the directory an issue, if it has too many entries. */
+  #save(state: DirectoryState): SavedTree | undefined {
+    try {
+      return this.#saver.save(state);
+    } catch (error) {
+      if (!isBackstayError(error, "DIRECTORY_TOO_LARGE") || state.parent === undefined) throw error;
+      const message = `${error.message} ${error.remedy}`;
+      this.#report.issue(state.path, "archival", { code: error.code, message });
+      return undefined;
+    }
   }
 
   #openTop(root: TargetNode): Frame {

@@ -4,7 +4,11 @@ import type { Codec } from "../../../platform/ports/codec.ts";
 import type { SourceDirectory, SourceFiles } from "../../../platform/ports/source-files.ts";
 import { FileError } from "../../../platform/ports/source-files.ts";
 import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { blobBytesMax } from "../../repository/blob/blob-opener.ts";
+import type { LargeBlob } from "../../repository/blob/large-blob.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
+import { packedBlobBytesMax } from "../../repository/pack/pack-assembler.ts";
 import { ByteWriter } from "../../repository/tree/byte-writer.ts";
 import { RecordNodeEncoder, type RecordNodeFields } from "../../repository/tree/node-encoder.ts";
 import { TreeEncoder } from "../../repository/tree/tree-encoder.ts";
@@ -16,8 +20,13 @@ import { type DirectoryState, entryKind } from "./directory-state.ts";
 import { joinPath } from "./scan-report.ts";
 
 const none = new Uint8Array(0);
-/** The buffer of a very large directory's tree is not kept. */
-const keptBytesMax = 16 * 1024 * 1024;
+const firstBytes = 256 * 1024;
+/** A larger buffer is not kept. */
+const keptBytesMax = 4 * 1024 * 1024;
+/** What follows the last node. */
+const treeEndBytes = 3;
+/** Pieces in which the tree of a very large directory goes on. */
+const drainedBytes = 1024 * 1024;
 
 export interface SavedTree {
   /** 32 bytes. */
@@ -35,7 +44,7 @@ export class TreeSaver {
   readonly #catalog: CatalogWriter | undefined;
   readonly #encoder: RecordNodeEncoder;
   readonly #onIssue: (state: DirectoryState, index: number, error: FileError) => void;
-  #out = new ByteWriter(256 * 1024);
+  #out = new ByteWriter(firstBytes);
   readonly #fields: RecordNodeFields = {
     nameBytes: none,
     nameStart: 0,
@@ -79,7 +88,7 @@ export class TreeSaver {
     this.#onIssue = parts.onIssue;
   }
 
-  /** Saves a directory all of whose entries are done. */
+  /** Saves a directory all of whose entries are done. DIRECTORY_TOO_LARGE, with nothing saved, if no reader could take its tree. */
   save(state: DirectoryState): SavedTree {
     const reused = this.#unchangedTree(state);
     const id = reused ?? this.#storeTree(state);
@@ -94,23 +103,47 @@ export class TreeSaver {
     return Uint8Array.from(old.bytes.subarray(old.treeIdAt, old.treeIdAt + 32));
   }
 
+  /** Makes the tree and stores it if it is new. One that is too long to be held goes its way piece by piece. */
   #storeTree(state: DirectoryState): Uint8Array {
     const out = this.#out;
     out.length = 0;
     const tree = new TreeEncoder(out);
+    let large: LargeBlob | undefined;
+    let heldBytesMax = packedBlobBytesMax - treeEndBytes;
     tree.begin();
     for (let index = 0; index < state.count; index += 1) {
       if (state.kinds[index] === entryKind.absent) continue;
       if (!this.#completeExtras(state, index)) continue;
       this.#fill(state, index);
       tree.addRecord(this.#encoder, this.#fields);
+      if (out.length <= heldBytesMax) continue;
+      large ??= this.#packs.startLargeTree();
+      this.#drain(large, state);
+      heldBytesMax = drainedBytes;
     }
     tree.end();
-    const id = new Uint8Array(32);
-    this.#codec.sha256(out.bytes, 0, out.length, id, 0);
-    this.#packs.store(out.bytes, 0, out.length, id, 0, true);
-    if (out.bytes.length > keptBytesMax) this.#out = new ByteWriter(256 * 1024);
-    return id;
+    if (large === undefined) {
+      const id = new Uint8Array(32);
+      this.#codec.sha256(out.bytes, 0, out.length, id, 0);
+      this.#packs.store(out.bytes, 0, out.length, id, 0, true);
+      return id;
+    }
+    this.#drain(large, state);
+    if (out.bytes.length > keptBytesMax) this.#out = new ByteWriter(firstBytes);
+    large.finish();
+    this.#packs.storeLargeTree(large);
+    return large.id;
+  }
+
+  #drain(large: LargeBlob, state: DirectoryState): void {
+    const out = this.#out;
+    if (large.plainLength + out.length > blobBytesMax)
+      throw new BackstayError("DIRECTORY_TOO_LARGE", {
+        directory: Buffer.from(state.path).toString(),
+        entries: state.count,
+      });
+    large.add(out.bytes, 0, out.length);
+    out.length = 0;
   }
 
   /**

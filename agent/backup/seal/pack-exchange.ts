@@ -4,12 +4,13 @@
  * of packs, and sealing waits when the store is slow.
  */
 import { openDurableFiles } from "../../../platform/open-durable-files.ts";
+import type { LargeBlob } from "../../repository/blob/large-blob.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import {
   type FinishedPack,
   type PackAssembler,
   packBufferBytes,
-  packedBlobBytesMax,
+  packBufferBytesFor,
 } from "../../repository/pack/pack-assembler.ts";
 import { type Mailbox, post } from "../threads/inbox.ts";
 import { counterAt } from "../work/session-memory.ts";
@@ -66,7 +67,7 @@ export class PackExchange {
     else this.#free.push(buffer);
   }
 
-  /** Stores the blob unless the repository or another thread has it. */
+  /** Stores the blob, of at most `packedBlobBytesMax`, unless the repository or another thread has it. */
   store(
     src: Uint8Array,
     offset: number,
@@ -76,41 +77,36 @@ export class PackExchange {
     isTree: boolean,
   ): void {
     if (!this.#table.claim(ids, idOffset, isTree)) return;
-    if (length > packedBlobBytesMax) {
-      this.#storeAlone(src, offset, length, ids, idOffset, isTree);
-      return;
-    }
     if (!this.#assembler.isOpen) this.#assembler.begin(this.#takeBuffer());
     const stored = this.#assembler.add(src, offset, length, ids, idOffset, isTree);
     this.#count(isTree, length, stored);
     if (this.#assembler.isFull) this.#send(true);
   }
 
-  /** Sends the pack that is being filled, if it holds anything. */
-  flush(): void {
-    if (this.#assembler.isOpen && !this.#assembler.isEmpty) this.#send(true);
+  /** Begins a tree above `packedBlobBytesMax`. There is one at a time: waits until the one before is stored. */
+  startLargeTree(): LargeBlob {
+    while (this.#isLargeUnderWay) this.#awaitMemory();
+    return this.#assembler.startLargeTree();
   }
 
-  /** A blob beyond the usual size gets a pack and memory of its own. */
-  #storeAlone(
-    src: Uint8Array,
-    offset: number,
-    length: number,
-    ids: Uint8Array,
-    idOffset: number,
-    isTree: boolean,
-  ): void {
+  /** Stores a finished tree, in a pack and memory of its own, unless the repository has it. */
+  storeLargeTree(tree: LargeBlob): void {
+    if (!this.#table.claim(tree.id, 0, true)) return;
     this.flush();
-    while (this.#isLargeUnderWay) this.#awaitMemory();
     // A buffer that was begun but holds nothing yet.
     const idle = this.#current;
-    this.#current = this.#files.allocateAligned(length + (length >> 7) + 64 * 1024);
+    this.#current = this.#files.allocateAligned(packBufferBytesFor(tree.compressedLength));
     this.#assembler.begin(this.#current);
-    const stored = this.#assembler.add(src, offset, length, ids, idOffset, isTree);
-    this.#count(isTree, length, stored);
+    const stored = this.#assembler.addLargeTree(tree);
+    this.#count(true, tree.plainLength, stored);
     this.#isLargeUnderWay = true;
     this.#send(false);
     if (idle !== undefined) this.#free.push(idle);
+  }
+
+  /** Sends the pack that is being filled, if it holds anything. */
+  flush(): void {
+    if (this.#assembler.isOpen && !this.#assembler.isEmpty) this.#send(true);
   }
 
   #takeBuffer(): Uint8Array {

@@ -126,6 +126,12 @@ export class PackUploader {
     post(this.#threads[thread], { kind: "buffer", buffer }, transfer);
   }
 
+  /** The memory of a very large blob is given back at once. */
+  #letGo(thread: number, buffer: Uint8Array): void {
+    (buffer.buffer as ArrayBuffer).transfer(0);
+    this.#send(thread, undefined);
+  }
+
   async #upload({ pack, buffer, thread, isReturned }: PackMessage): Promise<void> {
     const name = idToHex(pack.id);
     if (!this.#isDry) {
@@ -136,7 +142,7 @@ export class PackUploader {
     this.bytesStored += pack.length;
     this.packsStored += 1;
     if (isReturned) this.#reuse(buffer);
-    else this.#send(thread, undefined);
+    else this.#letGo(thread, buffer);
     if (this.#isDry) return;
     locatePack(this.#table, pack.id, pack.header);
     const entry = { id: pack.id, header: pack.header };

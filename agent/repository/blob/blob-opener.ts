@@ -1,6 +1,6 @@
 /** Turns a sealed blob back into its bytes and proves that they are the right ones. */
 
-import type { Codec, SealCipher } from "../../../platform/ports/codec.ts";
+import type { Codec, SealCipher, TakeBytes } from "../../../platform/ports/codec.ts";
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
@@ -73,8 +73,40 @@ export class BlobOpener {
       length = plainLength;
     }
     this.codec.sha256(plain, 0, length, this.#digest, 0);
-    for (let i = 0; i < 32; i += 1) if (this.#digest[i] !== ids[idOffset + i]) return "content";
-    return plain.subarray(0, length);
+    return this.#isDigest(ids, idOffset) ? plain.subarray(0, length) : "content";
+  }
+
+  /**
+   * What is wrong with a blob, undefined if nothing is. Decodes it piece by piece, so that no blob is too long.
+   * Arguments as for `open`.
+   */
+  verify(
+    src: Uint8Array,
+    offset: number,
+    storedLength: number,
+    plainLength: number,
+    ids: Uint8Array,
+    idOffset: number,
+  ): BlobProblem | undefined {
+    const sealedLength = storedLength - sealOverheadBytes;
+    if (sealedLength < 0 || offset + storedLength > src.length) return "length";
+    if (sealedLength > blobBytesMax || plainLength > blobBytesMax) return "length";
+    const hash = this.codec.startSha256();
+    let decoded = 0;
+    const take: TakeBytes = (bytes, start, length) => {
+      hash.update(bytes, start, length);
+      decoded += length;
+    };
+    const frames = plainLength > 0 ? this.codec.startDecompress(plainLength, take) : undefined;
+    const isSealed = this.#cipher.openInPieces(src, offset, storedLength, (bytes, start, length) =>
+      frames === undefined ? take(bytes, start, length) : frames.update(bytes, start, length),
+    );
+    const areWhole = frames === undefined || frames.finish();
+    hash.finish(this.#digest, 0);
+    if (!isSealed) return "seal";
+    if (!areWhole) return "compression";
+    if (decoded !== (frames === undefined ? sealedLength : plainLength)) return "length";
+    return this.#isDigest(ids, idOffset) ? undefined : "content";
   }
 
   /**
@@ -86,6 +118,11 @@ export class BlobOpener {
     this.#sealedPlain = empty;
     this.#plain = empty;
     return opened;
+  }
+
+  #isDigest(ids: Uint8Array, idOffset: number): boolean {
+    for (let i = 0; i < 32; i += 1) if (this.#digest[i] !== ids[idOffset + i]) return false;
+    return true;
   }
 
   /** The declared length bounds what is decoded; memory grows only as far as the frame really goes. */

@@ -13,6 +13,7 @@ import {
   looksCompressible,
   treeLevel,
 } from "../blob/compression.ts";
+import { LargeBlob } from "../blob/large-blob.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import { RandomIv } from "../crypto/random-iv.ts";
 import { idToHex } from "../id.ts";
@@ -38,10 +39,13 @@ function storedBytesMax(length: number): number {
   return length + (length >> 7) + 512 + sealOverheadBytes;
 }
 
+/** Blobs above this size are verified piece by piece. */
+const openedBytesMax = packedBlobBytesMax + sealOverheadBytes;
+
 /** Bytes of the header that one blob needs, and of what closes a pack. */
 const closingBytesMax = compressedEntryBytes + headerFrameBytes;
 
-/** Memory for the pack of one blob above `packedBlobBytesMax`. */
+/** Memory for a pack of one blob: `length` is that of its bytes as they are, or that of a large tree compressed. */
 export function packBufferBytesFor(length: number): number {
   return storedBytesMax(length) + closingBytesMax;
 }
@@ -123,6 +127,26 @@ export class PackAssembler {
     const stored = (compressed > 0 ? compressed : length) + sealOverheadBytes;
     this.#note(ids, idOffset, isTree, stored, compressed > 0 ? length : 0);
     this.#plainBytes += length;
+    return stored;
+  }
+
+  /** Begins a tree above `packedBlobBytesMax`, for `addLarge`; it needs no open pack until then. */
+  startLargeTree(): LargeBlob {
+    return new LargeBlob(this.codec, treeLevel(this.#mode));
+  }
+
+  /** Adds a finished tree, and takes its memory; returns its sealed bytes. The pack has room for its compressed length. */
+  addLargeTree(tree: LargeBlob): number {
+    const pack = this.#openPack();
+    const at = this.#position;
+    const length = tree.compressedLength;
+    const stored = length + sealOverheadBytes;
+    if (at + stored + this.#headerLength + closingBytesMax > pack.length)
+      throw new BackstayError("INTERNAL", { problem: "a tree does not fit in its pack", length });
+    tree.moveTo(pack, at + 16);
+    this.#cipher.seal(pack, at + 16, length, this.#iv.bytes, this.#iv.next(), pack, at);
+    this.#note(tree.id, 0, true, stored, tree.plainLength);
+    this.#plainBytes += tree.plainLength;
     return stored;
   }
 
@@ -214,7 +238,10 @@ export class PackAssembler {
       const stored = header.getUint32(at + 1, true);
       const plainLength = isCompressed ? header.getUint32(at + 5, true) : 0;
       const idAt = at + (isCompressed ? 9 : 5);
-      const opened = this.#opener.tryOpen(pack, offset, stored, plainLength, bytes, idAt);
+      const isLarge = Math.max(stored, plainLength) > openedBytesMax;
+      const opened = isLarge
+        ? this.#opener.verify(pack, offset, stored, plainLength, bytes, idAt)
+        : this.#opener.tryOpen(pack, offset, stored, plainLength, bytes, idAt);
       if (typeof opened === "string")
         throw new BackstayError("VERIFY_FAILED", {
           blob: idToHex(bytes, idAt),
