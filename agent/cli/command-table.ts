@@ -43,6 +43,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./command-restore.ts")).restoreCommand,
   },
   {
+    name: "dump",
+    summary: "write a file of a snapshot, or a folder as tar, to stdout",
+    load: async () => (await import("./command-dump.ts")).dumpCommand,
+  },
+  {
     name: "check",
     summary: "check the repository for damage",
     load: async () => (await import("./command-check.ts")).checkCommand,

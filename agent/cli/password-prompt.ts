@@ -1,4 +1,5 @@
 /** Asks for a password on the terminal, without showing it. */
+import { addAbortSignal, type Readable } from "node:stream";
 import type { ReadStream } from "node:tty";
 import type { Screen } from "./screen.ts";
 
@@ -71,15 +72,11 @@ function eraseCharacter(typed: number[]): void {
 }
 
 /** The first line of a stream that is no terminal, without its line end. */
-export async function readSecretLine(
-  stream: NodeJS.ReadableStream,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
+export async function readSecretLine(stream: Readable, signal: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of stream) {
-    signal.throwIfAborted();
-    const bytes = typeof part === "string" ? Buffer.from(part) : part;
+  for await (const part of addAbortSignal(signal, stream)) {
+    const bytes = part as Uint8Array;
     const end = bytes.indexOf(key.lineFeed);
     parts.push(end < 0 ? bytes : bytes.subarray(0, end));
     length += bytes.length;

@@ -25,6 +25,8 @@ export class CliScene {
   readonly source: string;
   readonly repository: string;
   readonly backstay: RepositoryProgram;
+  /** Path of the program. */
+  readonly backstayProgram: string = backstayPath;
 
   /** Makes the source; the repository is made by `init`. */
   constructor() {
