@@ -100,12 +100,12 @@ describe("the blob table", () => {
   it("grows over levels and finds everything, also from another thread's view", () => {
     const table = BlobTable.create(1);
     const early = BlobTable.attach(table.shared);
-    const count = 200_000;
+    const count = 130_000;
     const ids = randomIds(count);
     let worst = 0;
     for (let i = 0; i < count; i += 1) {
       if (!table.add(ids, i * 32, i % 3 === 0, at(i, i * 7, 33 + i, i % 5))) expect.fail(`id ${i}`);
-      if (i >= 100_000) worst = Math.max(worst, table.usedBytes / (i + 1));
+      if (i >= 60_000) worst = Math.max(worst, table.usedBytes / (i + 1));
     }
     expect(table.count).toBe(count);
     expect(worst).toBeLessThanOrEqual(64);
@@ -131,16 +131,16 @@ describe("the blob table", () => {
 
   it("stays quick if all ids but a few bytes are the same, wherever those are", () => {
     for (const varying of [0, 12, 20, 29]) {
-      const table = BlobTable.create(100_000);
-      const ids = new Uint8Array(100_000 * 32).fill(0xa5);
+      const table = BlobTable.create(60_000);
+      const ids = new Uint8Array(60_000 * 32).fill(0xa5);
       const view = new DataView(ids.buffer);
-      for (let i = 0; i < 100_000; i += 1) {
+      for (let i = 0; i < 60_000; i += 1) {
         view.setUint16(i * 32 + varying, i & 0xffff);
         view.setUint8(i * 32 + varying + 2, i >>> 16);
         table.add(ids, i * 32, false, at(0));
       }
-      // With collisions these would be ten thousand million comparisons.
-      expect(table.count).toBe(100_000);
+      // With collisions these would be thousands of millions of comparisons.
+      expect(table.count).toBe(60_000);
     }
   });
 
@@ -192,7 +192,7 @@ describe("threads that claim the same blobs at the same time", () => {
   });
 
   it("lose no blob while levels fill up, and hardly ever store one twice", async () => {
-    const count = 150_000;
+    const count = 100_000;
     const { table, wins, lost } = await race(count, [
       [0, 1],
       [0, 1],

@@ -271,16 +271,16 @@ describe("numbers of packs", () => {
     expect(numbers.find(first)).toBe(0);
     const id = new Uint8Array(40);
     const view = new DataView(id.buffer);
-    for (let i = 0; i < 20_000; i += 1) {
+    for (let i = 0; i < 5000; i += 1) {
       view.setUint32(30, i);
       expect(numbers.find(id, 8)).toBe(-1);
       expect(numbers.findOrAdd(id, 8)).toBe(i + 1);
       if (i % 7 === 0) expect(numbers.findOrAdd(id, 8)).toBe(i + 1);
     }
-    for (let i = 0; i < 20_000; i += 97) {
+    for (let i = 0; i < 5000; i += 97) {
       view.setUint32(30, i);
       expect(new PackNumbers(table).find(id, 8)).toBe(i + 1);
     }
-    expect(table.packCount).toBe(20_001);
+    expect(table.packCount).toBe(5001);
   });
 });
