@@ -40,11 +40,11 @@ export async function findHurtBlobs(
   const hurt = BlobBits.create(table.count);
   if (bad.isEmpty) return hurt;
   const good = BlobBits.create(table.count);
-  await rereadIndex(context, ledger, ({ id, blobs }) => {
-    const pack = ledger.find(id);
+  await rereadIndex(context, ledger, (id, { count, ids, types }) => {
+    const pack = ledger.findBytes(id);
     if (pack < 0) return;
-    for (const blob of blobs) {
-      const entry = table.find(blob.id, 0, blob.isTree);
+    for (let i = 0; i < count; i += 1) {
+      const entry = table.find(ids, i * 32, types[i] === 1);
       if (entry >= 0) (bad.has(pack, entry) ? hurt : good).set(entry);
     }
   });

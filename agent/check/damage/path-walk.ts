@@ -12,7 +12,7 @@ import { faultsOf, NodeExaminer, shownName } from "../trees/node-examiner.ts";
 import type { RootedSnapshot, TreeDamage } from "./tree-damage.ts";
 
 /** Trees that are read, and bytes of paths that wait for their turn: then enough is known. */
-const treesMax = 100_000;
+const treesMax = 20_000;
 const waitingBytesMax = 64 * 1024 * 1024;
 /** Larger trees are not read again: their directory is named as a whole. */
 const treeBytesMax = 64 * 1024 * 1024;
@@ -95,7 +95,7 @@ class PathWalk {
     if (!this.#leading.has(entry)) return;
     const place = placeHash(entry, path);
     if (this.#visited.has(place)) return;
-    if (this.#visited.size >= 10 * treesMax || this.#waitingBytes > waitingBytesMax) {
+    if (this.#visited.size >= 20 * treesMax || this.#waitingBytes > waitingBytesMax) {
       this.isComplete = false;
       return;
     }

@@ -3,15 +3,17 @@ import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { sha256 } from "../../repository/crypto/sealed-bytes.ts";
 import { idToHex } from "../../repository/id.ts";
 import { BlobTable } from "../../repository/index/blob-table.ts";
-import { decodeIndex, type ListedPack } from "../../repository/index/index-file.ts";
-import { decodeUnpacked } from "../../repository/unpacked-file.ts";
+import { IndexScanner } from "../../repository/index/index-scanner.ts";
+import {
+  assertStoredSize,
+  decodeUnpacked,
+  unpackedLimits,
+} from "../../repository/unpacked-file.ts";
 import type { CheckContext } from "../check-context.ts";
 import { describeLoss, isGone } from "../report/lost-file.ts";
 import { PackLedger } from "./pack-ledger.ts";
-import { arrangeListing } from "./pack-listing.ts";
+import { type BlobColumns, ListingMeasure } from "./pack-listing.ts";
 
-/** Stored bytes of an index file that is read: restic keeps them below 8 MiB, ours are smaller. */
-const indexBytesMax = 64 * 1024 * 1024;
 /** Stored files that are fetched ahead, unless they are large. */
 const aheadFilesMax = 4;
 const aheadBytesMax = 32 * 1024 * 1024;
@@ -37,16 +39,19 @@ export async function readIndex(
   const ledger = new PackLedger(
     BlobTable.create(Math.min(guessedBlobsMax, bytesTotal / entryBytes)),
   );
+  const measure = new ListingMeasure();
+  const digest = new Uint8Array(32);
+  const { codec } = context.sealer;
   let bytesDone = 0;
   let done = 0;
   await readFiles(context, files, async ({ name, size }, fetched) => {
     const number = ledger.indexFiles.push(name) - 1;
     try {
-      const json = decodeUnpacked(context.sealer, await fetched, `index/${name}`);
-      for (const pack of decodeIndex(json, `index/${name}`)) {
-        addPack(context, ledger, pack, number);
-        if (context.turns.isDue) await context.turns.give();
-      }
+      await scanFile(context, name, await fetched, (id, columns) => {
+        const facts = measure.measure(columns);
+        codec.sha256(facts.header, 0, facts.header.length, digest, 0);
+        ledger.add(id, columns, facts, digest, number);
+      });
     } catch (error) {
       const detail = describeLoss(error);
       if (context.isLocked || !isGone(error))
@@ -59,27 +64,37 @@ export async function readIndex(
   return ledger;
 }
 
-/** Gives each pack of each index file that can be read, again. `file` is the number of the file in the ledger. */
+/** Gives each pack of each index file that can be read, again: its id, and its blobs, valid during the call. */
 export async function rereadIndex(
   context: CheckContext,
   ledger: PackLedger,
-  visit: (pack: ListedPack, file: number) => void,
+  visit: (id: Uint8Array, columns: BlobColumns) => void,
 ): Promise<void> {
   const files = ledger.indexFiles.map((name) => ({ name, size: 0 }));
-  let number = -1;
   await readFiles(context, files, async ({ name }, fetched) => {
-    number += 1;
     try {
-      const json = decodeUnpacked(context.sealer, await fetched, `index/${name}`);
-      for (const pack of decodeIndex(json, `index/${name}`)) {
-        visit(pack, number);
-        if (context.turns.isDue) await context.turns.give();
-      }
+      await scanFile(context, name, await fetched, visit);
     } catch (error) {
       // Its damage was reported when it was read for the first time; whatever else it is must be thrown.
       describeLoss(error);
     }
   });
+}
+
+/** Gives the packs of an index file that hold anything. REPOSITORY_DAMAGED where the file ends to make sense. */
+async function scanFile(
+  context: CheckContext,
+  name: string,
+  stored: Uint8Array,
+  visit: (id: Uint8Array, columns: BlobColumns) => void,
+): Promise<void> {
+  const file = `index/${name}`;
+  const json = decodeUnpacked(context.sealer, stored, file, unpackedLimits.index);
+  const scanner = new IndexScanner(json, file);
+  while (scanner.nextPack()) {
+    if (scanner.count > 0) visit(scanner.packId, scanner);
+    if (context.turns.isDue) await context.turns.give();
+  }
 }
 
 /** The stored bytes of an index file, its name checked. REPOSITORY_DAMAGED if they are not what it says. */
@@ -93,26 +108,16 @@ export async function fetchIndexFile(context: CheckContext, name: string): Promi
   });
 }
 
-function addPack(
-  context: CheckContext,
-  ledger: PackLedger,
-  { id, blobs }: ListedPack,
-  file: number,
-): void {
-  if (blobs.length === 0) return;
-  const listing = arrangeListing(blobs);
-  ledger.add(id, listing, sha256(context.sealer.codec, listing.header), file);
-}
-
-/** The names of all index files that are small enough to be read; the others are reported. */
+/** The names of all index files that have a possible size; the others are reported. */
 export async function listIndexFiles(context: CheckContext): Promise<IndexName[]> {
   const files: IndexName[] = [];
   for await (const { name, size } of context.store.list("index", context.signal)) {
-    if (size <= indexBytesMax) files.push({ name, size });
-    else
-      context.problems.add("index-damaged", { type: "index", id: name }, [
-        `it has ${size} bytes, more than an index file can have`,
-      ]);
+    try {
+      assertStoredSize(size, `index/${name}`, unpackedLimits.index);
+      files.push({ name, size });
+    } catch (error) {
+      context.problems.add("index-damaged", { type: "index", id: name }, [describeLoss(error)]);
+    }
   }
   return files;
 }

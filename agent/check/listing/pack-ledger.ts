@@ -4,7 +4,8 @@
  */
 import { idFromHex } from "../../repository/id.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
-import type { PackListing } from "./pack-listing.ts";
+import { PackNumbers } from "../../repository/index/pack-numbers.ts";
+import type { BlobColumns, ListingFacts } from "./pack-listing.ts";
 
 const flag = { trees: 1, data: 2, twice: 4, split: 8, layout: 16 } as const;
 const columnsMin = 1024;
@@ -15,7 +16,7 @@ export class PackLedger {
   readonly indexFiles: string[] = [];
   /** Index entries for blobs that another entry had already. */
   duplicateBlobs = 0;
-  readonly #numbers = new Map<string, number>();
+  readonly #numbers: PackNumbers;
   /** Numbers of further index files that list a pack. */
   readonly #moreFiles = new Map<number, number[]>();
   #digests = new Uint8Array(columnsMin * 32);
@@ -27,41 +28,55 @@ export class PackLedger {
 
   constructor(table: BlobTable) {
     this.table = table;
+    this.#numbers = new PackNumbers(table);
   }
 
   get count(): number {
-    return this.#numbers.size;
+    return this.table.packCount;
   }
 
-  /** The pack's number, -1 if no index lists it. */
+  /** The number of the pack with this hex id, -1 if no index lists it. */
   find(id: string): number {
-    return this.#numbers.get(id) ?? -1;
+    return this.#numbers.find(idFromHex(id));
+  }
+
+  /** The same for an id of 32 bytes. */
+  findBytes(id: Uint8Array): number {
+    return this.#numbers.find(id);
   }
 
   idOf(pack: number): string {
     return this.table.packId(pack);
   }
 
-  /** Adds a pack and its blobs as the index file `file` lists them. `digest` is the SHA-256 of the listing's header. */
-  add(id: string, listing: PackListing, digest: Uint8Array, file: number): void {
-    let pack = this.find(id);
-    if (pack < 0) {
-      pack = this.table.addPack(idFromHex(id));
-      this.#numbers.set(id, pack);
+  /**
+   * Adds a pack of at least one blob as the index file `file` lists it. `digest` is the SHA-256 of the header
+   * that the listing amounts to.
+   */
+  add(
+    id: Uint8Array,
+    columns: BlobColumns,
+    facts: ListingFacts,
+    digest: Uint8Array,
+    file: number,
+  ): void {
+    const before = this.count;
+    const pack = this.#numbers.findOrAdd(id);
+    if (pack === before) {
       this.#reserve(pack + 1);
       this.#digests.set(digest, pack * 32);
-      this.#listedBytes[pack] = listing.sizeBytes;
+      this.#listedBytes[pack] = facts.sizeBytes;
       this.#files[pack] = file;
     } else {
-      const known = this.digestOf(pack);
-      this.#flags[pack] |= Buffer.compare(known, digest) === 0 ? flag.twice : flag.split;
+      const isSame = Buffer.compare(this.digestOf(pack), digest) === 0;
+      this.#flags[pack] |= isSame ? flag.twice : flag.split;
       this.#moreFiles.set(pack, [...(this.#moreFiles.get(pack) ?? []), file]);
     }
-    this.#blobBytesMax[pack] = Math.max(this.#blobBytesMax[pack], listing.blobBytesMax);
-    if (listing.hasTrees) this.#flags[pack] |= flag.trees;
-    if (listing.hasData) this.#flags[pack] |= flag.data;
-    if (listing.layoutProblem !== undefined) this.#flags[pack] |= flag.layout;
-    this.#addBlobs(pack, listing);
+    this.#blobBytesMax[pack] = Math.max(this.#blobBytesMax[pack], facts.blobBytesMax);
+    if (facts.hasTrees) this.#flags[pack] |= flag.trees;
+    if (facts.hasData) this.#flags[pack] |= flag.data;
+    if (facts.isOdd) this.#flags[pack] |= flag.layout;
+    this.#addBlobs(pack, columns, pack === before);
   }
 
   noteStored(pack: number, sizeBytes: number): void {
@@ -116,11 +131,13 @@ export class PackLedger {
     return (this.#flags[pack] & flag.layout) !== 0;
   }
 
-  #addBlobs(pack: number, listing: PackListing): void {
-    const isNew = (this.#flags[pack] & (flag.twice | flag.split)) === 0;
-    for (const { id, isTree, offset, length, plainLength } of listing.blobs) {
-      const isAdded = this.table.add(id, 0, isTree, { pack, offset, length, plainLength });
-      if (!isAdded && isNew) this.duplicateBlobs += 1;
+  #addBlobs(pack: number, columns: BlobColumns, isNewPack: boolean): void {
+    const { count, ids, types, offsets, lengths, plainLengths } = columns;
+    const { table } = this;
+    for (let i = 0; i < count; i += 1) {
+      const isTree = types[i] === 1;
+      const isNew = table.addAt(ids, i * 32, isTree, pack, offsets[i], lengths[i], plainLengths[i]);
+      if (!isNew && isNewPack) this.duplicateBlobs += 1;
     }
   }
 

@@ -1,5 +1,4 @@
 /** The blobs that an index lists for one pack, brought into the order of the pack and looked at for lies. */
-
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
 import { idToHex } from "../../repository/id.ts";
 import {
@@ -9,9 +8,21 @@ import {
   writeHeaderEntry,
 } from "../../repository/pack/pack-header.ts";
 
-export interface PackListing {
-  /** In physical order. */
-  readonly blobs: readonly PackedBlob[];
+/** Blobs of one pack as the scanner of index files gives them. */
+export interface BlobColumns {
+  readonly count: number;
+  /** 32 bytes each. */
+  readonly ids: Uint8Array;
+  /** 1 for a tree, 0 for data. */
+  readonly types: Uint8Array;
+  readonly offsets: Uint32Array;
+  readonly lengths: Uint32Array;
+  /** 0 for blobs stored plain. */
+  readonly plainLengths: Uint32Array;
+}
+
+/** What the listing of a pack amounts to. */
+export interface ListingFacts {
   /** The plain header that a pack with exactly these blobs has. */
   readonly header: Uint8Array;
   /** Bytes of such a pack. */
@@ -20,50 +31,83 @@ export interface PackListing {
   readonly hasData: boolean;
   /** Bytes of the largest blob, sealed or plain, whichever is more. */
   readonly blobBytesMax: number;
-  /** Where the blobs leave a gap or overlap; undefined if each begins where the one before ends. */
-  readonly layoutProblem: string | undefined;
+  /** True if a blob does not begin where the one before ends. */
+  readonly isOdd: boolean;
 }
 
-/** Orders the blobs of a pack. There must be at least one. */
-export function arrangeListing(listed: readonly PackedBlob[]): PackListing {
-  const blobs = isAscending(listed)
-    ? listed
-    : listed.toSorted((a, b) => a.offset - b.offset || a.length - b.length);
-  const header = new DataView(new ArrayBuffer(blobs.length * compressedEntryBytes));
-  let headerLength = 0;
-  let at = 0;
-  let end = 0;
-  let trees = 0;
-  let blobBytesMax = 0;
-  let layoutProblem: string | undefined;
-  for (const { id, isTree, offset, length, plainLength } of blobs) {
-    if (offset !== at && layoutProblem === undefined)
-      layoutProblem =
-        offset > at
-          ? `nothing is listed between byte ${at} and byte ${offset}`
-          : `two blobs overlap at byte ${offset}`;
-    at = offset + length;
-    end = Math.max(end, at);
-    if (isTree) trees += 1;
-    blobBytesMax = Math.max(blobBytesMax, plainLength, length);
-    headerLength = writeHeaderEntry(header, headerLength, id, 0, isTree, length, plainLength);
+export interface PackListing {
+  /** In physical order. */
+  readonly blobs: readonly PackedBlob[];
+  readonly header: Uint8Array;
+}
+
+/** Measures listings one after the other in the same memory. */
+export class ListingMeasure {
+  #header = new DataView(new ArrayBuffer(1024 * compressedEntryBytes));
+  #headerLength = 0;
+  #next = 0;
+  #end = 0;
+  #trees = 0;
+  #blobBytesMax = 0;
+  #isOdd = false;
+
+  /** `header` of the facts is valid until the next call. There must be at least one blob. */
+  measure(columns: BlobColumns): ListingFacts {
+    const { count } = columns;
+    if (this.#header.byteLength < count * compressedEntryBytes)
+      this.#header = new DataView(new ArrayBuffer(count * 2 * compressedEntryBytes));
+    this.#headerLength = 0;
+    this.#next = 0;
+    this.#end = 0;
+    this.#trees = 0;
+    this.#blobBytesMax = 0;
+    this.#isOdd = false;
+    const order = isAscending(columns) ? undefined : placesByOffset(columns);
+    for (let i = 0; i < count; i += 1) this.#take(columns, order === undefined ? i : order[i]);
+    return {
+      header: new Uint8Array(this.#header.buffer, 0, this.#headerLength),
+      sizeBytes: this.#end + this.#headerLength + headerFrameBytes,
+      hasTrees: this.#trees > 0,
+      hasData: this.#trees < count,
+      blobBytesMax: this.#blobBytesMax,
+      isOdd: this.#isOdd,
+    };
   }
-  return {
-    blobs,
-    header: new Uint8Array(header.buffer, 0, headerLength),
-    sizeBytes: end + headerLength + headerFrameBytes,
-    hasTrees: trees > 0,
-    hasData: trees < blobs.length,
-    blobBytesMax,
-    layoutProblem,
-  };
+
+  #take({ ids, types, offsets, lengths, plainLengths }: BlobColumns, place: number): void {
+    const offset = offsets[place];
+    const length = lengths[place];
+    const plainLength = plainLengths[place];
+    const isTree = types[place] === 1;
+    if (offset !== this.#next) this.#isOdd = true;
+    this.#next = offset + length;
+    if (this.#next > this.#end) this.#end = this.#next;
+    if (isTree) this.#trees += 1;
+    if (length > this.#blobBytesMax) this.#blobBytesMax = length;
+    if (plainLength > this.#blobBytesMax) this.#blobBytesMax = plainLength;
+    const at = this.#headerLength;
+    this.#headerLength = writeHeaderEntry(
+      this.#header,
+      at,
+      ids,
+      place * 32,
+      isTree,
+      length,
+      plainLength,
+    );
+  }
 }
 
 /** All blobs of several listings of one pack, each once. */
 export function mergeListings(listings: readonly (readonly PackedBlob[])[]): PackListing {
   const merged = new Map<string, PackedBlob>();
-  for (const blobs of listings) for (const blob of blobs) merged.set(keyOf(blob), blob);
-  return arrangeListing([...merged.values()]);
+  for (const listed of listings) for (const blob of listed) merged.set(keyOf(blob), blob);
+  const blobs = [...merged.values()].sort((a, b) => a.offset - b.offset || a.length - b.length);
+  const header = new DataView(new ArrayBuffer(blobs.length * compressedEntryBytes));
+  let at = 0;
+  for (const { id, isTree, length, plainLength } of blobs)
+    at = writeHeaderEntry(header, at, id, 0, isTree, length, plainLength);
+  return { blobs, header: new Uint8Array(header.buffer, 0, at) };
 }
 
 /** How the header of a pack differs from what the index lists, for people; empty if it does not. */
@@ -84,6 +128,9 @@ export function describeDifferences(
   };
   add(onlyHeader, "the pack's own header names");
   add(onlyIndex, "the index names");
+  // The same blobs in the same places: then one of both names a blob twice.
+  if (texts.length === 0 && inHeader.length !== inIndex.length)
+    texts.push("the pack's own header names a blob twice");
   return texts;
 }
 
@@ -97,7 +144,12 @@ function keyOf({ id, isTree, offset, length, plainLength }: PackedBlob): string 
   return `${idToHex(id)}${isTree ? "t" : "d"}${offset}.${length}.${plainLength}`;
 }
 
-function isAscending(blobs: readonly PackedBlob[]): boolean {
-  for (let i = 1; i < blobs.length; i += 1) if (blobs[i].offset < blobs[i - 1].offset) return false;
+function isAscending({ count, offsets }: BlobColumns): boolean {
+  for (let i = 1; i < count; i += 1) if (offsets[i] < offsets[i - 1]) return false;
   return true;
+}
+
+function placesByOffset({ count, offsets, lengths }: BlobColumns): Uint32Array {
+  const places = Uint32Array.from({ length: count }, (_, place) => place);
+  return places.sort((a, b) => offsets[a] - offsets[b] || lengths[a] - lengths[b]);
 }

@@ -1,7 +1,7 @@
 /** Finds again what the index lists for one pack, for packs that must be looked at closely. */
 import { decodeIndex } from "../../repository/index/index-file.ts";
 import type { PackedBlob } from "../../repository/pack/pack-header.ts";
-import { decodeUnpacked } from "../../repository/unpacked-file.ts";
+import { decodeUnpacked, unpackedLimits } from "../../repository/unpacked-file.ts";
 import type { CheckContext } from "../check-context.ts";
 import { describeLoss } from "../report/lost-file.ts";
 import { fetchIndexFile } from "./index-files.ts";
@@ -50,7 +50,12 @@ export class PackListings {
     let others = 0;
     try {
       const stored = await fetchIndexFile(this.#context, name);
-      const json = decodeUnpacked(this.#context.sealer, stored, `index/${name}`);
+      const json = decodeUnpacked(
+        this.#context.sealer,
+        stored,
+        `index/${name}`,
+        unpackedLimits.index,
+      );
       for (const { id, blobs } of decodeIndex(json, `index/${name}`)) {
         if (id !== wanted) others += blobs.length;
         if (id === wanted || others <= heldBlobsMax)

@@ -3,7 +3,11 @@ import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { sha256 } from "../../repository/crypto/sealed-bytes.ts";
 import { idToHex } from "../../repository/id.ts";
 import { decodeSnapshot } from "../../repository/snapshot/snapshot-codec.ts";
-import { decodeUnpacked } from "../../repository/unpacked-file.ts";
+import {
+  assertStoredSize,
+  decodeUnpacked,
+  unpackedLimits,
+} from "../../repository/unpacked-file.ts";
 import type { CheckContext } from "../check-context.ts";
 import { describeLoss, isGone } from "../report/lost-file.ts";
 
@@ -16,8 +20,6 @@ export interface CheckedSnapshot {
   readonly seconds: number;
 }
 
-/** Stored bytes of a snapshot file that is read; long lists of paths make it large. */
-const snapshotBytesMax = 64 * 1024 * 1024;
 const fetchesMax = 8;
 /** Larger files are read one at a time. */
 const sharedBytesMax = 4 * 1024 * 1024;
@@ -73,11 +75,12 @@ async function loadSnapshotFile(
   size: number,
 ): Promise<Uint8Array> {
   const file = `snapshots/${name}`;
-  const damaged = (problem: string): BackstayError =>
-    new BackstayError("REPOSITORY_DAMAGED", { file, problem });
-  if (size > snapshotBytesMax) throw damaged("it is larger than a snapshot can be");
+  assertStoredSize(size, file, unpackedLimits.snapshots);
   const stored = await store.load({ type: "snapshots", name }, undefined, signal);
   if (idToHex(sha256(sealer.codec, stored)) !== name)
-    throw damaged("its content is not what its name says");
-  return decodeUnpacked(sealer, stored, file);
+    throw new BackstayError("REPOSITORY_DAMAGED", {
+      file,
+      problem: "its content is not what its name says",
+    });
+  return decodeUnpacked(sealer, stored, file, unpackedLimits.snapshots);
 }

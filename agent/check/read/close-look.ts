@@ -7,13 +7,13 @@ import type { CheckContext } from "../check-context.ts";
 import type { PackLedger } from "../listing/pack-ledger.ts";
 import { describeDifferences, type PackListing } from "../listing/pack-listing.ts";
 import { describeLoss } from "../report/lost-file.ts";
-import { decodingBytes } from "./blob-decoder.ts";
+import { decodingBytes, isLarge } from "./blob-decoder.ts";
 import type { ByteBudget } from "./byte-budget.ts";
-import { largeBlobBytesMin, placeNumbers, type WindowJob } from "./check-messages.ts";
+import { placeNumbers, type WindowJob } from "./check-messages.ts";
 import type { CheckPool } from "./check-pool.ts";
 import { planWindows, type ReadWindow } from "./read-windows.ts";
 
-/** Memory that opening one blob may take: its sealed bytes twice and its plain bytes. */
+/** Memory that one blob may take: its sealed bytes, and its plain bytes where they are held. */
 const blobMemoryBytesMax = 896 * 1024 * 1024;
 /** Blobs that are named in the text about a pack. */
 const namedBlobsMax = 3;
@@ -123,7 +123,7 @@ class OpenLook {
       this.#addBad(blob, "it lies beyond the end of the pack");
       return false;
     }
-    if (blob.length + decodingBytes(blob.length, blob.plainLength) > blobMemoryBytesMax) {
+    if (blob.length + memoryFor(blob) > blobMemoryBytesMax) {
       this.#tooLarge.push(blob);
       return false;
     }
@@ -196,11 +196,11 @@ export function ownBytes(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
-/** Memory of the largest blob that is opened in memory of its own. */
+/** Memory of the largest blob that is decoded in memory of its own. */
 function largestDecoding(blobs: readonly PackedBlob[]): number {
-  let largest = 0;
-  for (const { length, plainLength } of blobs)
-    if (Math.max(length, plainLength) > largeBlobBytesMin)
-      largest = Math.max(largest, decodingBytes(length, plainLength));
-  return largest;
+  return blobs.reduce((largest, blob) => Math.max(largest, memoryFor(blob)), 0);
+}
+
+function memoryFor({ isTree, length, plainLength }: PackedBlob): number {
+  return isLarge(length, plainLength) ? decodingBytes(isTree, length, plainLength) : 0;
 }

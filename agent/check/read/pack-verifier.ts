@@ -1,7 +1,7 @@
 /** Verifies packs in the memory of one thread, and examines the trees in them. */
 import type { Codec, RunningSha256 } from "../../../platform/ports/codec.ts";
 import { isBackstayError } from "../../../protocol/backstay-error.ts";
-import { describeBlobProblem } from "../../repository/blob/blob-opener.ts";
+import { type BlobProblem, describeBlobProblem } from "../../repository/blob/blob-opener.ts";
 import type { MasterKey } from "../../repository/crypto/master-key.ts";
 import { Sealer } from "../../repository/crypto/sealed-bytes.ts";
 import { idToHex } from "../../repository/id.ts";
@@ -9,7 +9,7 @@ import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { packHeaderOf, type ReadPackHeader } from "../../repository/pack/pack-reader.ts";
 import type { BlobBits } from "../trees/blob-bits.ts";
 import { TreeRecorder } from "../trees/tree-records.ts";
-import { BlobDecoder } from "./blob-decoder.ts";
+import { BlobDecoder, isLarge, type SealedBlob } from "./blob-decoder.ts";
 import {
   type BadBlob,
   placeNumbers,
@@ -84,20 +84,25 @@ export class PackVerifier {
    */
   #openBlob(
     bytes: Uint8Array,
-    { offset, length, plainLength, isTree }: BlobPlace,
+    blob: SealedBlob,
     ids: Uint8Array,
     idOffset: number,
     progress: DigestProgress | undefined,
-  ): "seal" | "compression" | "length" | "content" | undefined {
+  ): BlobProblem | undefined {
     const decoder = this.#decoder;
-    const problem = decoder.decode(bytes, offset, length, plainLength);
-    if (problem !== undefined) return problem;
-    const end = offset + length;
-    if (progress !== undefined && progress.taken < end)
-      progress.takeBeside(end, decoder.bytes, decoder.length, this.#digest);
-    else this.#codec.sha256(decoder.bytes, 0, decoder.length, this.#digest, 0);
+    if (isLarge(blob.length, blob.plainLength)) {
+      const problem = decoder.decodeLarge(bytes, blob, this.#digest);
+      if (problem !== undefined) return problem;
+    } else {
+      const problem = decoder.decode(bytes, blob);
+      if (problem !== undefined) return problem;
+      const end = blob.offset + blob.length;
+      if (progress !== undefined && progress.taken < end)
+        progress.takeBeside(end, decoder.bytes, decoder.length, this.#digest);
+      else this.#codec.sha256(decoder.bytes, 0, decoder.length, this.#digest, 0);
+    }
     if (!this.#isDigest(ids, idOffset)) return "content";
-    if (isTree) this.#trees.examine(ids, idOffset, decoder.bytes.subarray(0, decoder.length));
+    if (blob.isTree) this.#trees.examine(ids, idOffset, decoder.bytes.subarray(0, decoder.length));
     return undefined;
   }
 
@@ -132,13 +137,6 @@ export class PackVerifier {
     progress.running.finish(digest, 0);
     return digest;
   }
-}
-
-interface BlobPlace {
-  readonly offset: number;
-  readonly length: number;
-  readonly plainLength: number;
-  readonly isTree: boolean;
 }
 
 /** How far the digest of a pack has come in a piece of it. */
