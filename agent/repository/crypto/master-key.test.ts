@@ -65,7 +65,9 @@ describe("the master key", () => {
     expect(hex(deriveSecret(craftedKey, "other", 32))).not.toBe(first);
     expect(hex(deriveSecret(generateMasterKey(), "chunker", 32))).not.toBe(first);
     // Chunk borders hang on it: another value would send everything again.
-    expect(first).toMatchInlineSnapshot(`"8b40082cf8cb09570856932b404e49ca95bbfc35457f12cc54c4a9f2ff1b35da"`);
+    expect(first).toMatchInlineSnapshot(
+      `"8b40082cf8cb09570856932b404e49ca95bbfc35457f12cc54c4a9f2ff1b35da"`,
+    );
   });
 });
 
