@@ -227,10 +227,9 @@ export class FileSealer {
         isAtEnd = read < wanted || position === end;
       }
       if (from === filled) return position - start;
-      const cut = this.#chunker.cut(buffer, from, filled);
-      this.#sealBlob(from, cut - from);
-      this.#counters[counterAt.bytesDone] += cut - from;
-      from = cut;
+      const sealed = this.#sealNext(from, filled, isAtEnd);
+      this.#counters[counterAt.bytesDone] += sealed - from;
+      from = sealed;
       this.#memory.assertRunning();
     }
   }
@@ -244,6 +243,26 @@ export class FileSealer {
     } finally {
       this.#slots.leave();
     }
+  }
+
+  /** Seals the next chunk of `[from, filled)`, or the next two, hashed side by side; returns where they end. */
+  #sealNext(from: number, filled: number, isAtEnd: boolean): number {
+    const buffer = this.#buffer;
+    const cut = this.#chunker.cut(buffer, from, filled);
+    const left = filled - cut;
+    if (left === 0 || (!isAtEnd && left < chunkBytesMax)) {
+      this.#sealBlob(from, cut - from);
+      return cut;
+    }
+    const end = this.#chunker.cut(buffer, cut, filled);
+    const idAt = this.#nextId();
+    const nextIdAt = this.#nextId();
+    const hash = this.#codec.startSha256();
+    hash.updateBeside(buffer, from, cut - from, buffer, cut, end - cut, this.ids, nextIdAt);
+    hash.finish(this.ids, idAt);
+    this.#packs.store(buffer, from, cut - from, this.ids, idAt, false);
+    this.#packs.store(buffer, cut, end - cut, this.ids, nextIdAt, false);
+    return end;
   }
 
   #sealBlob(offset: number, length: number): void {

@@ -1,6 +1,6 @@
 /** Turns a sealed blob back into its bytes and proves that they are the right ones. */
 
-import type { Codec, SealCipher, TakeBytes } from "../../../platform/ports/codec.ts";
+import type { Codec, RunningSha256, SealCipher, TakeBytes } from "../../../platform/ports/codec.ts";
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
@@ -49,7 +49,10 @@ export class BlobOpener {
     });
   }
 
-  /** As `open`, but returns what is wrong instead of throwing. */
+  /**
+   * As `open`, but returns what is wrong instead of throwing. A digest of the sealed bytes that is wanted too goes on
+   * in `beside`, unless something is wrong: two at once take less time than one after the other.
+   */
   tryOpen(
     src: Uint8Array,
     offset: number,
@@ -57,6 +60,7 @@ export class BlobOpener {
     plainLength: number,
     ids: Uint8Array,
     idOffset: number,
+    beside?: RunningSha256,
   ): Uint8Array | BlobProblem {
     const sealedLength = storedLength - sealOverheadBytes;
     if (sealedLength < 0 || offset + storedLength > src.length) return "length";
@@ -72,7 +76,8 @@ export class BlobOpener {
       plain = this.#plain;
       length = plainLength;
     }
-    this.codec.sha256(plain, 0, length, this.#digest, 0);
+    if (beside === undefined) this.codec.sha256(plain, 0, length, this.#digest, 0);
+    else beside.updateBeside(src, offset, storedLength, plain, 0, length, this.#digest, 0);
     return this.#isDigest(ids, idOffset) ? plain.subarray(0, length) : "content";
   }
 

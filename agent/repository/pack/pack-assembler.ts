@@ -3,7 +3,7 @@
  * and hashes every blob again (a compressor's bug or a flipped bit must not reach the repository).
  */
 import { openCodec } from "../../../platform/open-codec.ts";
-import type { Codec, SealCipher } from "../../../platform/ports/codec.ts";
+import type { Codec, RunningSha256, SealCipher } from "../../../platform/ports/codec.ts";
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { BlobOpener, describeBlobProblem } from "../blob/blob-opener.ts";
@@ -61,6 +61,9 @@ export interface FinishedPack {
   /** Bytes of all its blobs before compression. */
   readonly plainBytes: number;
 }
+
+/** From this average size on, blobs are hashed beside their pack; smaller ones cost more calls than that saves. */
+const besideBytesMin = 32 * 1024;
 
 export class PackAssembler {
   readonly codec: Codec;
@@ -157,7 +160,9 @@ export class PackAssembler {
   finish(): FinishedPack {
     const pack = this.#openPack();
     if (this.#blobs === 0) throw new BackstayError("INTERNAL", { problem: "a pack without blobs" });
-    this.#verify(pack);
+    const running =
+      this.#position / this.#blobs >= besideBytesMin ? this.codec.startSha256() : undefined;
+    this.#verify(pack, running);
     const header = new Uint8Array(this.#header.buffer, 0, this.#headerLength);
     const at = this.#position;
     this.#cipher.seal(header, 0, header.length, this.#iv.bytes, this.#iv.next(), pack, at);
@@ -172,7 +177,12 @@ export class PackAssembler {
     view.setUint32(at + sealedHeader, sealedHeader, true);
     const length = at + sealedHeader + 4;
     const id = new Uint8Array(32);
-    this.codec.sha256(pack, 0, length, id, 0);
+    if (running === undefined) {
+      this.codec.sha256(pack, 0, length, id, 0);
+    } else {
+      running.update(pack, at, length - at);
+      running.finish(id, 0);
+    }
     this.#pack = undefined;
     const { blobs, plainBytes } = { blobs: this.#blobs, plainBytes: this.#plainBytes };
     return { id, length, header: opened, blobs, plainBytes };
@@ -229,7 +239,8 @@ export class PackAssembler {
     this.#blobs += 1;
   }
 
-  #verify(pack: Uint8Array): void {
+  /** Opens and hashes every blob; the pack's own digest goes along in `running`. */
+  #verify(pack: Uint8Array, running: RunningSha256 | undefined): void {
     const header = this.#header;
     const bytes = new Uint8Array(header.buffer);
     let offset = 0;
@@ -241,7 +252,8 @@ export class PackAssembler {
       const isLarge = Math.max(stored, plainLength) > openedBytesMax;
       const opened = isLarge
         ? this.#opener.verify(pack, offset, stored, plainLength, bytes, idAt)
-        : this.#opener.tryOpen(pack, offset, stored, plainLength, bytes, idAt);
+        : this.#opener.tryOpen(pack, offset, stored, plainLength, bytes, idAt, running);
+      if (isLarge) running?.update(pack, offset, stored);
       if (typeof opened === "string")
         throw new BackstayError("VERIFY_FAILED", {
           blob: idToHex(bytes, idAt),
