@@ -4,7 +4,9 @@
  *
  * File   = magic ‖ blocks ‖ footer. Blocks stand in the order in which directories were finished, children
  *          before parents; the footer names the block of the top directory.
- * Block  = u32 length of all that follows ‖ u32 CRC-32 of it ‖ 32 bytes tree id ‖ u32 entries ‖ entries in name order.
+ * Block  = 32 bytes tree id ‖ u32 entries ‖ u32 CRC-32 of both ‖ pieces, until these hold all entries.
+ * Piece  = u32 length of its entries ‖ u32 CRC-32 of them ‖ entries in name order. So a directory of a million
+ *          entries is written and read with one piece in memory.
  * Entry  = 88 bytes stat record ‖ f64 offset of the child's block (directories, else 0) ‖ u32 ids ‖ u16 name
  *          length ‖ u16 flags ‖ name ‖ ids of 32 bytes (blobs of a file; the tree of a directory).
  * Footer = f64 offset of the top block ‖ 32 bytes snapshot id ‖ u32 CRC-32 of both ‖ magic.
@@ -12,9 +14,13 @@
  */
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 
-export const catalogMagic = new TextEncoder().encode("BKCATLG1");
-export const blockHeadBytes = 8;
-export const blockFixedBytes = 36;
+export const catalogMagic = new TextEncoder().encode("BKCATLG2");
+export const blockHeadBytes = 40;
+/** Offsets in the head of a block. */
+export const blockAt = { entries: 32, crc: 36 } as const;
+export const pieceHeadBytes = 8;
+/** A piece ends before it gets longer, unless one entry alone is. */
+export const pieceBytesMax = 512 * 1024;
 export const footerBytes = 8 + 32 + 4 + 8;
 /** Offsets in the footer. */
 export const footerAt = { snapshotId: 8, crc: 40, magic: 44 } as const;

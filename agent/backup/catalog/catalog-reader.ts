@@ -2,32 +2,65 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import {
-  blockFixedBytes,
+  blockAt,
   blockHeadBytes,
   catalogMagic,
   entryAt,
   entryFixedBytes,
   footerAt,
   footerBytes,
+  pieceHeadBytes,
 } from "./catalog-format.ts";
 
-/** A cursor over the entries of one directory, in name order. `bytes[at …]` is the current entry. */
-export class CatalogBlock {
-  readonly bytes: Buffer;
-  readonly count: number;
-  at = blockFixedBytes;
-  index = 0;
+const nothing = Buffer.alloc(0);
 
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-    this.count = bytes.readUInt32LE(32);
+/** The file of a block. */
+interface CatalogBytes {
+  /** True if `[offset, offset + length)` lies within the blocks. */
+  holds(offset: number, length: number): boolean;
+  /** Reads into the first bytes of `target`; false if they can't be read whole. */
+  read(target: Buffer, offset: number, length: number): boolean;
+}
+
+/**
+ * A cursor over the entries of one directory, in name order: `bytes[at …]` is the current entry until `next`. Where the
+ * block turns out to be damaged there is no entry, and it is not at its end either.
+ */
+export class CatalogBlock {
+  bytes = nothing;
+  readonly treeId: Uint8Array;
+  readonly count: number;
+  at = 0;
+  index = 0;
+  readonly #file: CatalogBytes;
+  /** Place in the file of the piece after the current one. */
+  #nextPiece: number;
+  /** End of the current piece in `bytes`. */
+  #end = 0;
+
+  /** `pieceHead` is that of the first piece, which stands at `piece` in the file. */
+  constructor(head: Buffer, pieceHead: Buffer, piece: number, file: CatalogBytes) {
+    this.treeId = Uint8Array.from(head.subarray(0, blockAt.entries));
+    this.count = head.readUInt32LE(blockAt.entries);
+    this.#file = file;
+    this.#nextPiece = piece;
+    if (this.count > 0) this.#loadPiece(pieceHead);
   }
 
-  /** Offset of the directory's tree id in `bytes`. */
-  readonly treeIdAt = 0;
-
+  /** True behind the last entry. */
   get isAtEnd(): boolean {
     return this.index >= this.count;
+  }
+
+  /** True if there is a current entry. */
+  get hasEntry(): boolean {
+    return this.at < this.#end;
+  }
+
+  /** Gives the memory back; only `treeId` and `isAtEnd` may be asked from then on. */
+  release(): void {
+    this.bytes = nothing;
+    this.#end = 0;
   }
 
   get nameStart(): number {
@@ -59,10 +92,29 @@ export class CatalogBlock {
   next(): void {
     this.at = this.idsStart + this.idCount * 32;
     this.index += 1;
+    if (this.at < this.#end || this.isAtEnd) return;
+    const head = Buffer.alloc(pieceHeadBytes);
+    const isThere = this.#file.holds(this.#nextPiece, pieceHeadBytes);
+    if (isThere && this.#file.read(head, this.#nextPiece, pieceHeadBytes)) this.#loadPiece(head);
+    else this.release();
+  }
+
+  #loadPiece(head: Buffer): void {
+    const length = head.readUInt32LE(0);
+    this.at = 0;
+    this.#end = 0;
+    const start = this.#nextPiece + pieceHeadBytes;
+    // A length that damage made up is not allocated.
+    if (!this.#file.holds(start, length)) return;
+    if (this.bytes.length < length) this.bytes = Buffer.allocUnsafeSlow(length);
+    if (!this.#file.read(this.bytes, start, length)) return;
+    if (crc32(this.bytes.subarray(0, length)) !== head.readUInt32LE(4)) return;
+    this.#end = length;
+    this.#nextPiece = start + length;
   }
 }
 
-export class CatalogReader {
+export class CatalogReader implements CatalogBytes {
   readonly #descriptor: number;
   readonly #end: number;
   readonly topBlock: number;
@@ -97,17 +149,25 @@ export class CatalogReader {
     return undefined;
   }
 
-  /** The block at `offset`, or undefined if it is damaged. */
+  /** The block at `offset`, or undefined if its beginning is damaged. */
   block(offset: number): CatalogBlock | undefined {
-    const head = Buffer.alloc(blockHeadBytes);
-    if (!(offset >= catalogMagic.length) || offset + blockHeadBytes > this.#end) return undefined;
-    readSync(this.#descriptor, head, 0, blockHeadBytes, offset);
-    const length = head.readUInt32LE(0);
-    if (length < blockFixedBytes || offset + blockHeadBytes + length > this.#end) return undefined;
-    const bytes = Buffer.allocUnsafe(length);
-    const read = readSync(this.#descriptor, bytes, 0, length, offset + blockHeadBytes);
-    if (read !== length || crc32(bytes) !== head.readUInt32LE(4)) return undefined;
-    return new CatalogBlock(bytes);
+    if (!(offset >= catalogMagic.length) || !this.holds(offset, blockHeadBytes)) return undefined;
+    const bytes = Buffer.alloc(blockHeadBytes + pieceHeadBytes);
+    // An empty directory has no piece.
+    if (!this.read(bytes, offset, Math.min(bytes.length, this.#end - offset))) return undefined;
+    const head = bytes.subarray(0, blockHeadBytes);
+    if (crc32(head.subarray(0, blockAt.crc)) !== head.readUInt32LE(blockAt.crc)) return undefined;
+    const pieceHead = bytes.subarray(blockHeadBytes);
+    const block = new CatalogBlock(head, pieceHead, offset + blockHeadBytes, this);
+    return block.hasEntry || block.isAtEnd ? block : undefined;
+  }
+
+  holds(offset: number, length: number): boolean {
+    return offset + length <= this.#end;
+  }
+
+  read(target: Buffer, offset: number, length: number): boolean {
+    return readSync(this.#descriptor, target, 0, length, offset) === length;
   }
 
   close(): void {

@@ -8,17 +8,20 @@ import { threadId } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import {
-  blockFixedBytes,
+  blockAt,
   blockHeadBytes,
   catalogMagic,
   entryAt,
   entryFixedBytes,
   footerAt,
   footerBytes,
+  pieceBytesMax,
+  pieceHeadBytes,
 } from "./catalog-format.ts";
 
 const bufferBytes = 1024 * 1024;
-const blockBytesMax = 0xffff_ffff;
+/** A file of more blobs, 30 TB and up, is not worth a buffer. */
+const entryBytesMax = 1024 * 1024 * 1024;
 
 /** Tells apart the catalogs that one thread writes at the same time. */
 let writers = 0;
@@ -46,7 +49,10 @@ export class CatalogWriter {
   #flushed = 0;
   #buffer = Buffer.alloc(bufferBytes);
   #used = 0;
-  #blockStart = 0;
+  /** File offset of the block's head. */
+  #block = 0;
+  /** Place of the piece's head in the buffer, -1 between pieces. */
+  #piece = -1;
   #entries = 0;
   #hasFailed = false;
 
@@ -66,19 +72,19 @@ export class CatalogWriter {
 
   /** Begins the block of a directory. */
   begin(): void {
-    if (this.#used > bufferBytes / 2) this.#flush();
-    if (this.#hasFailed) return;
-    this.#blockStart = this.#used;
+    if (!this.#reserve(blockHeadBytes)) return;
+    this.#block = this.#flushed + this.#used;
+    this.#used += blockHeadBytes;
     this.#entries = 0;
-    if (!this.#reserve(blockHeadBytes + blockFixedBytes)) return;
-    this.#used += blockHeadBytes + blockFixedBytes;
   }
 
   add(entry: CatalogEntry): void {
-    if (this.#hasFailed) return;
     const nameLength = entry.nameEnd - entry.nameStart;
     const idsLength = entry.idsEnd - entry.idsStart;
-    if (!this.#reserve(entryFixedBytes + nameLength + idsLength)) return;
+    const length = entryFixedBytes + nameLength + idsLength;
+    const pieceLength = this.#used - this.#piece - pieceHeadBytes;
+    if (this.#piece >= 0 && pieceLength + length > pieceBytesMax) this.#endPiece();
+    if (this.#piece < 0 && !this.#beginPiece(length)) return;
     const buffer = this.#buffer;
     const at = this.#used;
     copy(entry.record, entry.recordOffset, entry.recordOffset + statRecordBytes, buffer, at);
@@ -88,34 +94,34 @@ export class CatalogWriter {
     buffer.writeUInt16LE(entry.flags, at + entryAt.flags);
     copy(entry.name, entry.nameStart, entry.nameEnd, buffer, at + entryFixedBytes);
     copy(entry.ids, entry.idsStart, entry.idsEnd, buffer, at + entryFixedBytes + nameLength);
-    this.#used = at + entryFixedBytes + nameLength + idsLength;
+    this.#used = at + length;
     this.#entries += 1;
   }
 
   /** Ends the block; returns its offset in the file, 0 if the catalog has failed. */
   end(treeId: Uint8Array): number {
-    if (this.#used - this.#blockStart > blockBytesMax) this.#fail();
     if (this.#hasFailed) return 0;
-    const buffer = this.#buffer;
-    const start = this.#blockStart;
-    buffer.set(treeId, start + blockHeadBytes);
-    buffer.writeUInt32LE(this.#entries, start + blockHeadBytes + 32);
-    const body = buffer.subarray(start + blockHeadBytes, this.#used);
-    buffer.writeUInt32LE(body.length, start);
-    buffer.writeUInt32LE(crc32(body), start + 4);
-    return this.#flushed + start;
+    if (this.#piece >= 0) this.#endPiece();
+    const head = Buffer.alloc(blockHeadBytes);
+    head.set(treeId);
+    head.writeUInt32LE(this.#entries, blockAt.entries);
+    head.writeUInt32LE(crc32(head.subarray(0, blockAt.crc)), blockAt.crc);
+    const at = this.#block - this.#flushed;
+    if (at >= 0) this.#buffer.set(head, at);
+    else this.#write(head, head.length, this.#block);
+    return this.#hasFailed ? 0 : this.#block;
   }
 
   /** Completes the file under its name, durable; false, with nothing left behind, if that failed. */
   finish(topBlock: number, snapshotId: Uint8Array): boolean {
-    if (this.#hasFailed || !this.#reserve(footerBytes)) return false;
+    if (!this.#reserve(footerBytes)) return false;
     const footer = this.#buffer.subarray(this.#used, this.#used + footerBytes);
     footer.writeDoubleLE(topBlock, 0);
     footer.set(snapshotId, footerAt.snapshotId);
     footer.writeUInt32LE(crc32(footer.subarray(0, footerAt.crc)), footerAt.crc);
     footer.set(catalogMagic, footerAt.magic);
     this.#used += footerBytes;
-    this.#flush();
+    this.#write(this.#buffer, this.#used, this.#flushed);
     if (this.#hasFailed) return false;
     try {
       fsyncSync(this.#descriptor);
@@ -137,6 +143,7 @@ export class CatalogWriter {
 
   #fail(): void {
     this.#hasFailed = true;
+    this.#piece = -1;
     this.#buffer = Buffer.alloc(0);
     try {
       this.#close();
@@ -152,34 +159,44 @@ export class CatalogWriter {
     if (descriptor >= 0) closeSync(descriptor);
   }
 
-  /** Makes room; a block stays in the buffer as a whole until it is ended. False if there is no memory for it. */
-  #reserve(bytes: number): boolean {
-    const needed = this.#used + bytes;
-    if (needed <= this.#buffer.length) return true;
-    try {
-      const grown = Buffer.alloc(Math.max(needed, this.#buffer.length * 2));
-      this.#buffer.copy(grown, 0, 0, this.#used);
-      this.#buffer = grown;
-      return true;
-    } catch {
-      // A folder of tens of millions of entries.
-      this.#fail();
-      return false;
-    }
+  /** Begins a piece with room for an entry of `length` bytes, and all that may follow in it. */
+  #beginPiece(length: number): boolean {
+    if (length > entryBytesMax) this.#fail();
+    if (!this.#reserve(pieceHeadBytes + Math.max(length, pieceBytesMax))) return false;
+    this.#piece = this.#used;
+    this.#used += pieceHeadBytes;
+    return true;
   }
 
-  #flush(): void {
+  #endPiece(): void {
+    const start = this.#piece + pieceHeadBytes;
+    this.#buffer.writeUInt32LE(this.#used - start, this.#piece);
+    this.#buffer.writeUInt32LE(crc32(this.#buffer.subarray(start, this.#used)), this.#piece + 4);
+    this.#piece = -1;
+  }
+
+  /** Makes room, outside of pieces. False if there is none to be had, or the catalog has failed before. */
+  #reserve(bytes: number): boolean {
+    if (this.#hasFailed) return false;
+    if (this.#used + bytes <= this.#buffer.length) return true;
+    this.#write(this.#buffer, this.#used, this.#flushed);
+    if (this.#hasFailed) return false;
+    this.#flushed += this.#used;
+    this.#used = 0;
+    // For a file of very many blobs the buffer grows, and goes back afterwards.
+    const needed = Math.max(bytes, bufferBytes);
+    if (needed !== this.#buffer.length) this.#buffer = Buffer.alloc(needed);
+    return true;
+  }
+
+  #write(bytes: Buffer, length: number, offset: number): void {
     try {
-      for (let at = 0; at < this.#used; )
-        at += writeSync(this.#descriptor, this.#buffer, at, this.#used - at);
+      for (let at = 0; at < length; )
+        at += writeSync(this.#descriptor, bytes, at, length - at, offset + at);
     } catch {
       // The disk of the cache is full or gone.
       this.#fail();
-      return;
     }
-    this.#flushed += this.#used;
-    this.#used = 0;
-    if (this.#buffer.length > 8 * bufferBytes) this.#buffer = Buffer.alloc(bufferBytes);
   }
 }
 

@@ -59,9 +59,9 @@ function writeBlock(writer: CatalogWriter, { tree, entries }: Block): number {
 function readBlock(reader: CatalogReader, offset: number): Block | undefined {
   const block = reader.block(offset);
   if (block === undefined) return undefined;
-  const tree = Uint8Array.from(block.bytes.subarray(block.treeIdAt, block.treeIdAt + 32));
+  const tree = block.treeId;
   const entries: Entry[] = [];
-  for (; !block.isAtEnd; block.next()) {
+  for (; block.hasEntry; block.next()) {
     const part = (start: number, end: number): Uint8Array =>
       Uint8Array.from(block.bytes.subarray(start, end));
     entries.push({
@@ -163,6 +163,65 @@ describe("a catalog", () => {
     }
   });
 
+  it("is read to where a later piece of a large block is damaged, and not further", () => {
+    const name = (i: number): Uint8Array => new Uint8Array(Buffer.from(`${i}`.padStart(7, "0")));
+    const entries = Array.from({ length: 20_000 }, (_, i) => ({
+      name: name(i),
+      record: new Uint8Array(statRecordBytes).fill(i),
+      ids: new Uint8Array(0),
+      child: 0,
+      flags: 0,
+    }));
+    const [offset] = write([{ tree: new Uint8Array(32).fill(5), entries }]);
+    const whole = readFileSync(file);
+    for (const part of [0.3, 0.6, 0.99]) {
+      const damaged = Buffer.from(whole);
+      damaged[Math.floor(whole.length * part)] ^= 1;
+      writeFileSync(file, damaged);
+      const reader = CatalogReader.open(file);
+      const block = reader?.block(offset ?? 0);
+      if (block === undefined) throw new Error("absent");
+      let read = 0;
+      for (; block.hasEntry; block.next()) {
+        const start = block.nameStart;
+        expect(block.bytes.toString("latin1", start, block.nameEnd)).toBe(
+          `${read}`.padStart(7, "0"),
+        );
+        read += 1;
+      }
+      expect(read).toBeGreaterThan(1000);
+      expect(read).toBeLessThan(20_000 * part);
+      expect(block.isAtEnd).toBe(false);
+      expect(block.treeId).toEqual(new Uint8Array(32).fill(5));
+      reader?.close();
+    }
+  });
+
+  it("holds entries longer than a piece", () => {
+    const entry = (blobs: number): Entry => ({
+      name: new Uint8Array([blobs & 0x7f, 1]),
+      record: new Uint8Array(statRecordBytes).fill(blobs),
+      ids: new Uint8Array(blobs * 32).fill(blobs),
+      child: 0,
+      flags: 0,
+    });
+    const block = {
+      tree: new Uint8Array(32).fill(1),
+      entries: [3, 100_000, 2, 40_000, 16_381, 1].map(entry),
+    };
+    const offsets = write([block, block]);
+    const reader = CatalogReader.open(file);
+    for (const offset of offsets) {
+      const read = reader && readBlock(reader, offset);
+      expect(read?.entries.length).toBe(6);
+      for (const [i, { name, ids }] of (read?.entries ?? []).entries()) {
+        expect(name).toEqual(block.entries[i]?.name);
+        expect(Buffer.compare(ids, block.entries[i]?.ids ?? name)).toBe(0);
+      }
+    }
+    reader?.close();
+  });
+
   it("is absent if it was cut anywhere", () => {
     write([{ tree: new Uint8Array(32), entries: [] }]);
     const whole = readFileSync(file);
@@ -192,7 +251,7 @@ describe("a catalog", () => {
     expect(one.finish(first, snapshot)).toBe(true);
     expect(two.finish(second, snapshot)).toBe(true);
     const reader = CatalogReader.open(file);
-    expect(reader?.block(second)?.bytes[0]).toBe(2);
+    expect(reader?.block(second)?.treeId[0]).toBe(2);
     reader?.close();
     expect(readdirSync(folder)).toEqual(["x.catalog"]);
   });

@@ -16,7 +16,7 @@ import type { DirectoryState } from "./directory-state.ts";
  * the way are gone from the source: they mark the directory as changed.
  */
 export function seekEntry(block: CatalogBlock, state: DirectoryState, index: number): boolean {
-  while (!block.isAtEnd) {
+  while (block.hasEntry) {
     const order = compareNames(block, state, index);
     if (order === 0) return true;
     if (order > 0) return false;

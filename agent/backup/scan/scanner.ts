@@ -139,9 +139,7 @@ export class Scanner {
       this.#result = saved;
       return undefined;
     }
-    const isSame =
-      old !== undefined &&
-      Buffer.compare(saved.id, old.bytes.subarray(old.treeIdAt, old.treeIdAt + 32)) === 0;
+    const isSame = old !== undefined && Buffer.compare(saved.id, old.treeId) === 0;
     if (!isSame) parent.isChanged = true;
     const { counts } = this.#report;
     if (old === undefined) counts.dirsNew += 1;
@@ -280,6 +278,7 @@ export class Scanner {
       if (i % breathEntries === breathEntries - 1) this.#breathe();
     }
     if (state.old?.isAtEnd === false) state.isChanged = true;
+    state.old?.release();
     return frame;
   }
 

@@ -99,8 +99,7 @@ export class TreeSaver {
   #unchangedTree(state: DirectoryState): Uint8Array | undefined {
     const { old } = state;
     if (old === undefined || state.isChanged) return undefined;
-    if (this.#table.find(old.bytes, old.treeIdAt, true) < 0) return undefined;
-    return Uint8Array.from(old.bytes.subarray(old.treeIdAt, old.treeIdAt + 32));
+    return this.#table.find(old.treeId, 0, true) < 0 ? undefined : old.treeId;
   }
 
   /** Makes the tree and stores it if it is new. One that is too long to be held goes its way piece by piece. */
