@@ -11,6 +11,7 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import { deriveSecret, masterKeyToBytes } from "../repository/crypto/master-key.ts";
 import { idFromHex } from "../repository/id.ts";
 import { IndexWriter } from "../repository/index/index-writer.ts";
+import { utf8Text } from "../repository/json/utf8.ts";
 import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
 import type { Repository } from "../repository/repository.ts";
 import { listSnapshots, type NamedSnapshot } from "../repository/snapshot/snapshot-finder.ts";
@@ -80,9 +81,7 @@ export class BackupSession {
     this.#workingDirectory = workingDirectoryFor(request.paths);
     this.#sealers = sealersFor(request);
     this.#memory = new SessionMemory(this.#sealers + 1);
-    this.#paths = absolutePaths(request.paths, this.#workingDirectory).map((path) =>
-      Buffer.from(path).toString("utf8"),
-    );
+    this.#paths = absolutePaths(request.paths, this.#workingDirectory).map(utf8Text);
   }
 
   async run(): Promise<BackupSummary> {

@@ -71,7 +71,25 @@ export function utf8Bytes(text: string): Uint8Array {
   return textEncoder.encode(text);
 }
 
-/** The string of UTF-8 bytes; invalid ones become U+FFFD. */
+/**
+ * The string of UTF-8 bytes; each invalid byte becomes one U+FFFD, as in Go. (A TextDecoder makes one of several
+ * bytes of a cut character, and paths in snapshots would then differ from those that restic writes.)
+ */
 export function utf8Text(bytes: Uint8Array): string {
-  return textDecoder.decode(bytes);
+  const text = textDecoder.decode(bytes);
+  if (!text.includes("\ufffd") || isUtf8(bytes)) return text;
+  const parts: string[] = [];
+  let start = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const rune = decodeRune(bytes, at, bytes.length);
+    if (rune !== invalidRune) {
+      at += rune & 7;
+      continue;
+    }
+    parts.push(textDecoder.decode(bytes.subarray(start, at)), "\ufffd");
+    at += 1;
+    start = at;
+  }
+  parts.push(textDecoder.decode(bytes.subarray(start)));
+  return parts.join("");
 }
