@@ -159,17 +159,26 @@ const scanner = new Scanner({
 /** The targets that exist, with their stat records. */
 function selectionRoots(source: SourceFiles): SelectionRoot[] {
   const roots: SelectionRoot[] = [];
-  for (const path of absolutePaths(data.paths, data.workingDirectory)) {
+  const paths = absolutePaths(data.paths, data.workingDirectory);
+  for (const path of paths) {
     const record = new Uint8Array(statRecordBytes);
     try {
       source.stat(path, record, 0);
       roots.push({ path, record });
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
-      // The walk meets it again, and reports it.
+      // The walk meets it again and reports it, unless it takes in a whole folder there.
+      if (paths.some((other) => isBelow(path, other))) report.issue(path, "scan", error);
     }
   }
   return roots;
+}
+
+/** True if an absolute path leads through another one. */
+function isBelow(path: Uint8Array, other: Uint8Array): boolean {
+  const isRoot = other.length === 1;
+  if (path.length <= other.length || (!isRoot && path[other.length] !== 0x2f)) return false;
+  return Buffer.compare(path.subarray(0, other.length), other) === 0;
 }
 
 /** A local file that only saves time: without it the run goes on. */

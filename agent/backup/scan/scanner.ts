@@ -319,7 +319,8 @@ export class Scanner {
       return false;
     try {
       state.directory?.stat(state.nameOf(index), state.records, at);
-      if (targetOf(frame, index)?.isTarget === false) this.#followWay(frame, index);
+      const target = targetOf(frame, index);
+      if (target !== undefined && target.children.size > 0) this.#followWay(state, index, target);
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       // Gone between listing and look: nothing that was there for this backup.
@@ -331,15 +332,18 @@ export class Scanner {
     return scope.verdictOfRecord(state.names, start, end, state.records, at) === verdict.taken;
   }
 
-  /** What lies on the way to a target is a directory, or a symlink that leads to one and then stands for it. */
-  #followWay(frame: Frame, index: number): void {
-    const { state } = frame;
+  /**
+   * What lies on the way to a target is a directory, or a symlink that leads to one and then stands for it, even if
+   * the link is a target itself.
+   */
+  #followWay(state: DirectoryState, index: number, way: TargetNode): void {
     const at = index * statRecordBytes;
-    const way = targetOf(frame, index);
-    if (way !== undefined && (state.modeOf(index) & modeType.mask) === modeType.symlink)
+    if ((state.modeOf(index) & modeType.mask) === modeType.symlink) {
+      way.isTarget = false;
       this.#files.stat(throughLink(way.path), state.records, at);
-    if (!state.isDirectory(index))
-      throw new FileError("ENOTDIR", "stat", Buffer.from(way?.path ?? state.path).toString());
+    }
+    if (!way.isTarget && !state.isDirectory(index))
+      throw new FileError("ENOTDIR", "stat", Buffer.from(way.path).toString());
   }
 
   #scanFile(state: DirectoryState, index: number, isKnown: boolean): void {
