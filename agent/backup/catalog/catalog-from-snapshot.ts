@@ -10,11 +10,17 @@ import { CatalogWriter } from "./catalog-writer.ts";
 /** A directory whose subdirectories are being written. */
 interface Level {
   readonly id: Uint8Array;
-  readonly nodes: readonly Node[];
-  /** Catalog blocks of finished subdirectories, by node. */
-  readonly blocks: Float64Array;
-  next: number;
+  /** Set for a long tree: what `nodes` are decoded from. */
+  readonly bytes: Uint8Array | undefined;
+  readonly nodes: Iterable<Node>;
+  /** Trees of the subdirectories, in the order of their nodes. */
+  readonly subtrees: readonly Uint8Array[];
+  /** Catalog blocks of the subdirectories that are finished. */
+  readonly blocks: number[];
 }
+
+/** The nodes of longer trees are not held as objects: such a tree is decoded twice. */
+const heldTreeBytesMax = 1024 * 1024;
 
 /** Deeper trees than any file system makes: damage or malice. */
 const depthMax = 100_000;
@@ -32,25 +38,20 @@ export async function writeCatalogOfSnapshot(
 ): Promise<boolean> {
   const writer = new CatalogWriter(filePath);
   try {
-    const load = async (id: Uint8Array): Promise<Level> => {
-      const nodes = [...decodeTree(await repository.loadTree(id, signal))];
-      return { id, nodes, blocks: new Float64Array(nodes.length), next: 0 };
-    };
-    const stack = [await load(tree)];
+    const stack = [await loadLevel(repository, tree, signal)];
     let block = 0;
     while (stack.length > 0) {
       const level = stack[stack.length - 1];
-      const subtree = nextSubtree(level);
+      const subtree = level.subtrees.at(level.blocks.length);
       if (subtree !== undefined && stack.length < depthMax) {
-        stack.push(await load(subtree));
+        stack.push(await loadLevel(repository, subtree, signal));
         continue;
       }
       block = writeLevel(writer, level);
+      // A list of a million entries is not left to the collector.
+      (level.bytes?.buffer as ArrayBuffer | undefined)?.transfer(0);
       stack.pop();
-      const parent = stack.at(-1);
-      if (parent === undefined) break;
-      parent.blocks[parent.next] = block;
-      parent.next += 1;
+      stack.at(-1)?.blocks.push(block);
     }
     return writer.finish(block, snapshotId);
   } catch (error) {
@@ -59,24 +60,31 @@ export async function writeCatalogOfSnapshot(
   }
 }
 
-function nextSubtree(level: Level): Uint8Array | undefined {
-  for (; level.next < level.nodes.length; level.next += 1) {
-    const { subtree } = level.nodes[level.next];
-    if (subtree !== null) return subtree;
-  }
-  return undefined;
+async function loadLevel(
+  repository: Repository,
+  id: Uint8Array,
+  signal: AbortSignal,
+): Promise<Level> {
+  const bytes = await repository.loadTree(id, signal);
+  const isLong = bytes.length > heldTreeBytesMax;
+  const nodes = isLong ? { [Symbol.iterator]: () => decodeTree(bytes) } : [...decodeTree(bytes)];
+  const subtrees: Uint8Array[] = [];
+  for (const { subtree } of nodes) if (subtree !== null) subtrees.push(subtree);
+  return { id, bytes: isLong ? bytes : undefined, nodes, subtrees, blocks: [] };
 }
 
 const noIds = new Uint8Array(0);
 
 function writeLevel(writer: CatalogWriter, level: Level): number {
   writer.begin();
-  for (const [i, node] of level.nodes.entries()) {
+  let subtrees = 0;
+  for (const node of level.nodes) {
+    const child = node.subtree === null ? 0 : (level.blocks.at(subtrees++) ?? 0);
     const ids = node.content ?? node.subtree ?? noIds;
     writer.add({
       record: recordOf(node),
       recordOffset: 0,
-      child: level.blocks[i],
+      child,
       ids,
       idsStart: 0,
       idsEnd: ids.length,
