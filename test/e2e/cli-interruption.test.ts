@@ -79,10 +79,10 @@ it("with --json an interruption is an exit_error of code 130", async () => {
 
 it("waiting for a lock can be interrupted, and times out", async () => {
   const locks = path.join(scene.repository, "locks");
+  let letGo = (): void => undefined;
+  // It holds the exclusive lock and waits for the new password.
   const holder = scene.start(["key", "passwd"], given, (child) => {
-    // It holds the exclusive lock and waits for the new password.
-    void lockTaken();
-    setTimeout(() => child.stdin.end(), 12_000);
+    letGo = () => void child.stdin.end();
   });
   await lockTaken();
   const refused = await scene.start(["snapshots"], given);
@@ -95,6 +95,7 @@ it("waiting for a lock can be interrupted, and times out", async () => {
     void sleep(2000).then(() => child.kill("SIGINT"));
   });
   expect(interrupted.exitCode).toBe(130);
+  letGo();
   expect((await holder).exitCode).toBe(1);
   expect(readdirSync(locks)).toEqual([]);
 });
