@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CliScene, password } from "./cli-scene.ts";
+import { CliScene, type Ending, password } from "./cli-scene.ts";
 
 let scene: CliScene;
 beforeAll(async () => {
@@ -64,11 +64,24 @@ it("SIGHUP without a closed terminal ends nothing: restic asks so whether the ho
   expect(filesOf("snapshots")).toHaveLength(count + 1);
 });
 
+/** Interrupts a command that waits for something, once it has come to that: the slower the machine, the later. */
+async function interruptWaiting(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Ending> {
+  for (const delayMs of [1500, 6000, 20_000]) {
+    const ending = await scene.start(args, environment, (child) => {
+      void sleep(delayMs).then(() => child.kill("SIGINT"));
+    });
+    // Ended by the signal itself: it had not begun yet.
+    if (ending.signal === null) return ending;
+  }
+  throw new Error("it never came to handle signals");
+}
+
 it("with --json an interruption is an exit_error of code 130", async () => {
-  const ending = await scene.start(["snapshots", "--json"], {}, (child) => {
-    // It waits for a password on its standard input.
-    void sleep(1500).then(() => child.kill("SIGINT"));
-  });
+  // It waits for a password on its standard input.
+  const ending = await interruptWaiting(["snapshots", "--json"], {});
   expect(ending).toMatchObject({ exitCode: 130, stdout: "" });
   const messages = ending.stderr
     .trim()
@@ -91,9 +104,7 @@ it("waiting for a lock can be interrupted, and times out", async () => {
   expect((await scene.start(["snapshots", "--no-lock"], given)).exitCode).toBe(0);
   const impatient = await scene.start(["backup", scene.source, "--retry-lock", "1s"], given);
   expect(impatient.exitCode).toBe(11);
-  const interrupted = await scene.start(["snapshots", "--retry-lock", "10m"], given, (child) => {
-    void sleep(2000).then(() => child.kill("SIGINT"));
-  });
+  const interrupted = await interruptWaiting(["snapshots", "--retry-lock", "10m"], given);
   expect(interrupted.exitCode).toBe(130);
   letGo();
   expect((await holder).exitCode).toBe(1);
