@@ -57,6 +57,43 @@ describe("opening a blob", () => {
     );
   });
 
+  it("finds the same wrong without holding the blob", () => {
+    const opener = newOpener();
+    const plain = new Uint8Array(Buffer.from("a line of a very long list, ".repeat(40_000)));
+    const id = hashOf(plain);
+    const frame = new Uint8Array(zstdCompressSync(plain));
+    const other = hashOf(text("other"));
+    const cut = frame.subarray(0, -1);
+    const cases: [Uint8Array, number, Uint8Array, string | undefined][] = [
+      [frame, plain.length, id, undefined],
+      [plain, 0, id, undefined],
+      [new Uint8Array(0), 0, hashOf(new Uint8Array(0)), undefined],
+      [plain, 0, other, "content"],
+      [frame, plain.length, other, "content"],
+      [frame, 0, id, "content"],
+      [frame, plain.length + 1, id, "length"],
+      [frame, plain.length - 1, id, "compression"],
+      [cut, plain.length, id, "compression"],
+      [plain, plain.length, id, "compression"],
+      [frame, blobBytesMax + 1, id, "length"],
+    ];
+    for (const [content, plainLength, ids, problem] of cases) {
+      const sealed = sealer.seal(content);
+      const length = sealed.length;
+      const name = `${content.length} ${plainLength}`;
+      expect(opener.verify(sealed, 0, length, plainLength, ids, 0), name).toBe(problem);
+      const opened = opener.tryOpen(sealed, 0, length, plainLength, ids, 0);
+      expect(typeof opened === "string" ? opened : undefined, name).toBe(problem);
+      const placed = new Uint8Array(Buffer.concat([new Uint8Array(5), sealed]));
+      expect(opener.verify(placed, 5, length, plainLength, ids, 0), name).toBe(problem);
+      expect(opener.verify(sealed, 0, length + 1, plainLength, ids, 0), name).toBe("length");
+      expect(opener.verify(sealed, 0, 31, plainLength, ids, 0), name).toBe("length");
+      sealed[20] ^= 1;
+      if (plainLength <= blobBytesMax)
+        expect(opener.verify(sealed, 0, length, plainLength, ids, 0), name).toBe("seal");
+    }
+  });
+
   it("takes no more memory for a bomb than the length that was declared, and not at once", () => {
     const bomb = zstdCompressSync(Buffer.alloc(256 * 1024 * 1024));
     const before = process.memoryUsage().rss;

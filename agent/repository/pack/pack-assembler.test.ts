@@ -12,6 +12,7 @@ import {
 } from "../../../test/repository/crafted-packs.ts";
 import { BlobOpener } from "../blob/blob-opener.ts";
 import type { CompressionMode } from "../blob/compression.ts";
+import type { LargeBlob } from "../blob/large-blob.ts";
 import {
   type FinishedPack,
   PackAssembler,
@@ -276,5 +277,82 @@ describe("a pack that was not made right", () => {
       buffer[at] ^= 0x80;
       expect(() => assembler.finish()).toThrow(verifyFailed);
     }
+  });
+});
+
+describe("the pack of a large tree", () => {
+  const lines = Array.from({ length: 200_000 }, (_, i) => `{"name":"file ${i}","inode":${i * i}},`);
+  const plain = text(lines.join("\n"));
+
+  function treeOf(assembler: PackAssembler): LargeBlob {
+    const tree = assembler.startLargeTree();
+    for (let at = 0; at < plain.length; at += 500_000)
+      tree.add(plain, at, Math.min(500_000, plain.length - at));
+    tree.finish();
+    return tree;
+  }
+
+  it("holds the one tree, compressed, as if it had come at once", () => {
+    for (const mode of ["off", "auto"] as const) {
+      const assembler = new PackAssembler(craftedKey, mode);
+      const tree = treeOf(assembler);
+      const { compressedLength } = tree;
+      const buffer = new Uint8Array(packBufferBytesFor(compressedLength));
+      assembler.begin(buffer);
+      expect(assembler.addLargeTree(tree)).toBe(compressedLength + 32);
+      const pack = assembler.finish();
+      expect(pack).toMatchObject({ blobs: 1, plainBytes: plain.length });
+      const [blob] = opened(pack, buffer);
+      expect(blob.isTree).toBe(true);
+      expect(Buffer.compare(blob.plain, plain)).toBe(0);
+      expect(assembler.isOpen).toBe(false);
+    }
+  });
+
+  it("does not leave if compressor, cipher or memory spoilt it", () => {
+    const spoilt: ((assembler: PackAssembler, buffer: Uint8Array) => void)[] = [
+      (_, buffer) => {
+        buffer[5] ^= 1;
+      },
+      (_, buffer) => {
+        buffer[buffer.length >> 1] ^= 1;
+      },
+    ];
+    for (const spoil of spoilt) {
+      const assembler = new PackAssembler(craftedKey, "auto");
+      const tree = treeOf(assembler);
+      const buffer = new Uint8Array(packBufferBytesFor(tree.compressedLength));
+      assembler.begin(buffer);
+      assembler.addLargeTree(tree);
+      spoil(assembler, buffer);
+      expect(() => assembler.finish()).toThrow(expect.objectContaining({ code: "VERIFY_FAILED" }));
+    }
+    for (const place of [6, 0.5]) {
+      class Spoiling extends PortableCodec {
+        override startCompress(
+          ...[level, onFrame]: Parameters<Codec["startCompress"]>
+        ): ReturnType<Codec["startCompress"]> {
+          return super.startCompress(level, (bytes, offset, length) => {
+            const frame = bytes.slice(offset, offset + length);
+            frame[place < 1 ? Math.floor(place * length) : place] ^= 0x11;
+            onFrame(frame, 0, length);
+          });
+        }
+      }
+      const assembler = new PackAssembler(craftedKey, "auto", new Spoiling());
+      const tree = treeOf(assembler);
+      assembler.begin(new Uint8Array(packBufferBytesFor(tree.compressedLength)));
+      assembler.addLargeTree(tree);
+      expect(() => assembler.finish()).toThrow(expect.objectContaining({ code: "VERIFY_FAILED" }));
+    }
+  });
+
+  it("refuses a buffer that is too small for it", () => {
+    const assembler = new PackAssembler(craftedKey, "auto");
+    const tree = treeOf(assembler);
+    assembler.begin(new Uint8Array(tree.compressedLength + 32 + 41));
+    expect(() => assembler.addLargeTree(tree)).toThrow(
+      expect.objectContaining({ code: "INTERNAL" }),
+    );
   });
 });
