@@ -1,0 +1,52 @@
+/**
+ * A process that backs up and may be killed. Its argument is JSON: the repository's folder, the cache's, and the
+ * source. It says `start` on stdout when it begins, and in the end its summary or its error as one line of JSON.
+ */
+import { runBackup } from "../../agent/backup/run-backup.ts";
+import { Repository } from "../../agent/repository/repository.ts";
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import { openStore } from "../../storage/open-store.ts";
+import { scenePassword } from "../backup/backup-scene.ts";
+
+interface ChildArguments {
+  readonly repository: string;
+  readonly cacheRoot: string;
+  readonly source: string;
+}
+
+const given = JSON.parse(process.argv[2] ?? "{}") as ChildArguments;
+const issues: { path: string; code: string; during: string }[] = [];
+const controller = new AbortController();
+process.once("SIGTERM", () => controller.abort());
+
+async function run(): Promise<object> {
+  const { signal } = controller;
+  const password = new TextEncoder().encode(scenePassword);
+  const { cacheRoot } = given;
+  const store = openStore(given.repository);
+  const repository = await Repository.open(store, { password, cacheRoot, signal });
+  process.stdout.write("start\n");
+  return await runBackup(
+    repository,
+    {
+      paths: [new Uint8Array(Buffer.from(given.source))],
+      hostName: "scene",
+      tags: [],
+      selection: { patterns: [], markers: [], oneFileSystem: false, ownPlaces: [] },
+      compression: "auto",
+      dryRun: false,
+      lockWaitMs: 0,
+    },
+    { issue: ({ path, code, during }) => issues.push({ path, code, during }) },
+    signal,
+  );
+}
+
+try {
+  const summary = await run();
+  process.stdout.write(`${JSON.stringify({ ...summary, named: issues })}\n`);
+} catch (error) {
+  const code = error instanceof BackstayError ? error.code : (error as Error).name;
+  process.stdout.write(`${JSON.stringify({ error: code, message: String(error) })}\n`);
+  process.exitCode = 1;
+}
