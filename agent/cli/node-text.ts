@@ -1,6 +1,5 @@
 /** One entry of a snapshot as a line of text, or as the members of restic's JSON objects. */
 import { isUtf8, utf8Text } from "../repository/json/utf8.ts";
-import { permissionBits } from "../repository/tree/file-mode.ts";
 import type { Node } from "../repository/tree/node.ts";
 import { timeText } from "../repository/tree/rfc3339.ts";
 import { printedName } from "./printed-text.ts";
@@ -93,11 +92,6 @@ export function findJson(node: Node, path: Uint8Array): string {
     rawPath(path),
   ];
   return `{${members.filter((member) => member !== "").join(",")}}`;
-}
-
-/** Permission bits with setuid and its kin in octal, such as `0644`. */
-export function octalMode(mode: number): string {
-  return permissionBits(mode).toString(8).padStart(4, "0");
 }
 
 function timeMembers(node: Node): string[] {

@@ -1,6 +1,7 @@
 /** Opens the repository that a command works on, with its password, its cache and its lock, and closes it again. */
 import { readFile } from "node:fs/promises";
 import { openClock } from "../../platform/open-clock.ts";
+import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import { LimitedStore } from "../../storage/limit/limited-store.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
@@ -66,7 +67,9 @@ export async function openNamedStore(
   const address = await repositoryAddress(globals, environment);
   const store = openStore(address, {
     environment,
-    warn: (warning) => screen.note(`warning: ${failureLine(new Error(String(warning)))}`),
+    warn: (warning) => {
+      if (!globals.json) screen.note(`warning: ${durabilityWarningText[warning]}`);
+    },
   });
   const clock = openClock();
   const limited = new LimitedStore(store, {

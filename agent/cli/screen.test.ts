@@ -30,15 +30,15 @@ function stage(terminal: { columns: number; rows: number } | undefined, kind = "
 function shown(text: string): string[] {
   const lines = [""];
   let row = 0;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a terminal obeys
-  for (const part of text.match(/\u001b\[\d*[A-Z]|\r|\n|[^\u001b\r\n]+/g) ?? []) {
+  const visible = text.replaceAll("\u001b", "⎋");
+  for (const part of visible.match(/⎋\[\d*[A-Z]|\r|\n|[^⎋\r\n]+/g) ?? []) {
     if (part === "\n") {
       row += 1;
       lines[row] ??= "";
-    } else if (part === "\u001b[J") {
+    } else if (part === "⎋[J") {
       lines.length = row + 1;
       lines[row] = "";
-    } else if (part.startsWith("\u001b[")) row -= Number.parseInt(part.slice(2), 10);
+    } else if (part.startsWith("⎋[")) row -= Number.parseInt(part.slice(2), 10);
     else if (part !== "\r") lines[row] += part;
   }
   return lines;

@@ -117,7 +117,7 @@ class Demo {
         "check",
         "--read-data",
       );
-      return `${packs_read} packs, ${size(bytes_read)} read and verified, no errors`;
+      return `${number(packs_read)} packs, ${size(bytes_read)} read and verified, no errors`;
     });
     await this.#restore();
     const isSame = await this.#compare(startedMs);
@@ -137,7 +137,8 @@ class Demo {
       if (line === undefined || (exitCode !== 0 && exitCode !== 3))
         throw new Error(`backup ended with ${exitCode}: ${stderr}`);
       summary = JSON.parse(line) as Message;
-      const files = `${summary["files_new"]} new, ${summary["files_changed"]} changed, ${summary["files_unmodified"]} unchanged files`;
+      const count = (field: string): number => number(summary[`files_${field}`]);
+      const files = `${count("new")} new, ${count("changed")} changed, ${count("unmodified")} unchanged files`;
       const bytes = `${size(summary["total_bytes_processed"])} looked at, ${size(summary["bytes_read"])} read`;
       const stored = `${size(summary["data_added"])} new data stored in ${size(summary["data_added_packed"])}`;
       const unread = exitCode === 3 ? `\n${stderr.trim()}` : "";
@@ -167,7 +168,7 @@ class Demo {
     const args = ["restore", "latest", "--target", this.#places.restored];
     await this.#timed("restore it", args.join(" "), async () => {
       const summary = await this.#backstay.message("summary", ...args);
-      return `${summary["files_restored"]} files and folders, ${size(summary["bytes_restored"])}`;
+      return `${number(summary["files_restored"])} files and folders, ${size(summary["bytes_restored"])}`;
     });
   }
 

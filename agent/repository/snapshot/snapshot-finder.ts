@@ -35,10 +35,6 @@ export const shortIdLength = 8;
 const latestForm = /^latest(?:~(\d{1,9}))?$/;
 const prefixForm = /^[0-9a-f]{1,64}$/;
 
-export function isEmptyFilter({ hosts, tagLists, paths }: SnapshotFilter): boolean {
-  return hosts.length + tagLists.length + paths.length === 0;
-}
-
 export function matchesFilter(snapshot: Snapshot, filter: SnapshotFilter): boolean {
   const { hosts, tagLists, paths } = filter;
   if (hosts.length > 0 && !hosts.includes(snapshot.hostname)) return false;
