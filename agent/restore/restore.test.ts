@@ -276,6 +276,28 @@ describe("a restore into an empty folder", () => {
     expect(entries.toSorted()).toEqual(["restored a 3", "restored d 0", "restored d/b 3"]);
   });
 
+  it.runIf(onLinux)("leaves no descriptor open, however it ends", async () => {
+    const open = (): number =>
+      fs.readdirSync("/proc/self/fd").filter((fd) => {
+        try {
+          return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith(base);
+        } catch {
+          return false;
+        }
+      }).length;
+    const tree = crafted.tree([
+      crafted.directory("d", [crafted.file("many", [random(100_000), random(90_000, 2)])]),
+      crafted.file("one", ["1"]),
+    ]);
+    await again(tree, { threads: 2, verify: true });
+    expect(open()).toBe(0);
+    await again(tree, { delete: true, deleteConfirmed: true });
+    await again(tree, { dryRun: true });
+    await expect(again(tree, { delete: true })).rejects.toThrow();
+    await expect(again(tree, { signal: AbortSignal.abort() })).rejects.toThrow();
+    expect(open()).toBe(0);
+  });
+
   it("stops when told to, with the signal's reason", async () => {
     const controller = new AbortController();
     const reason = new Error("stop here");

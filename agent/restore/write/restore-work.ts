@@ -1,7 +1,7 @@
 /** Does the jobs of one restore worker. Knows nothing of threads, so that tests can run it in their own. */
 
 import type { Codec } from "../../../platform/ports/codec.ts";
-import type { TargetFiles } from "../../../platform/ports/target-files.ts";
+import type { TargetFiles, TargetHandle } from "../../../platform/ports/target-files.ts";
 import { BlobOpener } from "../../repository/blob/blob-opener.ts";
 import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
 import { BlobTable } from "../../repository/index/blob-table.ts";
@@ -23,6 +23,7 @@ type BlobsJob = Extract<WorkJob, { kind: "sealed-blobs" }>;
 
 export class RestoreWork {
   readonly #context: WorkContext;
+  readonly #root: TargetHandle;
   readonly #directories: DirectoryMaker;
   readonly #inspector: EntryInspector;
   readonly #placer: BlobPlacer;
@@ -34,12 +35,13 @@ export class RestoreWork {
   constructor(start: WorkStart, files: TargetFiles, codec: Codec) {
     const plan = RestorePlan.attach(start.plan);
     const cancelled = new Int32Array(start.cancelled);
+    this.#root = files.openToken(start.root);
     const context: WorkContext = {
       files,
       plan,
       blobs: BlobTable.attach(start.blobs),
       opener: new BlobOpener(codec, masterKeyFromBytes(start.key)),
-      directories: new TargetDirectories(files, plan, files.openToken(start.root)),
+      directories: new TargetDirectories(files, plan, this.#root),
       issues: new WorkIssues(plan),
       settings: start.settings,
       counters: new WorkCounters(start.counters, start.worker),
@@ -73,6 +75,7 @@ export class RestoreWork {
   close(): void {
     this.#placer.release(true);
     this.#context.directories.close();
+    this.#context.files.close(this.#root);
   }
 
   #do(job: WorkJob, unopened: number[]): void {
