@@ -3,22 +3,19 @@
  * neither stores again what had arrived nor reads files of which everything had. `BACKSTAY_KILLS` says how many kills,
  * `BACKSTAY_SEED` which ones.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { cpSync, rmSync, truncateSync } from "node:fs";
 import path from "node:path";
-import { performance } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import type { BackupSummary } from "../../agent/backup/backup-request.ts";
 import type { Repository } from "../../agent/repository/repository.ts";
 import { seededRandom } from "../../storage/fault/seeded-random.ts";
+import { backUpInProcess, type EndedProcess } from "../backup/backup-process.ts";
 import { BackupScene, scenePassword } from "../backup/backup-scene.ts";
 import { differences, folderOf, nodeAt } from "../backup/snapshot-compare.ts";
 import { blobKey, storedBlobs } from "../backup/stored-blobs.ts";
 import { assertWhole } from "../backup/whole-repository.ts";
 import { installedPeers } from "../peers.ts";
 
-const program = fileURLToPath(new URL("backup-child.ts", import.meta.url));
 const kills = Number(process.env["BACKSTAY_KILLS"] ?? 25);
 const seed = Number(process.env["BACKSTAY_SEED"] ?? 1);
 const mebibyte = 1024 * 1024;
@@ -51,37 +48,17 @@ function fill(random: () => number): void {
   truncateSync(ranged, 300 * mebibyte);
 }
 
-interface Ended {
-  /** Undefined if the process was killed. */
-  readonly summary: BackupSummary | undefined;
-  readonly elapsedMs: number;
-}
-
 /** Runs a backup, killed so long after it began unless it is faster. */
-async function run(killAfterMs: number | undefined): Promise<Ended> {
-  const given = {
-    repository: scene.repositoryFolder,
-    cacheRoot: scene.cacheRoot,
-    source: scene.source,
-  };
-  const child = spawn(process.execPath, [program, JSON.stringify(given)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
+async function run(killAfterMs: number | undefined): Promise<EndedProcess> {
   let timer: NodeJS.Timeout | undefined;
-  let startedAt = 0;
-  child.stdout.on("data", (data: Buffer) => {
-    output += data.toString();
-    if (startedAt > 0) return;
-    startedAt = performance.now();
-    if (killAfterMs !== undefined) timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+  const ended = await backUpInProcess(scene, {
+    onStart: (child) => {
+      if (killAfterMs !== undefined) timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+    },
   });
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
   clearTimeout(timer);
-  const elapsedMs = performance.now() - startedAt;
-  if (code === null) return { summary: undefined, elapsedMs };
-  expect(code, output).toBe(0);
-  return { summary: JSON.parse(output.split("\n")[1] ?? "") as BackupSummary, elapsedMs };
+  if (ended.code !== null) expect(ended).toMatchObject({ code: 0, error: undefined });
+  return ended;
 }
 
 /** Every file of the snapshot, with its size and the keys of its blobs. */
