@@ -57,6 +57,8 @@ export class Scanner {
   readonly #counters: Float64Array;
   readonly #breathe: () => void;
   readonly #settle: () => boolean;
+  /** What was asked for, as far as it is reached from a folder above. */
+  readonly #targets = new Set<DirectoryState>();
   /** Directories that are open. */
   #open = 0;
   #result: SavedTree | undefined;
@@ -129,6 +131,7 @@ export class Scanner {
     state.directory?.close();
     state.directory = undefined;
     this.#open -= 1;
+    this.#targets.delete(state);
     if (saved === undefined) {
       if (parent === undefined) return undefined;
       parent.kinds[state.index] = entryKind.absent;
@@ -155,12 +158,13 @@ export class Scanner {
     return parent;
   }
 
-  /** Undefined, and the directory an issue, if it has too many entries. */
+  /** Undefined, and the directory an issue, if it has too many entries. A target of its own is more than an issue. */
   #save(state: DirectoryState): SavedTree | undefined {
     try {
       return this.#saver.save(state);
     } catch (error) {
-      if (!isBackstayError(error, "DIRECTORY_TOO_LARGE") || state.parent === undefined) throw error;
+      const isPart = state.parent !== undefined && !this.#targets.has(state);
+      if (!isPart || !isBackstayError(error, "DIRECTORY_TOO_LARGE")) throw error;
       const message = `${error.message} ${error.remedy}`;
       this.#report.issue(state.path, "archival", { code: error.code, message });
       return undefined;
@@ -205,6 +209,7 @@ export class Scanner {
         const at = index * statRecordBytes;
         const record = state.records.slice(at, at + statRecordBytes);
         const child = this.#scan(directory, { parent: state, index, record }, way, scope, old);
+        if (target?.isTarget === true) this.#targets.add(child.state);
         state.pending += 1;
         frame.next += 1;
         return child;
