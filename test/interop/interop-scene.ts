@@ -19,7 +19,6 @@ export interface ScenePeers {
   readonly restic018: string;
 }
 
-export const scenePassword = "gold\u00e9n key";
 /** All snapshots of a scene are of one host, so that each program finds the others' as parent. */
 export const sceneHost = "interop";
 
@@ -28,6 +27,7 @@ export class InteropScene {
   readonly folder: string;
   /** What is backed up. It does not exist at first. */
   readonly source: string;
+  readonly password = "gold\u00e9n key";
   readonly #peers: ScenePeers;
   #targets = 0;
 
@@ -49,11 +49,16 @@ export class InteropScene {
   program(name: ProgramName, repository: string): RepositoryProgram {
     const options = {
       repository: this.at(repository),
-      password: scenePassword,
+      password: this.password,
       cache: this.at(`cache-${name}`),
-      environment: { RESTIC_HOST: sceneHost, BACKSTAY_HOST: sceneHost },
+      environment: this.environment({}),
     };
     return name === "backstay" ? backstayOn(options) : resticOn(this.#peers[name], options);
+  }
+
+  /** What programs of this scene get besides password and places. */
+  environment(more: Readonly<Record<string, string>>): Record<string, string> {
+    return { RESTIC_HOST: sceneHost, BACKSTAY_HOST: sceneHost, ...more };
   }
 
   /** Makes the repository and one snapshot of the source. */
