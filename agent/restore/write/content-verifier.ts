@@ -1,6 +1,7 @@
 /** Reads restored files back and compares them with the hashes of their blobs. */
 import { type RestorePlan, rowKind, rowState } from "../plan/restore-plan.ts";
 import { ContentCheck } from "./content-check.ts";
+import { openReadable } from "./readable-file.ts";
 import { StatView } from "./stat-view.ts";
 import type { WorkContext } from "./work-context.ts";
 import { explain, fileError } from "./work-issues.ts";
@@ -41,7 +42,9 @@ export class ContentVerifier {
     const plan = this.#plan;
     let handle: number | undefined;
     try {
-      handle = files.openFile(directories.open(plan.parentOf(row)), plan.nameOf(row), "read");
+      const directory = directories.open(plan.parentOf(row));
+      handle = openReadable(files, directory, plan.nameOf(row), this.#stat);
+      if (handle === undefined) return "it can't be read back: permission denied";
       this.#stat.handle(handle);
       const { size } = this.#stat;
       const expected = plan.sizeOf(row);

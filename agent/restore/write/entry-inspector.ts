@@ -9,6 +9,7 @@ import { type RestorePlan, rowKind, rowState } from "../plan/restore-plan.ts";
 import { ContentCheck } from "./content-check.ts";
 import type { EntryMetadata } from "./entry-metadata.ts";
 import type { FileOpener } from "./file-opener.ts";
+import { openReadable } from "./readable-file.ts";
 import { StatView } from "./stat-view.ts";
 import type { WorkContext } from "./work-context.ts";
 import { explain, fileError } from "./work-issues.ts";
@@ -109,7 +110,8 @@ export class EntryInspector {
   }
 
   #judgeFile(row: number, directory: TargetHandle, name: Uint8Array, isLeftover: boolean): number {
-    const handle = this.#openToRead(directory, name, isLeftover);
+    const { files } = this.#context;
+    const handle = openReadable(files, directory, name, this.#stat);
     if (handle === undefined) return rowState.replace;
     try {
       this.#stat.handle(handle);
@@ -126,33 +128,7 @@ export class EntryInspector {
       this.#forgetMarks(row);
       return rowState.replace;
     } finally {
-      this.#context.files.close(handle);
-    }
-  }
-
-  /** Undefined if this user may not read it. An unfinished file lets nobody read it, its owner has to change that. */
-  #openToRead(
-    directory: TargetHandle,
-    name: Uint8Array,
-    isLeftover: boolean,
-  ): TargetHandle | undefined {
-    const { files } = this.#context;
-    try {
-      return files.openFile(directory, name, "read");
-    } catch (error) {
-      if (!(error instanceof FileError) || error.code !== "EACCES") throw error;
-      if (!isLeftover || this.#stat.uid !== files.userId) return undefined;
-    }
-    const entry = files.openEntry(directory, name);
-    try {
-      this.#stat.handle(entry);
-      if (!this.#stat.isFile || this.#stat.links !== 1) return undefined;
-      files.setMode(entry, unfinishedMode | 0o400);
-      const handle = files.openFile(directory, name, "read");
-      files.setMode(entry, unfinishedMode);
-      return handle;
-    } finally {
-      files.close(entry);
+      files.close(handle);
     }
   }
 
@@ -182,7 +158,7 @@ export class EntryInspector {
     const hasOwner = stat.uid === plan.uidOf(row) && stat.gid === plan.gidOf(row);
     return (
       (hasOwner || !settings.ownership) &&
-      stat.permissions === plan.permissionsOf(row) &&
+      stat.permissions === this.#metadata.permissionsFor(row) &&
       stat.seconds === plan.secondsOf(row) &&
       stat.nanoseconds === plan.nanosecondsOf(row)
     );

@@ -127,17 +127,18 @@ export class EntryMetadata {
     }
   }
 
-  #setMode(row: number, handle: TargetHandle): void {
-    let permissions = this.#plan.permissionsOf(row);
-    // Setuid is for the owner that it was given by: never for the user who happens to restore.
+  /** The permissions that a row gets: setuid is for its owner, never for the user who happens to restore. */
+  permissionsFor(row: number): number {
+    const permissions = this.#plan.permissionsOf(row);
     const isOthers = this.#plan.uidOf(row) !== this.#files.userId;
-    if (!this.#context.settings.ownership && isOthers && (permissions & setIdBits) !== 0) {
-      permissions &= ~setIdBits;
-      this.#context.issues.warning(
-        "metadata",
-        row,
-        "its setuid or setgid bit, for want of its owner",
-      );
+    return isOthers && !this.#context.settings.ownership ? permissions & ~setIdBits : permissions;
+  }
+
+  #setMode(row: number, handle: TargetHandle): void {
+    const permissions = this.permissionsFor(row);
+    if (permissions !== this.#plan.permissionsOf(row)) {
+      const text = "its setuid or setgid bit, for want of its owner";
+      this.#context.issues.warning("metadata", row, text);
     }
     try {
       this.#files.setMode(handle, permissions);
