@@ -7,7 +7,7 @@ import {
 } from "../repository/snapshot/snapshot-finder.ts";
 import { addExamples, type CliCommand, exitCodes, type Invocation } from "./command.ts";
 import { printedName } from "./printed-text.ts";
-import { formatBytes, formatLocalTime } from "./quantities.ts";
+import { counted, formatBytes, formatLocalTime } from "./quantities.ts";
 import { withRepository } from "./repository-session.ts";
 import {
   groupSnapshots,
@@ -112,7 +112,7 @@ function showTable(
     ...(hasSize ? [{ title: "Size", align: "right" as const }] : []),
   ];
   for (const line of tableLines(columns, rows)) screen.line(line);
-  if (!globals.quiet) screen.line(`${snapshots.length} snapshots`);
+  if (!globals.quiet) screen.line(counted(snapshots.length, "snapshot"));
 }
 
 function sizeOf(bytes: number | undefined): string {

@@ -1,6 +1,7 @@
 /** `backstay unlock`: removes locks that ended sessions left behind. */
 import { removeLocks } from "../repository/lock/lock-list.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { counted } from "./quantities.ts";
 import { withRepository } from "./repository-session.ts";
 
 interface UnlockOptions {
@@ -25,7 +26,7 @@ export const unlockCommand: CliCommand<UnlockOptions> = {
       ),
     );
     if (globals.json) screen.line(JSON.stringify({ message_type: "unlocked", removed }));
-    else if (!globals.quiet) screen.line(`removed ${removed} ${removed === 1 ? "lock" : "locks"}`);
+    else if (!globals.quiet) screen.line(`removed ${counted(removed, "lock")}`);
     return exitCodes.done;
   },
 };

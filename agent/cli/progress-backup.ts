@@ -9,7 +9,17 @@ import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
 import { ProgressClock, showsProgress } from "./progress-clock.ts";
-import { formatBytes, formatDuration, formatPercent, shareOf, unlessZero } from "./quantities.ts";
+import {
+  counted,
+  formatArrival,
+  formatBytes,
+  formatBytesShort,
+  formatDuration,
+  formatPercent,
+  formatRate,
+  shareOf,
+  unlessZero,
+} from "./quantities.ts";
 import { RateEstimate } from "./rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
@@ -73,16 +83,16 @@ class TextBackupView implements BackupView {
 
 function statusLines(progress: BackupProgress, rate: RateEstimate): string[] {
   const { filesDone, bytesDone, filesTotal, bytesTotal, issues, elapsedMs } = progress;
-  const parts = [`[${formatDuration(elapsedMs)}]`];
   const isKnown = filesTotal !== undefined && bytesTotal !== undefined;
-  if (isKnown) parts.push(formatPercent(bytesDone, bytesTotal));
-  parts.push(`${filesDone}${isKnown ? ` of ${filesTotal}` : ""} files,`);
-  parts.push(`${formatBytes(bytesDone)}${isKnown ? ` of ${formatBytes(bytesTotal)}` : ""}`);
-  const bytesPerSecond = rate.perSecond();
-  if (bytesPerSecond !== undefined) parts.push(`at ${formatBytes(Math.round(bytesPerSecond))}/s`);
-  if (issues > 0) parts.push(`${issues} errors`);
-  const remainingMs = isKnown ? rate.remainingMs(bytesTotal) : undefined;
-  if (remainingMs !== undefined) parts.push(`ETA ${formatDuration(remainingMs)}`);
+  const parts = [
+    `[${formatDuration(elapsedMs)}]`,
+    isKnown ? formatPercent(bytesDone, bytesTotal) : "",
+    `${formatBytesShort(bytesDone)}${isKnown ? ` of ${formatBytesShort(bytesTotal)}` : ""}`,
+    formatRate(rate.perSecond()),
+    isKnown ? formatArrival(rate.remainingMs(bytesTotal)) : "",
+    `${filesDone}${isKnown ? `/${filesTotal}` : ""} files`,
+    issues > 0 ? counted(issues, "error") : "",
+  ];
   return [
     parts.filter((part) => part !== "").join("  "),
     ...progress.currentFiles.map((file) => printedName(file)),
@@ -111,7 +121,7 @@ function summaryLines(summary: BackupSummary, isDry: boolean, verbosity: number)
       : []),
     `${isDry ? "Would add" : "Added"} to the repository: ${added} (${stored} stored)`,
     ...(summary.packsRecovered > 0
-      ? [`Taken over from an interrupted run: ${summary.packsRecovered} packs`]
+      ? [`Taken over from an interrupted run: ${counted(summary.packsRecovered, "pack")}`]
       : []),
     "",
     `processed ${processed} in ${formatDuration(summary.endMs - summary.startMs)}`,

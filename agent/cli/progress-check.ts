@@ -13,7 +13,15 @@ import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
 import { ProgressClock } from "./progress-clock.ts";
-import { formatBytes, formatDuration, formatPercent } from "./quantities.ts";
+import {
+  counted,
+  formatArrival,
+  formatBytes,
+  formatBytesShort,
+  formatDuration,
+  formatPercent,
+  formatRate,
+} from "./quantities.ts";
 import { RateEstimate } from "./rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
@@ -74,11 +82,14 @@ class TextCheckView implements CheckView {
     const { snapshots, indexFiles, packs, blobs, trees, keys, packsRead, bytesRead } = statistics;
     const elapsed = formatDuration(performance.now() - this.#startMs);
     const rows = [
-      `checked ${snapshots} snapshots, ${trees} trees, ${blobs} blobs, ${packs} packs,`,
-      `  ${indexFiles} indexes and ${keys} keys in ${elapsed}`,
+      `checked ${counted(snapshots, "snapshot")}, ${counted(trees, "tree")}, ${counted(blobs, "blob")},`,
+      `  ${counted(packs, "pack")}, ${counted(indexFiles, "index file")} and ${counted(keys, "key")} in ${elapsed}`,
     ];
-    if (packsRead > 0) rows.push(`read ${packsRead} packs whole, ${formatBytes(bytesRead)}`);
-    rows.push(problemCount === 0 ? "no errors were found" : `${problemCount} errors were found`);
+    if (packsRead > 0)
+      rows.push(`read ${counted(packsRead, "pack")} whole, ${formatBytes(bytesRead)}`);
+    rows.push(
+      problemCount === 0 ? "no errors were found" : `found ${counted(problemCount, "error")}`,
+    );
     for (const row of rows) this.#screen.line(row);
   }
 
@@ -95,16 +106,17 @@ class TextCheckView implements CheckView {
 
   #statusLine(progress: CheckProgress): string {
     const { phase, done, total, bytesDone, bytesTotal, problems } = progress;
-    const parts = [`[${formatDuration(performance.now() - this.#startMs)}]`, phaseNames[phase]];
-    if (total > 0) parts.push(formatPercent(done, total), `${done} of ${total}`);
-    else if (done > 0) parts.push(String(done));
-    if (bytesTotal > 0) parts.push(`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`);
-    const bytesPerSecond = this.#rate.perSecond();
-    if (bytesDone > 0 && bytesPerSecond !== undefined)
-      parts.push(`at ${formatBytes(Math.round(bytesPerSecond))}/s`);
-    const remainingMs = bytesTotal > 0 ? this.#rate.remainingMs(bytesTotal) : undefined;
-    if (remainingMs !== undefined) parts.push(`ETA ${formatDuration(remainingMs)}`);
-    if (problems > 0) parts.push(`${problems} errors`);
+    const hasBytes = bytesTotal > 0;
+    const parts = [
+      `[${formatDuration(performance.now() - this.#startMs)}]`,
+      phaseNames[phase],
+      formatPercent(done, total),
+      hasBytes ? `${formatBytesShort(bytesDone)} of ${formatBytesShort(bytesTotal)}` : "",
+      bytesDone > 0 ? formatRate(this.#rate.perSecond()) : "",
+      hasBytes ? formatArrival(this.#rate.remainingMs(bytesTotal)) : "",
+      total > 0 ? `${done} of ${total}` : done > 0 ? String(done) : "",
+      problems > 0 ? counted(problems, "error") : "",
+    ];
     return parts.filter((part) => part !== "").join("  ");
   }
 }
@@ -180,11 +192,12 @@ function problemLines(problem: CheckProblem): string[] {
   if (snapshotCount > 0) {
     const ids = snapshots.slice(0, shownMax).map((id) => id.slice(0, shortIdLength));
     const more = snapshotCount > ids.length ? ", …" : "";
-    lines.push(`  hurts ${atLeast}${snapshotCount} snapshots: ${ids.join(", ")}${more}`);
+    lines.push(`  hurts ${atLeast}${counted(snapshotCount, "snapshot")}: ${ids.join(", ")}${more}`);
   }
   for (const { snapshot, path } of paths.slice(0, shownMax))
     lines.push(`  hurts ${printedName(path)} in snapshot ${snapshot.slice(0, shortIdLength)}`);
-  if (pathCount > shownMax) lines.push(`  and ${atLeast}${pathCount - shownMax} more paths`);
+  if (pathCount > shownMax)
+    lines.push(`  and ${atLeast}${counted(pathCount - shownMax, "more path")}`);
   return lines;
 }
 

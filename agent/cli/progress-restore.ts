@@ -6,7 +6,17 @@ import type { RestoreSummary } from "../restore/restore-summary.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
 import { ProgressClock } from "./progress-clock.ts";
-import { formatBytes, formatDuration, formatPercent, shareOf, unlessZero } from "./quantities.ts";
+import {
+  counted,
+  formatArrival,
+  formatBytes,
+  formatBytesShort,
+  formatDuration,
+  formatPercent,
+  formatRate,
+  shareOf,
+  unlessZero,
+} from "./quantities.ts";
 import { RateEstimate } from "./rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
@@ -90,18 +100,16 @@ const phaseNames = {
 
 function statusLines(counts: RestoreCounts, elapsedMs: number, rate: RateEstimate): string[] {
   const { phase, entriesDone, entriesTotal, bytesDone, bytesTotal, bytesSkipped } = counts;
-  const parts = [`[${formatDuration(elapsedMs)}]`, phaseNames[phase]];
-  if (phase === "plan") {
-    parts.push(`${entriesTotal} files and folders,`, formatBytes(bytesTotal));
-  } else {
-    parts.push(formatPercent(bytesDone + bytesSkipped, bytesTotal));
-    parts.push(`${entriesDone} of ${entriesTotal} files and folders,`);
-    parts.push(`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`);
-    const bytesPerSecond = rate.perSecond();
-    if (bytesPerSecond !== undefined) parts.push(`at ${formatBytes(Math.round(bytesPerSecond))}/s`);
-    const remainingMs = rate.remainingMs(bytesTotal - bytesSkipped);
-    if (remainingMs !== undefined) parts.push(`ETA ${formatDuration(remainingMs)}`);
-  }
+  const start = [`[${formatDuration(elapsedMs)}]`, phaseNames[phase]];
+  const found = [formatBytesShort(bytesTotal), `${entriesTotal} entries`];
+  const done = [
+    formatPercent(bytesDone + bytesSkipped, bytesTotal),
+    `${formatBytesShort(bytesDone)} of ${formatBytesShort(bytesTotal)}`,
+    formatRate(rate.perSecond()),
+    formatArrival(rate.remainingMs(bytesTotal - bytesSkipped)),
+    `${entriesDone}/${entriesTotal} entries`,
+  ];
+  const parts = [...start, ...(phase === "plan" ? found : done)];
   const current = counts.current === undefined ? [] : [printedName(counts.current)];
   return [parts.filter((part) => part !== "").join("  "), ...current];
 }
@@ -115,10 +123,12 @@ function summaryLines(summary: RestoreSummary, isDry: boolean, elapsed: string):
   const lines = [
     `Summary: ${isDry ? "Would restore" : "Restored"} ${done} in ${elapsed}${skipped}${deleted}`,
   ];
-  if (summary.filesVerified > 0) lines.push(`verified ${summary.filesVerified} files`);
-  if (summary.warnings > 0) lines.push(`${summary.warnings} warnings`);
+  if (summary.filesVerified > 0) lines.push(`verified ${counted(summary.filesVerified, "file")}`);
+  if (summary.warnings > 0) lines.push(counted(summary.warnings, "warning"));
   if (summary.errors > 0)
-    lines.push(`${summary.errors} errors, ${summary.entriesFailed} files/dirs not restored whole`);
+    lines.push(
+      `${counted(summary.errors, "error")}, ${summary.entriesFailed} files/dirs not restored whole`,
+    );
   return lines;
 }
 

@@ -2,10 +2,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  counted,
+  formatArrival,
   formatBytes,
+  formatBytesShort,
   formatDuration,
   formatLocalTime,
   formatPercent,
+  formatRate,
   parseDuration,
   parseInstant,
   shareOf,
@@ -92,4 +96,21 @@ describe("instants", () => {
       }),
     );
   });
+});
+
+it("status lines have short forms", () => {
+  expect(formatBytesShort(1000)).toBe("1000 B");
+  expect(formatBytesShort(1536 * 1024)).toBe("1.5 MiB");
+  expect(formatRate(2048.4)).toBe("2.0 KiB/s");
+  expect(formatRate(undefined)).toBe("");
+  expect(formatArrival(65_000)).toBe("ETA 1:05");
+  expect(formatArrival(undefined)).toBe("");
+});
+
+it("nouns are counted", () => {
+  expect([0, 1, 2].map((count) => counted(count, "error"))).toEqual([
+    "0 errors",
+    "1 error",
+    "2 errors",
+  ]);
 });

@@ -14,6 +14,21 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(3)} ${unitNames[unit]}`;
 }
 
+/** `12 B`, `1.5 KiB`: for status lines, which have no room. */
+export function formatBytesShort(bytes: number): string {
+  return formatBytes(bytes).replace(/(\.\d)\d\d /, "$1 ");
+}
+
+/** `120.5 MiB/s`, or nothing while the rate is not known. */
+export function formatRate(bytesPerSecond: number | undefined): string {
+  return bytesPerSecond === undefined ? "" : `${formatBytesShort(Math.round(bytesPerSecond))}/s`;
+}
+
+/** `ETA 1:05`, or nothing while that is not known. */
+export function formatArrival(remainingMs: number | undefined): string {
+  return remainingMs === undefined ? "" : `ETA ${formatDuration(remainingMs)}`;
+}
+
 /** `M:SS`, or `H:MM:SS` from an hour on. Fractions of a second are cut. */
 export function formatDuration(durationMs: number): string {
   const seconds = Math.max(0, Math.floor(durationMs / 1000));
@@ -28,6 +43,11 @@ export function formatDuration(durationMs: number): string {
 /** `45.12%`; empty if the whole is 0. Never above 100 %. */
 export function formatPercent(part: number, whole: number): string {
   return whole <= 0 ? "" : `${Math.min(100, (100 * part) / whole).toFixed(2)}%`;
+}
+
+/** `1 error`, `2 errors`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** How much of the whole is done, 0 … 1; 0 while the whole is not known. */
