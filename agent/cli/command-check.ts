@@ -1,7 +1,8 @@
 /** `backstay check`: checks the repository for damage. */
 import { InvalidArgumentError } from "commander";
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { ReadData } from "../check/read/read-selection.ts";
+import type { CheckResult } from "../check/report/check-report.ts";
 import { runCheck } from "../check/run-check.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
 import { checkView } from "./progress-check.ts";
@@ -52,8 +53,18 @@ export const checkCommand: CliCommand<CheckOptions> = {
     return await withRepository(invocation, { lock: "none" }, async (repository) => {
       const view = checkView(screen, globals);
       try {
-        const settings = { readData, lockWaitMs: globals.lockWaitMs, noLock: !globals.lock };
-        const result = await runCheck(repository, settings, view.events, signal);
+        const check = (noLock: boolean): Promise<CheckResult> =>
+          runCheck(
+            repository,
+            { readData, lockWaitMs: globals.lockWaitMs, noLock },
+            view.events,
+            signal,
+          );
+        const result = await check(!globals.lock).catch((error: unknown) => {
+          if (!isLockRefused(error)) throw error;
+          if (!globals.json) screen.note("no lock can be written there; checking without one");
+          return check(true);
+        });
         view.finish(result);
         if (result.problemCount > 0)
           throw new BackstayError("CHECK_FAILED", { problems: result.problemCount });
@@ -64,6 +75,13 @@ export const checkCommand: CliCommand<CheckOptions> = {
     });
   },
 };
+
+/** A disk that is read-only can be checked all the same: nobody else changes it either. */
+function isLockRefused(error: unknown): boolean {
+  return (
+    isBackstayError(error, "STORE_DENIED") && String(error.context["file"]).startsWith("locks/")
+  );
+}
 
 function subset(text: string): ReadData {
   const slice = /^(\d{1,3})\/(\d{1,3})$/.exec(text);
