@@ -4,12 +4,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import { newMemoryFolder } from "../../../test/memory-folder.ts";
-import {
-  FileJournalReader,
-  FileJournalWriter,
-  type JournalEntry,
-  journalFlags,
-} from "./file-journal.ts";
+import { FileJournalReader, FileJournalWriter } from "./file-journal.ts";
+import { type JournalEntry, journalFlags } from "./file-journal-format.ts";
 
 /** An entry as a test writes and reads it. */
 interface Noted {
@@ -190,6 +186,31 @@ describe("the journal of files", () => {
     truncateSync(file, 3);
     expectHolds([]);
     writer.close();
+  });
+
+  it("finds the names of a large directory whose records it does not hold, in any order", () => {
+    const batches = Array.from({ length: 300 }, (_, batch) => ({
+      folder: "/a",
+      entries: Array.from({ length: 50 }, (_, i) => ({
+        ...noted(`file ${i * 300 + batch}`),
+        record: batch & 0xff,
+        ids: [i],
+      })),
+    }));
+    append(batches);
+    append([{ folder: "/a", entries: [{ ...noted("file 7"), record: 255 }] }]);
+    const reader = FileJournalReader.open(file);
+    const directory = reader?.directory(latin1("/a"));
+    if (reader === undefined || directory === undefined) throw new Error("absent");
+    for (let number = 0; number < 15_000; number += 1) {
+      const found = [...directory.entriesOf(latin1(`file ${number}`))].map(notedOf);
+      expect(found.map(({ record }) => record)).toEqual(
+        number === 7 ? [255, 7] : [(number % 300) & 0xff],
+      );
+      expect(found.at(-1)?.ids).toEqual([Math.floor(number / 300)]);
+    }
+    expect([...directory.entriesOf(latin1("file 15000"))]).toEqual([]);
+    reader.close();
   });
 
   it("takes paths longer than 64 KiB and batches larger than its buffer", () => {

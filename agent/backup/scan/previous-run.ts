@@ -2,12 +2,9 @@
 import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import type { CatalogBlock } from "../catalog/catalog-reader.ts";
-import {
-  type FileJournalReader,
-  JournalDirectory,
-  type JournalEntry,
-  journalFlags,
-} from "../journal/file-journal.ts";
+import type { FileJournalReader } from "../journal/file-journal.ts";
+import { type JournalEntry, journalFlags } from "../journal/file-journal-format.ts";
+import { JournalDirectory } from "../journal/journal-directory.ts";
 import { isSameContent } from "../work/same-record.ts";
 import type { DirectoryState } from "./directory-state.ts";
 
@@ -48,7 +45,7 @@ export class InterruptedRun {
   readonly #journal: FileJournalReader;
   readonly #table: BlobTable;
   #path: Uint8Array | undefined;
-  #entries = new JournalDirectory([]);
+  #entries = new JournalDirectory([], () => undefined);
 
   constructor(journal: FileJournalReader, table: BlobTable) {
     this.#journal = journal;

@@ -1,10 +1,7 @@
 /** The files that must be read: sent to the workers, and their answers put in place. */
 import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
-import {
-  type FileJournalWriter,
-  type JournalEntry,
-  journalFlags,
-} from "../journal/file-journal.ts";
+import type { FileJournalWriter } from "../journal/file-journal.ts";
+import { type JournalEntry, journalFlags } from "../journal/file-journal-format.ts";
 import { type FileRange, fileBytesMax, type ReadResult, rangeBytes } from "../work/read-work.ts";
 import { sizeIn } from "../work/record-size.ts";
 import { counterAt } from "../work/session-memory.ts";
