@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { LocalStore } from "./local-store.ts";
 
@@ -36,7 +37,7 @@ const savingProgram = `
 
 function startSaving(root: string, isPlain: boolean): ChildProcess {
   const modules = ["./local-store.ts", "../../platform/node/node-durable-files.ts"];
-  const urls = modules.map((module) => new URL(module, import.meta.url).href);
+  const urls = modules.map((module) => pathToFileURL(join(import.meta.dirname, module)).href);
   const values = ["--input-type=module", "-e", savingProgram, root, ...urls];
   const env = { ...process.env, NODE_OPTIONS: "", PLAIN: isPlain ? "1" : "0" };
   return spawn(process.execPath, values, { env, stdio: ["ignore", "pipe", "inherit"] });

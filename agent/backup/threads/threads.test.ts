@@ -1,4 +1,6 @@
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Mailbox, post } from "./inbox.ts";
@@ -12,7 +14,8 @@ afterEach(async () => {
 
 /** Starts the thread that `source` describes; it has the exports of the files under test. */
 function start(source: string, data: object, transfer: readonly MessagePort[] = []): Worker {
-  const url = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href);
+  const url = (file: string): string =>
+    JSON.stringify(pathToFileURL(path.join(import.meta.dirname, file)).href);
   const code = `
     import { parentPort, workerData, threadId } from "node:worker_threads";
     import { Inbox, post } from ${url("./inbox.ts")};

@@ -39,7 +39,7 @@ export class PackUploader {
   #sparesLeft: number;
   #running = 0;
   #indexing: Promise<void> = Promise.resolve();
-  #error: unknown;
+  #error: Error | undefined;
   #onIdle: (() => void) | undefined;
   bytesStored = 0;
   packsStored = 0;
@@ -92,7 +92,7 @@ export class PackUploader {
       this.#running += 1;
       this.#upload(message)
         .catch((error: unknown) => {
-          this.#error ??= error;
+          this.#error ??= error instanceof Error ? error : new Error(String(error));
           this.#waiting.length = 0;
           onFailed(error);
         })

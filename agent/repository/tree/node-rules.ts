@@ -1,13 +1,10 @@
 /** What a node of a foreign repository must satisfy before anybody acts on it. */
 import type { Node } from "./node.ts";
 
-/** No file system that we write to takes longer names. */
-export const longestNameBytes = 255;
-
 /**
  * Why a name may not be used as one path component, or undefined if it may: empty, `.`, `..`, or with a
  * slash or a NUL inside. Whoever restores or checks must skip and report such a node. Long names are fine
- * here; see `longestNameBytes`.
+ * here: what a file system takes is not this file's to know.
  */
 export function nodeNameProblem(name: Uint8Array): string | undefined {
   if (name.length === 0) return "empty name";
