@@ -11,7 +11,7 @@ import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
 import { Selection } from "../select/selection.ts";
 import { sizeIn } from "../work/record-size.ts";
 import { counterAt, SessionMemory } from "../work/session-memory.ts";
-import type { CountedSource } from "./source-count.ts";
+import type { CountedSource } from "./counted-source.ts";
 import { absolutePaths } from "./target-tree.ts";
 
 interface Frame {

@@ -1,14 +1,7 @@
 /** Counts the source beside a first backup, so that its progress knows how much there is. */
 import { Worker } from "node:worker_threads";
-import type { SelectionOptions } from "../select/selection-options.ts";
 import { SessionMemory } from "../work/session-memory.ts";
-
-/** What is walked. */
-export interface CountedSource {
-  readonly paths: readonly Uint8Array[];
-  readonly workingDirectory: Uint8Array;
-  readonly selection: SelectionOptions;
-}
+import type { CountedSource } from "./counted-source.ts";
 
 export class SourceCount {
   readonly #memory = new SessionMemory(1);
