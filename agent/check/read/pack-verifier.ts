@@ -19,6 +19,9 @@ import {
   type WindowJob,
 } from "./check-messages.ts";
 
+/** What SHA-256 takes at a time. */
+const blockBytes = 64;
+
 export class PackVerifier {
   readonly #codec: Codec;
   readonly #sealer: Sealer;
@@ -151,11 +154,12 @@ class DigestProgress {
     this.taken = taken;
   }
 
-  /** Goes on to `end` and computes the SHA-256 of `other[0, otherLength)` at the same time. */
+  /** Goes on to about `end` and computes the SHA-256 of `other[0, otherLength)` at the same time. */
   takeBeside(end: number, other: Uint8Array, otherLength: number, out: Uint8Array): void {
-    const length = end - this.taken;
+    // Whole blocks only: a block that is begun must be completed by a call of its own.
+    const length = Math.floor((end - this.taken) / blockBytes) * blockBytes;
     this.running.updateBeside(this.#bytes, this.taken, length, other, 0, otherLength, out, 0);
-    this.taken = end;
+    this.taken += length;
   }
 
   takeAll(): void {
