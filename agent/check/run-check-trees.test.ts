@@ -241,14 +241,10 @@ describe("what a fault hurts", () => {
     expect(problems).toHaveLength(1);
     const [{ harm }] = problems;
     expect(harm.snapshots).toEqual([ids[3], ids[1], ids[0]]);
-    const places = harm.paths.map(({ snapshot, path }) => [snapshot, Buffer.from(path).toString()]);
-    expect(places.toSorted()).toEqual(
-      [
-        [ids[3], "/a/../up"],
-        [ids[3], "/same/../up"],
-        [ids[1], "/b/../up"],
-      ].toSorted(),
+    const places = harm.paths.map(
+      ({ snapshot, path }) => `${ids.indexOf(snapshot)} ${Buffer.from(path).toString()}`,
     );
+    expect(places.toSorted()).toEqual(["1 /b/../up", "3 /a/../up", "3 /same/../up"]);
     expect(harm).toMatchObject({ pathCount: 3, snapshotCount: 3, isComplete: true });
   });
 

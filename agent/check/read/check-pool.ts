@@ -38,7 +38,7 @@ export class CheckPool {
   /** Messages that a new thread must get first. */
   readonly #told: CheckMessage[] = [];
   #local: PackVerifier | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
   #isClosed = false;
   #streams = 0;
 
@@ -92,7 +92,9 @@ export class CheckPool {
   /** Ends the threads, whatever they are at; jobs that are not done reject with `reason`. */
   async close(reason?: unknown): Promise<void> {
     this.#isClosed = true;
-    this.#rejectAll(reason ?? new BackstayError("INTERNAL", { problem: "the check has ended" }));
+    const ended = new BackstayError("INTERNAL", { problem: "the check has ended" });
+    // What a signal gives as its reason is an error by convention.
+    this.#rejectAll((reason ?? ended) as Error);
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
@@ -140,7 +142,7 @@ export class CheckPool {
     this.#rejectAll(new BackstayError("INTERNAL", { problem }, cause));
   }
 
-  #rejectAll(failure: unknown): void {
+  #rejectAll(failure: Error): void {
     this.#failure ??= failure;
     for (const thread of this.#threads) {
       thread.current?.reject(this.#failure);
