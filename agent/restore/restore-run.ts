@@ -20,11 +20,13 @@ import type { WorkAnswer, WorkJob, WorkStart } from "./write/work-messages.ts";
 import type { WorkPool } from "./write/work-pool.ts";
 
 const mebibyte = 1024 * 1024;
-/** Fetched bytes that wait for a worker, per connection that the store likes, and at least. */
+/** Fetched bytes that wait for a worker, for each connection that the store likes, and in all. */
 const connectionBytes = 8 * mebibyte;
-const inFlightBytesMin = 24 * mebibyte;
 const inFlightBytesMax = 256 * mebibyte;
-const rangeBytesMax = 4 * mebibyte;
+/** Requests to a store that is close by may be short. */
+const nearConnectionsMax = 2;
+const nearRangeBytes = 2 * mebibyte;
+const farRangeBytes = 4 * mebibyte;
 
 /** A job of rows ends when it has so many, or when their files have so many bytes. */
 const jobRows = 1024;
@@ -147,13 +149,12 @@ export class RestoreRun {
     const prepare = { kind: "prepare-blobs", order: orderMemory, slots: slots.shared } as const;
     for (const answer of await pool.runOnAll(prepare)) this.#take(answer);
     const connections = repository.store.capabilities.connections;
-    const inFlight = Math.max(inFlightBytesMin, connections * connectionBytes);
     await feedBlobs({
       repository,
       plan,
       order,
-      bytesInFlightMax: Math.min(inFlight, inFlightBytesMax),
-      rangeBytesMax,
+      bytesInFlightMax: Math.min(connections * connectionBytes, inFlightBytesMax),
+      rangeBytesMax: connections > nearConnectionsMax ? farRangeBytes : nearRangeBytes,
       run: async (job, transfer) => this.#take(await pool.run(job, transfer)),
       signal,
     });
