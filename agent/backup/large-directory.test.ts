@@ -73,7 +73,9 @@ describe("a directory of very many entries", { timeout: 5 * minute }, () => {
     // The tree is made again, and found in the repository at its end.
     rmSync(catalogFile());
     const fourth = await scene.backup({ parent: "none" });
-    expect(fourth).toMatchObject({ filesNew: entries + 1, treeBlobs: 0, dataBlobs: 0 });
+    expect(fourth).toMatchObject({ filesNew: entries + 1, dataBlobs: 0 });
+    // Folders above the source may have changed meanwhile, which are shared with others.
+    expect(fourth.dataAdded).toBeLessThan(10_000);
     await expectExact(fourth);
   });
 
