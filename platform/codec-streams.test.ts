@@ -227,7 +227,7 @@ describe("both codecs in pieces", () => {
       for (const codec of codecs)
         for (const cuts of [[], [0.5], [0.01, 0.02, 0.99]]) {
           const { plain } = decompress(codec, bytes, cuts, 500_007);
-          expect(plain?.length ?? -1, `${name}, ${codec.name}, ${cuts}`).toBe(expected);
+          expect(plain?.length ?? -1, `${name}, ${codec.name}, ${cuts.join(" ")}`).toBe(expected);
         }
   });
 

@@ -288,8 +288,8 @@ export class BackupSession {
 
   /** Reports progress until the returned function is called. Totals: the scan's, before its end the parent's or a count's. */
   #startProgress({ parent, memory: kept }: Ground, scanned: Promise<ScanDone>): () => void {
-    const { progress } = this.#events;
-    if (progress === undefined) return () => undefined;
+    const events = this.#events;
+    if (events.progress === undefined) return () => undefined;
     const summary = parent?.snapshot.summary;
     const count = summary === undefined ? new SourceCount(this.#walk(kept)) : undefined;
     let isScanned = false;
@@ -299,7 +299,7 @@ export class BackupSession {
     const memory = this.#memory;
     const report = (): void => {
       const counted = count?.totals;
-      progress({
+      events.progress?.({
         filesDone: memory.total("filesDone"),
         bytesDone: memory.total("bytesDone"),
         filesTotal: isScanned

@@ -162,7 +162,8 @@ function scannerOf(): {
       const tree = super.save(state);
       const names: string[] = [];
       for (let i = 0; i < state.count; i += 1)
-        if (state.kinds[i] !== entryKind.absent) names.push(`${Buffer.from(state.nameOf(i))}`);
+        if (state.kinds[i] !== entryKind.absent)
+          names.push(Buffer.from(state.nameOf(i)).toString());
       saved.set(Buffer.from(state.path).toString(), names);
       return tree;
     }

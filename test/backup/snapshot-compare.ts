@@ -57,11 +57,11 @@ export async function differences(
     const folder = await folderOf(repository, next.node.subtree);
     const names = readdirSync(next.place, { encoding: "buffer" }).map((n) => n.toString("latin1"));
     for (const name of names)
-      if (!folder.has(name)) found.push(`${next.place}/${name}: not in the snapshot`);
+      if (!folder.has(name)) found.push(`${next.place.toString()}/${name}: not in the snapshot`);
     for (const [name, node] of folder) {
       const child = Buffer.concat([next.place, Buffer.from("/"), Buffer.from(name, "latin1")]);
       if (names.includes(name)) waiting.push({ node, place: child });
-      else found.push(`${child}: only in the snapshot`);
+      else found.push(`${child.toString()}: only in the snapshot`);
     }
   }
   return found;
@@ -75,7 +75,7 @@ async function compareEntry(
 ): Promise<void> {
   const stats = lstatSync(place, { bigint: true });
   const seconds = BigInt(node.mtime.seconds) * 1_000_000_000n + BigInt(node.mtime.nanoseconds);
-  const say = (what: string): void => void found.push(`${place}: ${what}`);
+  const say = (what: string): void => void found.push(`${place.toString()}: ${what}`);
   if (permissionBits(node.mode) !== Number(stats.mode & 0o7777n)) say("mode differs");
   if (seconds !== stats.mtimeNs) say("mtime differs");
   if (BigInt(node.uid) !== stats.uid || BigInt(node.gid) !== stats.gid) say("owner differs");

@@ -94,7 +94,9 @@ async function assertTree(
       if (node.content === null) continue;
       const size = await contentSize(repository, node.content, readsData);
       if (size !== node.size)
-        throw new Error(`${Buffer.from(node.name)}: node says ${node.size}, stored are ${size}`);
+        throw new Error(
+          `${Buffer.from(node.name).toString()}: node says ${node.size}, stored are ${size}`,
+        );
     }
   }
 }

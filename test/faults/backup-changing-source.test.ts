@@ -98,17 +98,15 @@ describe("entries that change while they are read", { timeout: 120_000 }, () => 
       [`denied-${size}`, "EACCES"],
       [`broken-${size}`, "EIO"],
     ]);
-    expect(Object.fromEntries([...named].sort())).toEqual(
-      Object.fromEntries(
-        [
-          ...wanted,
-          ["removed", "ENOENT"],
-          ["replaced", expect.stringMatching(/^(ELOOP|ENOTDIR)$/)],
-          ["closed", "EACCES"],
-          ["unlinked", "ENOENT"],
-          ["link to file", "EINVAL"],
-        ].sort(),
-      ),
+    expect(Object.fromEntries(named)).toEqual(
+      Object.fromEntries([
+        ...wanted,
+        ["removed", "ENOENT"],
+        ["replaced", expect.stringMatching(/^(ELOOP|ENOTDIR)$/)],
+        ["closed", "EACCES"],
+        ["unlinked", "ENOENT"],
+        ["link to file", "EINVAL"],
+      ]),
     );
     // The next run reads what was in doubt, and nothing else.
     for (const name of ["denied-small", "denied-large"])

@@ -64,7 +64,8 @@ describeWithPeers("the keys of a repository", ["restic014", "restic018"], (peers
     const ours = await program("backstay").messages("key", "list");
     const theirs = await program("restic018").messages("key", "list");
     expect(ours).toHaveLength(4);
-    const byId = (a: { id?: unknown }, b: { id?: unknown }) => (`${a.id}` < `${b.id}` ? -1 : 1);
+    const byId = (a: { id?: unknown }, b: { id?: unknown }) =>
+      String(a.id) < String(b.id) ? -1 : 1;
     expect([...ours].sort(byId)).toEqual([...theirs].sort(byId));
     for (const [remover, owner] of [
       ["backstay", "restic018"],

@@ -116,7 +116,7 @@ describeWithPeers("in one repository", ["restic014", "restic018"], (peers) => {
       expect(ourTold).toEqual(told);
       return told.flatMap(({ message_type, modifier, path }) =>
         message_type === "change"
-          ? [`${modifier} ${String(path).replace(`${scene.source}/`, "")}`]
+          ? [`${String(modifier)} ${String(path).replace(`${scene.source}/`, "")}`]
           : [],
       );
     }
