@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { FaultyStore } from "../../storage/fault/faulty-store.ts";
 import { LocalStore } from "../../storage/local/local-store.ts";
 import {
   addIndex,
@@ -15,7 +16,7 @@ import {
 import { newMemoryFolder } from "../../test/memory-folder.ts";
 import { craftPack, hashOf } from "../../test/repository/crafted-packs.ts";
 import { CraftedRepository, craftNode } from "../../test/repository/crafted-snapshot.ts";
-import type { Repository } from "../repository/repository.ts";
+import { Repository } from "../repository/repository.ts";
 
 /** Two snapshots that share a folder; files of one and of two blobs, an empty one, a link, and an empty folder. */
 async function soundRepository(crafted = new CraftedRepository()): Promise<Repository> {
@@ -236,7 +237,6 @@ describe("a check", () => {
     try {
       const crafted = new CraftedRepository(new LocalStore(`${folder}/repository`));
       const made = await soundRepository(crafted);
-      const { Repository } = await import("../repository/repository.ts");
       const password = new TextEncoder().encode("crafted");
       const signal = new AbortController().signal;
       const repository = await Repository.open(made.store, {
@@ -257,6 +257,37 @@ describe("a check", () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it.each(["index", "snapshots"] as const)(
+    "without a lock takes no offence at %s files that vanish",
+    async (type) => {
+      const made = await soundRepository();
+      const gone = { failAt: 1, fault: "before", code: "STORE_NOT_FOUND" } as const;
+      const fault = { ...gone, types: [type], methods: ["load"] } as const;
+      const password = new TextEncoder().encode("crafted");
+      const { signal } = new AbortController();
+      const open = async (): Promise<Repository> =>
+        await Repository.open(new FaultyStore(made.store, fault), { password, signal });
+      const kind = `${type === "index" ? type : "snapshot"}-damaged`;
+      const kindsOf = async (noLock: boolean): Promise<string[]> =>
+        (await check(await open(), { noLock })).problems.map((problem) => problem.kind);
+      expect(await kindsOf(true)).not.toContain(kind);
+      expect(await kindsOf(false)).toContain(kind);
+    },
+  );
+
+  it("that finds something after its lock was lost says so", async () => {
+    const repository = await soundRepository();
+    const [pack] = await namesOf(repository.store, "data");
+    await remove(repository.store, "data", pack);
+    const steal = async (): Promise<void> => {
+      for (const name of await namesOf(repository.store, "locks"))
+        await remove(repository.store, "locks", name);
+    };
+    const stolen = await check(repository, { noLock: false }, { progress: () => void steal() });
+    expect(stolen.hints.map(({ kind }) => kind)).toEqual(["lock-lost"]);
+    expect((await check(repository, { noLock: false })).hints).toEqual([]);
   });
 
   it("copes with changes that leave nothing listed", async () => {
