@@ -79,6 +79,42 @@ describe("hostile trees", () => {
     expect(fs.readdirSync(base)).toEqual(["target"]);
   });
 
+  it("refuses a dangerous name also when it is asked for by its path", async () => {
+    const name = "y".repeat(300);
+    const tree = crafted.tree([crafted.file(name, ["long"]), crafted.file("nul\0", ["nul"])]);
+    for (const path of [name, "nul\0"]) {
+      const summary = await restore(tree, { path: Buffer.from(path) });
+      expect(summary).toMatchObject({ entriesTotal: 0, errors: 1 });
+      expect(everything()).toEqual([]);
+    }
+  });
+
+  it("counts every entry once, whatever becomes of it", async () => {
+    fs.mkdirSync(target);
+    fs.writeFileSync(at("d"), "in the way");
+    const missing = craftNode({
+      name: "m",
+      type: "file",
+      content: new Uint8Array(32).fill(9),
+      size: 5,
+    });
+    const tree = crafted.tree([
+      crafted.directory("d", [crafted.file("a", ["a"]), crafted.directory("e", [])]),
+      missing,
+      crafted.file("ok", ["ok"]),
+    ]);
+    let last = { entriesDone: 0, entriesTotal: 0 };
+    const progress = { counts: (counts: typeof last) => (last = counts) };
+    const summary = await restore(tree, { overwrite: "never", progress });
+    expect(summary).toMatchObject({
+      entriesTotal: 5,
+      entriesRestored: 1,
+      entriesFailed: 4,
+      errors: 2,
+    });
+    expect(last).toMatchObject({ entriesDone: 5, entriesTotal: 5 });
+  });
+
   it("never writes through a symlink that a tree plants first", async () => {
     fs.mkdirSync(join(base, "outside"));
     const link = craftNode({

@@ -43,8 +43,18 @@ export class IssueList {
   }
 }
 
-/** Path bytes as text for people: bytes that are no UTF-8 show as U+FFFD, control characters as escapes. */
+/** A hostile snapshot may have paths of a megabyte. */
+const shownBytesMax = 4096;
+
+/**
+ * Path bytes as text for people: bytes that are no UTF-8 show as U+FFFD, control characters as escapes, the
+ * middle of a very long path not at all.
+ */
 export function showPath(path: Uint8Array): string {
+  if (path.length > shownBytesMax) {
+    const half = shownBytesMax / 2;
+    return `${showPath(path.subarray(0, half))} … ${showPath(path.subarray(path.length - half))}`;
+  }
   const text = Buffer.from(path.buffer, path.byteOffset, path.length).toString();
   return text.replace(/\p{Cc}/gu, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;

@@ -228,14 +228,18 @@ export class RestoreRun {
     await this.#jobs(this.#rowJobs("verify", [[1, plan.rows]]));
   }
 
-  /** What lies in a directory that could not be made can't be restored either; the issue is the directory's. */
+  /**
+   * What lies in a directory that could not be made can't be restored either; the issue is the directory's. Counts
+   * everything that nobody will touch any more.
+   */
   #failBelowFailed(): void {
     const plan = this.#plan;
     for (let row = 1; row < plan.rows; row += 1) {
-      if (plan.kindOf(row) === rowKind.directory || !plan.hasFlag(row, rowFlag.selected)) continue;
-      if (plan.stateOf(plan.parentOf(row)) !== rowState.failed) continue;
-      plan.setState(row, rowState.failed);
-      this.#meter.addEntry();
+      if (!plan.hasFlag(row, rowFlag.selected)) continue;
+      const isBelow = plan.stateOf(plan.parentOf(row)) === rowState.failed;
+      if (isBelow) plan.setState(row, rowState.failed);
+      const state = plan.stateOf(row);
+      if (state === rowState.failed || state === rowState.damaged) this.#meter.addEntry();
     }
   }
 

@@ -81,8 +81,10 @@ export class PlanBuilder {
     const { start, selection } = this.#request;
     if ("tree" in start) this.#queue.push(0, start.tree, selection);
     else {
-      this.plan.setRange(0, this.plan.rows, 1);
-      this.#addNode(0, start.node, selection, 1);
+      const first = this.plan.rows;
+      const names = new SiblingNames(false, () => []);
+      if (this.#isSound(0, start.node, names)) this.#addNode(0, start.node, selection, 1);
+      this.plan.setRange(0, first, this.plan.rows - first);
     }
     await this.#walk();
     this.#request.onProgress(this.#entries, this.#bytes);

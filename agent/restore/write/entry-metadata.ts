@@ -7,6 +7,7 @@ import type { TargetFiles, TargetHandle } from "../../../platform/ports/target-f
 import type { NodeAttribute } from "../../repository/tree/node.ts";
 import { noExtra } from "../plan/node-extra.ts";
 import { type RestorePlan, rowKind } from "../plan/restore-plan.ts";
+import { showPath } from "../restore-issues.ts";
 import { StatView } from "./stat-view.ts";
 import type { WorkContext } from "./work-context.ts";
 import { explain, fileError } from "./work-issues.ts";
@@ -109,7 +110,7 @@ export class EntryMetadata {
       try {
         this.#files.setAttribute(handle, name, value);
       } catch (error) {
-        this.#warn(row, `its attribute ${text}`, error);
+        this.#warn(row, `its attribute ${showPath(name)}`, error);
       }
     }
     if (!isLast) this.#removeOthers(row, handle, wanted);
