@@ -1,8 +1,9 @@
-/** A source, and repositories of Backstay and both versions of restic beside it, in a folder that goes away. */
+/** A source, and repositories of Backstay and both versions of restic beside it, in a folder that goes away; in memory where there is room. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { newMemoryFolder } from "../memory-folder.ts";
 import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
 import {
   compareTrees,
@@ -31,9 +32,11 @@ export class InteropScene {
   readonly #peers: ScenePeers;
   #targets = 0;
 
-  constructor(peers: ScenePeers, parent: string = tmpdir()) {
+  constructor(peers: ScenePeers, place: "memory" | "disk" = "memory") {
     this.#peers = peers;
-    this.folder = mkdtempSync(path.join(parent, "interop-"));
+    const prefix = "backstay-interop-";
+    this.folder =
+      place === "memory" ? newMemoryFolder(prefix) : mkdtempSync(path.join(tmpdir(), prefix));
     this.source = path.join(this.folder, "source");
   }
 

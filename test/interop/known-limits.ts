@@ -8,7 +8,7 @@ import type { ComparedField, TreeDifference } from "../tree-comparison.ts";
 export type Limit = (difference: TreeDifference) => boolean;
 
 /** Matches one field of these entries. */
-function limit(field: ComparedField, ...paths: readonly string[]): Limit {
+export function limit(field: ComparedField, ...paths: readonly string[]): Limit {
   const known = new Set(paths);
   return (difference) => difference.field === field && known.has(difference.path);
 }

@@ -11,7 +11,7 @@ describeWithPeers("an awkward tree", ["restic014", "restic018"], (peers) => {
   const withoutTooLong = ["--exclude", `/**/source/${tooLongForOlder}`];
 
   beforeAll(() => {
-    scene = new InteropScene(peers);
+    scene = new InteropScene(peers, "disk");
     leftOut = makeAwkwardTree(scene.source);
   });
   afterAll(() => scene.remove());
