@@ -29,7 +29,7 @@ export interface RestoreRequest {
   readonly verify?: boolean;
   /** Wait until everything is on the device. */
   readonly flush?: boolean;
-  /** Worker threads; by default one for each core. */
+  /** Worker threads; by default one for each core, or none if there is little to do. */
   readonly threads?: number;
   readonly limits?: PlanLimits;
   readonly progress?: RestoreProgress;

@@ -15,9 +15,9 @@ import type { RestoreAction } from "./restore-progress.ts";
 import type { RestoreRequest } from "./restore-request.ts";
 import { countStates, type RestoreSummary } from "./restore-summary.ts";
 import { PartSlots } from "./write/part-slots.ts";
+import type { WorkExecutor } from "./write/work-executor.ts";
 import { explain, fileError } from "./write/work-issues.ts";
 import type { WorkAnswer, WorkJob, WorkStart } from "./write/work-messages.ts";
-import type { WorkPool } from "./write/work-pool.ts";
 
 const mebibyte = 1024 * 1024;
 /** Fetched bytes that wait for a worker, for each connection that the store likes, and in all. */
@@ -42,7 +42,7 @@ export interface RunParts {
   readonly files: TargetFiles;
   /** Undefined in a dry run whose target does not exist. */
   readonly root: TargetHandle | undefined;
-  readonly pool: WorkPool;
+  readonly workers: WorkExecutor;
   readonly issues: IssueList;
 }
 
@@ -59,7 +59,7 @@ export class RestoreRun {
     this.#parts = parts;
     this.#plan = parts.plan;
     const progress = parts.request.progress ?? {};
-    this.#meter = new RestoreMeter(parts.plan, parts.pool.threads, progress);
+    this.#meter = new RestoreMeter(parts.plan, parts.workers.threads, progress);
   }
 
   /** See `restoreSnapshot`. */
@@ -89,13 +89,13 @@ export class RestoreRun {
 
   /** Makes directories and finds out what is in the way. */
   async #compare(): Promise<void> {
-    const { root, pool } = this.#parts;
+    const { root, workers } = this.#parts;
     this.#meter.enter("compare");
     if (root === undefined) {
       this.#settleUnseen();
       return;
     }
-    pool.start((worker) => this.#startOf(worker, root));
+    workers.start((worker) => this.#startOf(worker, root));
     await this.#job({ kind: "directories" });
     this.#failBelowFailed();
     await this.#jobs(this.#rowJobs("inspect", this.#inspectedRanges()));
@@ -133,7 +133,7 @@ export class RestoreRun {
   }
 
   async #writeBlobs(): Promise<void> {
-    const { request, files, root, issues, pool } = this.#parts;
+    const { request, files, root, issues, workers } = this.#parts;
     const { repository, signal } = request;
     const plan = this.#plan;
     const isWanted = (ref: number): boolean => this.#isToBeWritten(plan.rowOf(ref));
@@ -147,7 +147,7 @@ export class RestoreRun {
     const slots = this.#makeSlots();
     const orderMemory = order.buffer as SharedArrayBuffer;
     const prepare = { kind: "prepare-blobs", order: orderMemory, slots: slots.shared } as const;
-    for (const answer of await pool.runOnAll(prepare)) this.#take(answer);
+    for (const answer of await workers.runOnAll(prepare)) this.#take(answer);
     const connections = repository.store.capabilities.connections;
     await feedBlobs({
       repository,
@@ -155,7 +155,7 @@ export class RestoreRun {
       order,
       bytesInFlightMax: Math.min(connections * connectionBytes, inFlightBytesMax),
       rangeBytesMax: connections > nearConnectionsMax ? farRangeBytes : nearRangeBytes,
-      run: async (job, transfer) => this.#take(await pool.run(job, transfer)),
+      run: async (job, transfer) => this.#take(await workers.run(job, transfer)),
       signal,
     });
   }
@@ -277,11 +277,11 @@ export class RestoreRun {
       for (let job = iterator.next(); job.done !== true; job = iterator.next())
         await this.#job(job.value);
     };
-    await Promise.all(Array.from({ length: this.#parts.pool.threads * 2 }, next));
+    await Promise.all(Array.from({ length: this.#parts.workers.threads * 2 }, next));
   }
 
   async #job(job: WorkJob): Promise<void> {
-    this.#take(await this.#parts.pool.run(job));
+    this.#take(await this.#parts.workers.run(job));
   }
 
   /** Notes the issues of an answer; throws if the restore can't go on. */

@@ -56,7 +56,6 @@ async function again(
     repository,
     tree,
     target: Buffer.from(target),
-    threads: 1,
     signal: new AbortController().signal,
     ...options,
   });

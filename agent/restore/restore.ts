@@ -14,6 +14,7 @@ import type { RestoreRequest } from "./restore-request.ts";
 import { RestoreRun } from "./restore-run.ts";
 import type { RestoreSummary } from "./restore-summary.ts";
 import { isSameEntry, StatView } from "./write/stat-view.ts";
+import { OwnThread, type WorkExecutor } from "./write/work-executor.ts";
 import { explain } from "./write/work-issues.ts";
 import { WorkPool } from "./write/work-pool.ts";
 
@@ -28,7 +29,7 @@ export async function restoreSnapshot(request: RestoreRequest): Promise<RestoreS
   const start = await findStart(request);
   const files = openTargetFiles();
   const root = openTarget(files, request);
-  const pool = new WorkPool(request.threads ?? Math.max(1, availableParallelism()));
+  const workers = new Workers(request, files);
   try {
     refuseDeletion(request, start, files, root);
     const selection = selectionRoot(request.include, request.exclude);
@@ -40,16 +41,7 @@ export async function restoreSnapshot(request: RestoreRequest): Promise<RestoreS
       foldsNames: root !== undefined && request.dryRun !== true && foldsNames(files, root),
       limits: request.limits ?? usualLimits,
       issues,
-      onProgress: (entries, bytes) =>
-        progress.counts?.({
-          phase: "plan",
-          entriesTotal: entries,
-          entriesDone: 0,
-          bytesTotal: bytes,
-          bytesDone: 0,
-          bytesSkipped: 0,
-          current: undefined,
-        }),
+      onProgress: (entries, bytes) => workers.expect(entries, bytes),
       signal,
     });
     const totals = await builder.build();
@@ -60,13 +52,59 @@ export async function restoreSnapshot(request: RestoreRequest): Promise<RestoreS
       selection,
       files,
       root,
-      pool,
+      workers: workers.executor,
       issues,
     });
     return await run.run();
   } finally {
-    await pool.close();
+    await workers.close();
     if (root !== undefined) files.close(root);
+  }
+}
+
+/** Up to here starting threads would take longer than the work. */
+const smallEntries = 300;
+const smallBytes = 16 * 1024 * 1024;
+const planTellMs = 200;
+
+/** Starts threads as soon as the plan turns out to be worth it, so that they load their code meanwhile. */
+class Workers {
+  readonly #request: RestoreRequest;
+  readonly #files: TargetFiles;
+  #executor: WorkExecutor | undefined;
+  #toldAt = 0;
+
+  constructor(request: RestoreRequest, files: TargetFiles) {
+    this.#request = request;
+    this.#files = files;
+    if (request.threads !== undefined) this.#executor = new WorkPool(request.threads);
+  }
+
+  /** Told how far the plan is. */
+  expect(entries: number, bytes: number): void {
+    if (entries > smallEntries || bytes > smallBytes)
+      this.#executor ??= new WorkPool(Math.max(1, availableParallelism()));
+    const now = performance.now();
+    if (now - this.#toldAt < planTellMs) return;
+    this.#toldAt = now;
+    this.#request.progress?.counts?.({
+      phase: "plan",
+      entriesTotal: entries,
+      entriesDone: 0,
+      bytesTotal: bytes,
+      bytesDone: 0,
+      bytesSkipped: 0,
+      current: undefined,
+    });
+  }
+
+  get executor(): WorkExecutor {
+    this.#executor ??= new OwnThread(this.#files, this.#request.repository.sealer.codec);
+    return this.#executor;
+  }
+
+  async close(): Promise<void> {
+    await this.#executor?.close();
   }
 }
 

@@ -28,7 +28,6 @@ async function restore(tree: Uint8Array, deletes = false): Promise<RestoreSummar
     target: Buffer.from(target),
     delete: deletes,
     deleteConfirmed: deletes,
-    threads: 1,
     signal: new AbortController().signal,
   });
 }

@@ -34,7 +34,7 @@ export interface PlanRequest {
   readonly foldsNames: boolean;
   readonly limits: PlanLimits;
   readonly issues: IssueList;
-  /** Told now and then how many entries were found and how many bytes their files have. */
+  /** Told after each folder how many entries were found and how many bytes their files have. */
   readonly onProgress: (entries: number, bytes: number) => void;
   readonly signal: AbortSignal;
 }
@@ -115,6 +115,7 @@ export class PlanBuilder {
         this.#issue("damaged", row, `the list of this folder's entries: ${error.message}`);
       }
       this.#queue.shift();
+      this.#request.onProgress(this.#entries, this.#bytes);
       if (this.plan.sizeBytes > limits.planBytesMax)
         throw new BackstayError("RESTORE_TOO_LARGE", {
           entries: this.plan.rows,

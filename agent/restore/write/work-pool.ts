@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { type Transferable, Worker } from "node:worker_threads";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
+import type { WorkExecutor } from "./work-executor.ts";
 import type { WorkAnswer, WorkJob, WorkStart } from "./work-messages.ts";
 
 /** How long threads may take to end what they are at. */
@@ -22,7 +23,7 @@ interface Thread {
   current: Waiting | undefined;
 }
 
-export class WorkPool {
+export class WorkPool implements WorkExecutor {
   readonly #threads: Thread[] = [];
   readonly #waiting: Waiting[] = [];
   #failure: BackstayError | undefined;
@@ -49,13 +50,11 @@ export class WorkPool {
     return this.#threads.length;
   }
 
-  /** Tells all threads what they work on; before any job. */
   start(makeStart: (worker: number) => WorkStart): void {
     for (const [number, { worker }] of this.#threads.entries())
       worker.postMessage({ kind: "start", start: makeStart(number) });
   }
 
-  /** Resolves with the answer of whichever thread did the job. INTERNAL if a thread broke down. */
   async run(job: WorkJob, transfer: Transferable[] = []): Promise<WorkAnswer> {
     if (this.#failure !== undefined) throw this.#failure;
     return await new Promise((resolve, reject) => {
@@ -64,12 +63,10 @@ export class WorkPool {
     });
   }
 
-  /** Every thread does the job; none may be at work. */
   async runOnAll(job: WorkJob): Promise<WorkAnswer[]> {
     return await Promise.all(this.#threads.map(() => this.run(job)));
   }
 
-  /** Ends the threads; jobs that wait are never done. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await Promise.all(
