@@ -1,4 +1,5 @@
 /** What one program backs up, another restores: contents and metadata come back, whoever does what. */
+import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeAwkwardTree } from "../awkward-tree.ts";
 import { describeWithPeers } from "../peers.ts";
@@ -56,4 +57,21 @@ describeWithPeers("an awkward tree", ["restic014", "restic018"], (peers) => {
     const limits = anyOf(snapshotLimits.restic014, restoreLimits.backstay);
     expect(await scene.differencesAfterRestore("backstay", "older", limits)).toEqual([]);
   });
+
+  it("in a repository of format 1 is restored by us, and we write nothing there", async () => {
+    const restic = scene.program("restic018", "format 1");
+    await restic.succeed("init", "--repository-version", "1");
+    await restic.succeed("backup", scene.source, "--pack-size", "64");
+    const limits = anyOf(snapshotLimits.restic018, restoreLimits.backstay);
+    expect(await scene.differencesAfterRestore("backstay", "format 1", limits)).toEqual([]);
+    const before = filesOf(scene.at("format 1"));
+    const refused = await scene.program("backstay", "format 1").run("backup", scene.source);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain("format 1 is read only");
+    expect(filesOf(scene.at("format 1"))).toEqual(before);
+  });
 });
+
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+}
