@@ -149,6 +149,7 @@ describeWithPeers("a repository", ["restic014", "restic018"], (peers) => {
     const damages: [string, (name: string) => void][] = [
       ["a pack is gone", (name) => rmSync(packsOf(name)[0])],
       ["a pack is empty", (name) => truncateSync(packsOf(name)[0], 0)],
+      ["all packs are empty", (name) => packsOf(name).map((pack) => truncateSync(pack, 0))],
       ["a pack is cut", (name) => truncateSync(packsOf(name)[0], 1000)],
       ["a pack has a flipped bit", (name) => flip(packsOf(name)[0], 100)],
       ["a header has a flipped bit", (name) => flip(packsOf(name)[0], -20)],

@@ -122,7 +122,9 @@ export class PackReading {
   async #readWhole(pack: number, onlyTrees: boolean): Promise<boolean> {
     const { context, ledger, pool } = this.#parts;
     const size = ledger.storedBytesOf(pack);
-    if (size > wholePackBytesMax || ledger.blobBytesMaxOf(pack) > largeBlobBytesMin) return false;
+    // An empty pack has no range to load; the close look says so.
+    if (size === 0 || size > wholePackBytesMax) return false;
+    if (ledger.blobBytesMaxOf(pack) > largeBlobBytesMin) return false;
     await this.#budget.take(size, context.signal);
     try {
       const bytes = await this.#loadWhole(ledger.idOf(pack), size);
