@@ -12,8 +12,6 @@ const preload = new URL("changing-source.ts", import.meta.url).href;
 export interface ProcessOptions {
   /** Called when the backup has begun. */
   readonly onStart?: (child: ChildProcess) => void;
-  /** Called when a pack was stored, with their number so far. */
-  readonly onPack?: (child: ChildProcess, packs: number) => void;
   /** What happens to the source meanwhile. */
   readonly changes?: readonly SourceChange[];
   readonly user?: number;
@@ -34,7 +32,7 @@ export async function backUpInProcess(
   scene: BackupScene,
   options: ProcessOptions = {},
 ): Promise<EndedProcess> {
-  const { changes, user, onStart, onPack } = options;
+  const { changes, user, onStart } = options;
   const given = {
     repository: scene.repositoryFolder,
     cacheRoot: scene.cacheRoot,
@@ -49,9 +47,7 @@ export async function backUpInProcess(
   let output = "";
   let startedAt = 0;
   child.stdout.on("data", (data: Buffer) => {
-    const packsBefore = packsIn(output);
     output += data.toString();
-    for (let packs = packsBefore + 1; packs <= packsIn(output); packs += 1) onPack?.(child, packs);
     if (startedAt > 0) return;
     startedAt = performance.now();
     onStart?.(child);
@@ -63,8 +59,4 @@ export async function backUpInProcess(
   const error = "error" in told ? String(told.error) : undefined;
   const summary = "bytesRead" in told ? (told as EndedProcess["summary"]) : undefined;
   return { code, summary, error, elapsedMs };
-}
-
-function packsIn(output: string): number {
-  return output.split("pack\n").length - 1;
 }

@@ -28,8 +28,7 @@ export interface SourceChange {
     | "deny"
     | "fail"
     | "throw"
-    | "exit"
-    | "kill";
+    | "exit";
 }
 
 const changes = JSON.parse(process.env["BACKSTAY_TEST_CHANGES"] ?? "[]") as SourceChange[];
@@ -44,7 +43,6 @@ function happen(folder: Uint8Array, name: Uint8Array, change: SourceChange): voi
   else if (action === "fail") throw new FileError("EIO", "pread", place.toString());
   else if (action === "throw") throw new Error("something that no one thought of");
   else if (action === "exit") process.exit(7);
-  else if (action === "kill") process.kill(process.pid, "SIGKILL");
   else {
     fs.rmSync(place, { recursive: true });
     if (action === "link") fs.symlinkSync("/etc/passwd", place);

@@ -7,23 +7,21 @@ const never = new AbortController().signal;
 export interface StoredBlobs {
   /** `tree` or `data` and the id in hex, with how often it is stored. */
   readonly counts: ReadonlyMap<string, number>;
-  readonly packs: number;
   /** Bytes of all packs. */
   readonly packBytes: number;
 }
 
 export async function storedBlobs({ store, sealer }: Repository): Promise<StoredBlobs> {
   const counts = new Map<string, number>();
-  let [packs, packBytes] = [0, 0];
+  let packBytes = 0;
   for await (const { name, size } of store.list("data", never)) {
-    packs += 1;
     packBytes += size;
     for (const blob of (await readPackHeader(store, sealer, name, size, never)).blobs) {
       const key = blobKey(blob.id, 0, blob.isTree);
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
   }
-  return { counts, packs, packBytes };
+  return { counts, packBytes };
 }
 
 /** The key of a blob in `counts`. */

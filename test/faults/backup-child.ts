@@ -1,14 +1,12 @@
 /**
  * A process that backs up and may be killed. Its argument is JSON: the repository's folder, the cache's, and the
- * source. It says `start` on stdout when it begins, `pack` for each pack that is stored, and in the end its summary or
- * its error as one line of JSON.
+ * source. It says `start` on stdout when it begins, and in the end its summary or its error as one line of JSON.
  */
 import { runBackup } from "../../agent/backup/run-backup.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { scenePassword } from "../backup/backup-scene.ts";
-import { withSave } from "../backup/save-hook.ts";
 
 interface ChildArguments {
   readonly repository: string;
@@ -25,11 +23,7 @@ async function run(): Promise<object> {
   const { signal } = controller;
   const password = new TextEncoder().encode(scenePassword);
   const { cacheRoot } = given;
-  const local = openStore(given.repository);
-  const store = withSave(local, async (handle, data, saving) => {
-    await local.save(handle, data, saving);
-    if (handle.type === "data") process.stdout.write("pack\n");
-  });
+  const store = openStore(given.repository);
   const repository = await Repository.open(store, { password, cacheRoot, signal });
   process.stdout.write("start\n");
   return await runBackup(
