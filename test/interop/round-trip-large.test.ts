@@ -34,6 +34,15 @@ describeWithPeers("a large tree", ["restic014", "restic018"], (peers) => {
     if (leftOut.length > 0) context.skip(`left out of the tree: ${leftOut.join("; ")}`);
   });
 
+  it("is found whole by restic and by us, with nothing to rewrite", async () => {
+    const restic = scene.program("restic018", "ours");
+    expect(await restic.output("check", "--read-data")).toContain("no errors were found");
+    const rewritten = await restic.output("rewrite", "--exclude", "nothing", "--dry-run");
+    expect(rewritten).toContain("no snapshots would be modified");
+    const ours = await scene.program("backstay", "ours").output("check", "--read-data");
+    expect(ours).toContain("no errors were found");
+  });
+
   it("comes back from us to us", async () => {
     const limits = restoreLimits.backstay;
     expect(await scene.differencesAfterRestore("backstay", "ours", limits)).toEqual([]);
