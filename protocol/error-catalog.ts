@@ -203,6 +203,19 @@ export const errorCatalog = {
     title: "Nothing of the source exists, so no snapshot was written.",
     remedy: "Check the paths, and that their disk is mounted.",
   },
+  SOURCE_EMPTY: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The source is empty and was not at the last backup, so no snapshot was written.",
+    remedy:
+      "Check that its disk is mounted. If it is meant to be empty, run the backup once with --force.",
+  },
+  SOURCE_LOST: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "A file system of the source went away during the backup, so no snapshot was written.",
+    remedy: "Check its disk or its connection, and run the backup again: what had arrived counts.",
+  },
   SOURCE_UNREADABLE: {
     kind: "permanent",
     exitCode: 3,

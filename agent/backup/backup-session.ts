@@ -14,7 +14,11 @@ import { IndexWriter } from "../repository/index/index-writer.ts";
 import { utf8Text } from "../repository/json/utf8.ts";
 import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
 import type { Repository } from "../repository/repository.ts";
-import { listSnapshots, type NamedSnapshot } from "../repository/snapshot/snapshot-finder.ts";
+import {
+  listSnapshots,
+  type NamedSnapshot,
+  shortIdLength,
+} from "../repository/snapshot/snapshot-finder.ts";
 import type { BackupEvents, BackupRequest, BackupSummary } from "./backup-request.ts";
 import { BackupThreads, type WorkMessage } from "./backup-threads.ts";
 import { gearSecretBytes } from "./chunker/gear-chunker.ts";
@@ -174,11 +178,7 @@ export class BackupSession {
     const { index, memory, parent } = ground;
     const { dryRun } = this.#request;
     if (!dryRun) await index.flush(this.#signal);
-    if (done.counts.targetsFound === 0)
-      throw new BackstayError("SOURCE_MISSING", {
-        paths: this.#paths.length,
-        first: this.#paths[0] ?? "",
-      });
+    this.#refuseNothing(done, parent);
     const counts = sessionCounts(done.counts, this.#memory, {
       startMs: this.#startMs,
       bytesStored: packBytes + index.bytesWritten,
@@ -188,6 +188,16 @@ export class BackupSession {
     await this.#remember(snapshotId, index, threads);
     if (snapshotId !== undefined) memory?.forgetJournals();
     return { ...counts, snapshotId, parentId: parent?.id, endMs: Date.now() };
+  }
+
+  /** A source that is not there, or looks as if its disk were not, makes no restore point. */
+  #refuseNothing({ counts }: ScanDone, parent: NamedSnapshot | undefined): void {
+    const { targetsFound, targetsEmptied } = counts;
+    const first = this.#paths[0] ?? "";
+    if (targetsFound === 0)
+      throw new BackstayError("SOURCE_MISSING", { paths: this.#paths.length, first });
+    if (targetsEmptied === targetsFound && parent !== undefined)
+      throw new BackstayError("SOURCE_EMPTY", { first, parent: parent.id.slice(0, shortIdLength) });
   }
 
   /** Completes catalog and table in the cache. The backup is done: whatever fails here costs the next run time. */

@@ -16,6 +16,8 @@ import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { BackupScene, type SceneBackup } from "../../test/backup/backup-scene.ts";
+import { noiseOf } from "../../test/backup/noise.ts";
+import { withSave } from "../../test/backup/save-hook.ts";
 import { differences, nodeAt, rootOf } from "../../test/backup/snapshot-compare.ts";
 import { assertWhole } from "../../test/backup/whole-repository.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -255,7 +257,56 @@ describe.runIf(isRoot)("a backup by somebody without rights", { timeout: 120_000
   });
 });
 
+describe("a source that is empty", { timeout: 120_000 }, () => {
+  it("is no restore point if it was not empty before, unless that is asked for", async () => {
+    scene = await BackupScene.create();
+    scene.write("a/file", "content");
+    scene.write("b/file", "content");
+    const paths = ["a", "b"].map((name) => bytes(scene.at(name)));
+    const first = await scene.backup({ paths });
+    rmSync(scene.at("a/file"));
+    const half = await scene.backup({ paths });
+    expect(half.named.map(({ path: place, code }) => [place, code])).toEqual([
+      [scene.at("a"), "EMPTY"],
+    ]);
+    rmSync(scene.at("b/file"));
+    const [, only] = paths;
+    await scene.backup({ paths: [only ?? bytes("")], hostName: "other" });
+    await expect(scene.run({ paths, parent: first.snapshot })).rejects.toMatchObject({
+      code: "SOURCE_EMPTY",
+      exitCode: 1,
+    });
+    const forced = await scene.backup({ paths, parent: "none" });
+    expect(forced).toMatchObject({ issues: 0, totalFilesProcessed: 0 });
+    expect(await scene.backup({ paths })).toMatchObject({ issues: 0, parentId: forced.snapshot });
+  });
+});
+
 describe.runIf(isRoot)("mounted file systems", { timeout: 120_000 }, () => {
+  it("that go away in the middle leave no snapshot", async () => {
+    scene = await BackupScene.create();
+    execFileSync("mount", ["-t", "tmpfs", "none", scene.source]);
+    let isMounted = true;
+    const unmount = (): void => {
+      if (isMounted) execFileSync("umount", ["-l", scene.source]);
+      isMounted = false;
+    };
+    try {
+      scene.write("large", noiseOf(40 * mebibyte, 1));
+      const store = withSave(scene.store, async (handle, data, signal) => {
+        if (handle.type === "data") unmount();
+        await scene.store.save(handle, data, signal);
+      });
+      await expect(scene.run({ store, compression: "off" })).rejects.toMatchObject({
+        code: "SOURCE_LOST",
+      });
+      const facts = await assertWhole(await scene.open(scene.store, true));
+      expect(facts).toMatchObject({ snapshots: [], locks: 0, orphans: 0 });
+    } finally {
+      unmount();
+    }
+  });
+
   it("are left empty with one-file-system, and hard links tell them apart without", async () => {
     scene = await BackupScene.create();
     mkdirSync(scene.at("mount"));

@@ -15,6 +15,7 @@ import { openLinuxDirectory } from "./linux-source-directory.ts";
 import { LinuxSourceFile } from "./linux-source-file.ts";
 import { mediumOf } from "./medium.ts";
 import { tryOpen } from "./open-descriptor.ts";
+import { openFilesMax } from "./open-files-limit.ts";
 import { ReadingCalls } from "./reading-calls.ts";
 import { statxMode, statxSize } from "./stat-decoder.ts";
 
@@ -75,6 +76,10 @@ export class LinuxSourceFiles implements SourceFiles {
 
   medium(path: Uint8Array): SourceMedium {
     return mediumOf(path, this.#calls.entries);
+  }
+
+  openFilesMax(): number {
+    return openFilesMax();
   }
 
   userName(uid: number): string {

@@ -50,6 +50,11 @@ export class NodeSourceFiles implements SourceFiles {
       : { kind: "unknown", readers: 4 };
   }
 
+  /** Node raises the limit as far as it may go, and does not tell how far that is. */
+  openFilesMax(): number {
+    return 256;
+  }
+
   userName(uid: number): string {
     this.#users ??= readUsers();
     return this.#users.get(uid) ?? "";

@@ -123,6 +123,8 @@ export interface SourceFiles {
   extendedAttributes(path: Uint8Array): ExtendedAttribute[];
   /** Medium of the file system that holds `path`. */
   medium(path: Uint8Array): SourceMedium;
+  /** How many files this process may have open at once, by a cautious guess where the system does not tell. */
+  openFilesMax(): number;
   /** Name of a user or group id, empty if the system knows none. Cached. */
   userName(uid: number): string;
   groupName(gid: number): string;

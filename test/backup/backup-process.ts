@@ -15,6 +15,8 @@ export interface ProcessOptions {
   /** What happens to the source meanwhile. */
   readonly changes?: readonly SourceChange[];
   readonly user?: number;
+  /** How many files the process may have open. */
+  readonly openFiles?: number;
 }
 
 /** How a process ended. */
@@ -32,14 +34,17 @@ export async function backUpInProcess(
   scene: BackupScene,
   options: ProcessOptions = {},
 ): Promise<EndedProcess> {
-  const { changes, user, onStart } = options;
+  const { changes, user, openFiles, onStart } = options;
   const given = {
     repository: scene.repositoryFolder,
     cacheRoot: scene.cacheRoot,
     source: scene.source,
   };
   const flags = changes === undefined ? [] : ["--import", preload];
-  const child = spawn(process.execPath, [...flags, program, JSON.stringify(given)], {
+  const command = [process.execPath, ...flags, program, JSON.stringify(given)];
+  if (openFiles !== undefined) command.unshift("prlimit", `--nofile=${openFiles}:${openFiles}`);
+  const [file = "", ...rest] = command;
+  const child = spawn(file, rest, {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, BACKSTAY_TEST_CHANGES: JSON.stringify(changes ?? []) },
     ...(user === undefined ? {} : { uid: user, gid: user }),

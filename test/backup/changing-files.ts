@@ -39,6 +39,7 @@ export function changingFiles(inner: SourceFiles, onCall: OnCall): SourceFiles {
     readLink: (path) => inner.readLink(path),
     extendedAttributes: (path) => inner.extendedAttributes(path),
     medium: (path) => inner.medium(path),
+    openFilesMax: () => inner.openFilesMax(),
     userName: (uid) => inner.userName(uid),
     groupName: (gid) => inner.groupName(gid),
   };

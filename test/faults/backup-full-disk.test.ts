@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, type TestContext } from "vitest";
 import { Repository } from "../../agent/repository/repository.ts";
 import { LocalStore } from "../../storage/local/local-store.ts";
 import { BackupScene, scenePassword } from "../backup/backup-scene.ts";
+import { noiseOf } from "../backup/noise.ts";
 import { differences } from "../backup/snapshot-compare.ts";
 import { assertWhole } from "../backup/whole-repository.ts";
 
@@ -30,16 +31,6 @@ function mountSmall(context: TestContext, place: string, bytes: number): void {
   }
 }
 
-function noise(bytes: number, seed: number): Uint8Array {
-  const words = new Uint32Array(bytes / 4);
-  let state = seed;
-  for (let i = 0; i < words.length; i += 1) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    words[i] = state ^ (state >>> 13);
-  }
-  return new Uint8Array(words.buffer);
-}
-
 /** Leaves so many bytes free. */
 function fillUp(place: string, freeBytes: number): void {
   const { bavail, bsize } = statfsSync(place);
@@ -59,7 +50,7 @@ describe("a repository on a disk that is full", { timeout: 120_000 }, () => {
     await Repository.init(store, { password, signal: never, scrypt: { N: 16, r: 1, p: 1 } });
     scene.write("small", "small");
     const first = await scene.backup({ store });
-    for (let i = 0; i < 10; i += 1) scene.write(`noise/${i}`, noise(10 * mebibyte, i));
+    for (let i = 0; i < 10; i += 1) scene.write(`noise/${i}`, noiseOf(10 * mebibyte, i));
     await expect(scene.run({ store })).rejects.toMatchObject({ code: "STORE_FULL" });
     const full = await assertWhole(await scene.open(store, true), { readsData: true });
     expect(full).toMatchObject({ snapshots: [first.snapshot] });

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { decodeSnapshot } from "../../agent/repository/snapshot/snapshot-codec.ts";
+import { backUpInProcess } from "../backup/backup-process.ts";
 import { BackupScene } from "../backup/backup-scene.ts";
 import { folderOf, nodeAt } from "../backup/snapshot-compare.ts";
 import { assertWhole } from "../backup/whole-repository.ts";
@@ -38,6 +39,16 @@ describe("a folder of very many files", { timeout: 600_000 }, () => {
     const folder = await folderOf(repository, node?.subtree ?? new Uint8Array());
     expect(folder.size).toBe(wide - 1);
     expect(folder.get("file number 777")?.size).toBe(5);
+  });
+});
+
+describe("a process that may open few files", { timeout: 600_000 }, () => {
+  it("backs up more folders than that, and leaves none out", async () => {
+    scene = await BackupScene.create("local");
+    for (let i = 0; i < 700; i += 1) scene.write(`folder ${i}/file`, `content of ${i}`);
+    const ended = await backUpInProcess(scene, { openFiles: 160 });
+    expect(ended).toMatchObject({ code: 0, summary: { filesNew: 700, issues: 0 } });
+    await assertWhole(await scene.open(scene.store, true));
   });
 });
 

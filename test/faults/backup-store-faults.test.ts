@@ -10,6 +10,7 @@ import { FaultyStore, type ScriptedFault } from "../../storage/fault/faulty-stor
 import { MemoryStore } from "../../storage/memory/memory-store.ts";
 import type { FileType, Handle, ObjectStore } from "../../storage/object-store.ts";
 import { BackupScene, type SceneBackup } from "../backup/backup-scene.ts";
+import { noiseOf } from "../backup/noise.ts";
 import { withSave } from "../backup/save-hook.ts";
 import { differences } from "../backup/snapshot-compare.ts";
 import { storedBlobs } from "../backup/stored-blobs.ts";
@@ -27,18 +28,8 @@ afterEach(() => scene?.remove());
 /** Two packs of data and one of trees. */
 async function newScene(): Promise<void> {
   scene = await BackupScene.create();
-  scene.write("large", noise(18 * 1024 * 1024, 1));
+  scene.write("large", noiseOf(18 * 1024 * 1024, 1));
   for (let i = 0; i < 20; i += 1) scene.write(`d${i % 3}/f${i}`, `content ${i}`);
-}
-
-function noise(bytes: number, seed: number): Uint8Array {
-  const words = new Uint32Array(bytes / 4);
-  let state = seed;
-  for (let i = 0; i < words.length; i += 1) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    words[i] = state ^ (state >>> 13);
-  }
-  return new Uint8Array(words.buffer);
 }
 
 async function copyOf(store: ObjectStore): Promise<MemoryStore> {
@@ -193,7 +184,7 @@ describe("a lock that is lost", { timeout: 120_000 }, () => {
 describe("a backup that is stopped", { timeout: 300_000 }, () => {
   it("indexes what had arrived, takes its lock away, and is gone on with", async () => {
     await newScene();
-    for (let i = 0; i < 60; i += 1) scene.write(`medium/f${i}`, noise(500_000, i + 2));
+    for (let i = 0; i < 60; i += 1) scene.write(`medium/f${i}`, noiseOf(500_000, i + 2));
     const ground = await copyOf(scene.store);
     let stopped = 0;
     for (let delayMs = 60; stopped < 3 && delayMs < 20_000; delayMs *= 2) {

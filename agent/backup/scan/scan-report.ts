@@ -24,6 +24,8 @@ export interface ScanCounts {
   bytes: number;
   issues: number;
   targetsFound: number;
+  /** Targets that are empty and were not in the previous run. */
+  targetsEmptied: number;
 }
 
 /** Answer of the scan: everything is read and every tree sent. */
@@ -46,6 +48,7 @@ export class ScanReport {
     bytes: 0,
     issues: 0,
     targetsFound: 0,
+    targetsEmptied: 0,
   };
   readonly #send: (issue: ScanIssue) => void;
 

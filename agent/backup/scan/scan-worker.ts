@@ -2,8 +2,6 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import { openCodec } from "../../../platform/open-codec.ts";
 import { openSourceFiles } from "../../../platform/open-source-files.ts";
-import { FileError, type SourceFiles } from "../../../platform/ports/source-files.ts";
-import { statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { CompressionMode } from "../../repository/blob/compression.ts";
 import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
 import { BlobTable, type SharedBlobTable } from "../../repository/index/blob-table.ts";
@@ -13,7 +11,6 @@ import { CatalogWriter } from "../catalog/catalog-writer.ts";
 import { FileJournalReader, FileJournalWriter } from "../journal/file-journal.ts";
 import { type BufferMessage, PackExchange } from "../seal/pack-exchange.ts";
 import type { FinishMessage } from "../seal/seal-worker.ts";
-import type { SelectionRoot } from "../select/root-tree.ts";
 import { Selection } from "../select/selection.ts";
 import type { SelectionOptions } from "../select/selection-options.ts";
 import { guardThread } from "../threads/guard-thread.ts";
@@ -24,6 +21,7 @@ import { InterruptedRun } from "./previous-run.ts";
 import { FileReading } from "./read-files.ts";
 import { joinPath, type ScanDone, ScanReport } from "./scan-report.ts";
 import { Scanner } from "./scanner.ts";
+import { SourceRoots } from "./source-roots.ts";
 import { absolutePaths, targetTree } from "./target-tree.ts";
 import { TreeSaver } from "./tree-saver.ts";
 import { type Answer, WorkSender } from "./work-sender.ts";
@@ -143,9 +141,15 @@ const saver = new TreeSaver({
     report.issue(joinPath(state.path, state.nameOf(index)), "archival", error),
 });
 
+const sourceRoots = new SourceRoots(
+  files,
+  absolutePaths(data.paths, data.workingDirectory),
+  (path, error) => report.issue(path, "scan", error),
+);
+
 const scanner = new Scanner({
   files,
-  selection: new Selection(data.selection, selectionRoots(files)),
+  selection: new Selection(data.selection, sourceRoots.roots),
   catalog: oldCatalog,
   table,
   reading,
@@ -155,31 +159,6 @@ const scanner = new Scanner({
   breathe,
   settle,
 });
-
-/** The targets that exist, with their stat records. */
-function selectionRoots(source: SourceFiles): SelectionRoot[] {
-  const roots: SelectionRoot[] = [];
-  const paths = absolutePaths(data.paths, data.workingDirectory);
-  for (const path of paths) {
-    const record = new Uint8Array(statRecordBytes);
-    try {
-      source.stat(path, record, 0);
-      roots.push({ path, record });
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      // The walk meets it again and reports it, unless it takes in a whole folder there.
-      if (paths.some((other) => isBelow(path, other))) report.issue(path, "scan", error);
-    }
-  }
-  return roots;
-}
-
-/** True if an absolute path leads through another one. */
-function isBelow(path: Uint8Array, other: Uint8Array): boolean {
-  const isRoot = other.length === 1;
-  if (path.length <= other.length || (!isRoot && path[other.length] !== 0x2f)) return false;
-  return Buffer.compare(path.subarray(0, other.length), other) === 0;
-}
 
 /** A local file that only saves time: without it the run goes on. */
 function openLocal<T>(path: string | undefined, open: (path: string) => T): T | undefined {
@@ -194,6 +173,7 @@ function openLocal<T>(path: string | undefined, open: (path: string) => T): T | 
 function scan(): void {
   scanner.walk(targetTree(data.paths, data.workingDirectory));
   while (settle());
+  sourceRoots.assertStillThere();
   packs.flush();
   newJournal?.close();
   const result = scanner.result;

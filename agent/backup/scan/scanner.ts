@@ -27,11 +27,13 @@ import {
 import { hasBlobs, seekEntry } from "./previous-run.ts";
 import type { FileReading } from "./read-files.ts";
 import { joinPath, type ScanReport } from "./scan-report.ts";
-import { sortedChildren, type TargetNode } from "./target-tree.ts";
+import { type TargetNode, throughLink, wantedNames } from "./target-tree.ts";
 import type { SavedTree, TreeSaver } from "./tree-saver.ts";
 
-/** Scanned directories that stay open because files in them are still to be read: open files are few everywhere. */
+/** Scanned directories that stay open because files in them are still to be read. */
 const waitingDirectoriesMax = 512;
+/** Open files that threads, readers and the store need besides. */
+const otherFilesMax = 96;
 /** Entries after which the scan looks what has arrived. */
 const breathEntries = 256;
 
@@ -61,6 +63,7 @@ export class Scanner {
   readonly #targets = new Set<DirectoryState>();
   /** Directories that are open. */
   #open = 0;
+  readonly #waitingMax: number;
   #result: SavedTree | undefined;
 
   /**
@@ -89,6 +92,8 @@ export class Scanner {
     this.#counters = parts.counters;
     this.#breathe = parts.breathe;
     this.#settle = parts.settle;
+    const spareFiles = (parts.files.openFilesMax() - otherFilesMax) >> 1;
+    this.#waitingMax = Math.max(1, Math.min(waitingDirectoriesMax, spareFiles));
   }
 
   /** The root tree, once every file has been answered. */
@@ -102,7 +107,7 @@ export class Scanner {
     const stack: Frame[] = [top];
     while (stack.length > 0) {
       const frame = stack[stack.length - 1];
-      while (this.#open - stack.length > waitingDirectoriesMax && this.#settle());
+      while (this.#open - stack.length > this.#waitingMax && this.#settle());
       const child = this.#nextChild(frame);
       if (child !== undefined) {
         stack.push(child);
@@ -179,7 +184,7 @@ export class Scanner {
     if (!root.isTarget) return this.#scan(directory, place, root, undefined, block);
     this.#report.counts.targetsFound += 1;
     const scope = this.#selection.root({ path: root.absolutePath, record });
-    return this.#scan(directory, place, undefined, scope, block);
+    return this.#noteEmptied(this.#scan(directory, place, undefined, scope, block));
   }
 
   #openRoot(root: TargetNode, record: Uint8Array): SourceDirectory {
@@ -212,7 +217,7 @@ export class Scanner {
         if (target?.isTarget === true) this.#targets.add(child.state);
         state.pending += 1;
         frame.next += 1;
-        return child;
+        return target === undefined ? child : this.#noteEmptied(child);
       } catch (error) {
         this.#dropEntry(state, index, error);
       }
@@ -223,11 +228,16 @@ export class Scanner {
   #openChild(state: DirectoryState, index: number, way: TargetNode | undefined): SourceDirectory {
     const { directory } = state;
     if (directory === undefined) throw new Error("a directory that is closed already");
-    try {
-      return directory.openDirectory(state.nameOf(index));
-    } catch (error) {
-      if (way === undefined || !(error instanceof FileError)) throw error;
-      return this.#files.openDirectory(throughLink(way.path));
+    for (;;) {
+      try {
+        return directory.openDirectory(state.nameOf(index));
+      } catch (error) {
+        if (!(error instanceof FileError)) throw error;
+        const isShort = error.code === "EMFILE" || error.code === "ENFILE";
+        if (isShort && this.#settle()) continue;
+        if (way === undefined || isShort) throw error;
+        return this.#files.openDirectory(throughLink(way.path));
+      }
     }
   }
 
@@ -284,6 +294,16 @@ export class Scanner {
     }
     if (state.old?.isAtEnd === false) state.isChanged = true;
     state.old?.release();
+    return frame;
+  }
+
+  /** A target that was not empty before may be the place of a disk that is not mounted. */
+  #noteEmptied(frame: Frame): Frame {
+    const { state, target } = frame;
+    if (target === undefined && state.count === 0 && (state.old?.count ?? 0) > 0) {
+      this.#report.counts.targetsEmptied += 1;
+      this.#report.issue(state.path, "scan", emptied);
+    }
     return frame;
   }
 
@@ -415,22 +435,11 @@ export class Scanner {
   }
 }
 
-/** A path that leads through its last component if that is a symlink. */
-function throughLink(path: Uint8Array): Uint8Array {
-  return joinPath(path, Uint8Array.of(0x2e));
-}
+const emptied = { code: "EMPTY", message: "it is empty, and was not at the last backup" } as const;
 
 const noNames: EntryNames = { count: 0, names: new Uint8Array(0), offsets: new Uint32Array(1) };
 
 function targetOf(frame: Frame, index: number): TargetNode | undefined {
   if (frame.target === undefined) return undefined;
   return frame.target.children.get(Buffer.from(frame.state.nameOf(index)).toString("latin1"));
-}
-
-function wantedNames(target: TargetNode): EntryNames {
-  const children = sortedChildren(target);
-  const offsets = new Uint32Array(children.length + 1);
-  for (const [i, { name }] of children.entries()) offsets[i + 1] = offsets[i] + name.length;
-  const names = new Uint8Array(Buffer.concat(children.map(({ name }) => name)));
-  return { count: children.length, names, offsets };
 }

@@ -3,6 +3,9 @@
  * `data` in it. Pure but for the working directory it is given.
  */
 
+import type { EntryNames } from "./directory-state.ts";
+import { joinPath } from "./scan-report.ts";
+
 /** A component on the way to a target, or a target. */
 export interface TargetNode {
   /** Path to open it by. */
@@ -53,6 +56,20 @@ export function sortedChildren(node: TargetNode): { name: Uint8Array; node: Targ
   return [...node.children]
     .map(([name, child]) => ({ name: bytesOf(name), node: child }))
     .sort((a, b) => Buffer.compare(a.name, b.name));
+}
+
+/** The names below a node, as a listing would give them. */
+export function wantedNames(target: TargetNode): EntryNames {
+  const children = sortedChildren(target);
+  const offsets = new Uint32Array(children.length + 1);
+  for (const [i, { name }] of children.entries()) offsets[i + 1] = offsets[i] + name.length;
+  const names = new Uint8Array(Buffer.concat(children.map(({ name }) => name)));
+  return { count: children.length, names, offsets };
+}
+
+/** A path that leads through its last component if that is a symlink. */
+export function throughLink(path: Uint8Array): Uint8Array {
+  return joinPath(path, Uint8Array.of(0x2e));
 }
 
 function addTarget(
