@@ -96,12 +96,19 @@ export interface BackupFigures {
   readonly filesNew: number;
   readonly filesChanged: number;
   readonly filesUnmodified: number;
+  readonly dirsNew: number;
+  readonly dirsChanged: number;
+  readonly dirsUnmodified: number;
+  readonly dataBlobs: number;
+  readonly treeBlobs: number;
   readonly totalFilesProcessed: number;
   readonly totalBytesProcessed: number;
   readonly bytesRead: number;
   readonly bytesStored: number;
   readonly dataAdded: number;
   readonly dataAddedPacked: number;
+  /** Packs of an interrupted run that were taken over. */
+  readonly packsRecovered: number;
   readonly startMs: number;
   readonly endMs: number;
   readonly issues: number;
