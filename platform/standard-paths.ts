@@ -21,6 +21,39 @@ export function cacheDirectory(environment: Environment): string | undefined {
   }
 }
 
+/**
+ * The folder for what people configure: `BACKSTAY_HOME/config`, or the machine's place. A machine has one agent, so
+ * this and the next two are the same for every user, whatever variables name places of a user's own.
+ */
+export function configDirectory(environment: Environment): string {
+  return machineDirectory(environment, "config", "/etc/backstay");
+}
+
+/** The folder for what the agent must not lose: `BACKSTAY_HOME/state`, or the machine's place. */
+export function stateDirectory(environment: Environment): string {
+  return machineDirectory(environment, "state", "/var/lib/backstay");
+}
+
+/** The folder for what lives as long as the agent runs, its socket above all: `BACKSTAY_HOME/run`, or the machine's place. */
+export function runtimeDirectory(environment: Environment): string {
+  return machineDirectory(environment, "run", "/run/backstay");
+}
+
+function machineDirectory(environment: Environment, name: string, onLinux: string): string {
+  const home = environment["BACKSTAY_HOME"] ?? "";
+  if (home !== "") return path.resolve(home, name);
+  switch (process.platform) {
+    case "win32":
+      return (
+        below(environment["ProgramData"], "Backstay", name) ?? `C:\\ProgramData\\Backstay\\${name}`
+      );
+    case "darwin":
+      return path.join("/Library/Application Support/Backstay", name);
+    default:
+      return onLinux;
+  }
+}
+
 function unixCacheDirectory(environment: Environment): string | undefined {
   const xdg = below(environment["XDG_CACHE_HOME"], "backstay");
   if (xdg !== undefined) return xdg;
