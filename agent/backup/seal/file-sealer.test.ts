@@ -31,7 +31,7 @@ import { ReadSlots } from "../threads/read-slots.ts";
 import { fileBytesMax } from "../work/read-work.ts";
 import { isSameContent } from "../work/same-record.ts";
 import { SessionMemory } from "../work/session-memory.ts";
-import { FileSealer, type SealedFile } from "./file-sealer.ts";
+import { bufferBytes, FileSealer, type SealedFile } from "./file-sealer.ts";
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
@@ -39,7 +39,7 @@ const name = new Uint8Array(Buffer.from("file"));
 const codec = openCodec();
 const plain = openSourceFiles();
 const secret = Uint8Array.from({ length: gearSecretBytes }, (_, i) => (i * 167) % 251);
-const chunker = new GearChunker(secret);
+const chunker = new GearChunker(secret, bufferBytes);
 
 let folder = "";
 let directory: SourceDirectory;

@@ -17,7 +17,7 @@ import { counterAt, type SessionMemory } from "../work/session-memory.ts";
 import type { PackExchange } from "./pack-exchange.ts";
 
 /** Room for the largest chunk and as much read ahead. */
-const bufferBytes = 2 * chunkBytesMax;
+export const bufferBytes = 2 * chunkBytesMax;
 /** Shorter holes are read like data: cutting at each would make crumbs. */
 const holeBytesMin = 1024 * 1024;
 
@@ -45,7 +45,7 @@ export class FileSealer {
   readonly #counters: Float64Array;
   readonly #memory: SessionMemory;
   readonly #slots: ReadSlots;
-  readonly #buffer = new Uint8Array(bufferBytes);
+  readonly #buffer: Uint8Array;
   readonly #after = new Uint8Array(statRecordBytes);
   #zeros: Uint8Array | undefined;
   readonly #zeroId = new Uint8Array(32);
@@ -56,6 +56,7 @@ export class FileSealer {
   constructor(parts: {
     files: SourceFiles;
     codec: Codec;
+    /** With room for `bufferBytes`. */
     chunker: GearChunker;
     packs: BlobSink;
     counters: Float64Array;
@@ -65,6 +66,7 @@ export class FileSealer {
     this.#files = parts.files;
     this.#codec = parts.codec;
     this.#chunker = parts.chunker;
+    this.#buffer = parts.chunker.bytes;
     this.#packs = parts.packs;
     this.#counters = parts.counters;
     this.#memory = parts.memory;
@@ -248,13 +250,13 @@ export class FileSealer {
   /** Seals the next chunk of `[from, filled)`, or the next two, hashed side by side; returns where they end. */
   #sealNext(from: number, filled: number, isAtEnd: boolean): number {
     const buffer = this.#buffer;
-    const cut = this.#chunker.cut(buffer, from, filled);
+    const cut = this.#chunker.cut(from, filled);
     const left = filled - cut;
     if (left === 0 || (!isAtEnd && left < chunkBytesMax)) {
       this.#sealBlob(from, cut - from);
       return cut;
     }
-    const end = this.#chunker.cut(buffer, cut, filled);
+    const end = this.#chunker.cut(cut, filled);
     const idAt = this.#nextId();
     const nextIdAt = this.#nextId();
     const hash = this.#codec.startSha256();

@@ -14,7 +14,7 @@ import { Inbox, post } from "../threads/inbox.ts";
 import { ReadSlots } from "../threads/read-slots.ts";
 import type { FileBatch, FileRange, ReadIssue, ReadResult } from "../work/read-work.ts";
 import { SessionMemory } from "../work/session-memory.ts";
-import { FileSealer, type SealedFile } from "./file-sealer.ts";
+import { bufferBytes, FileSealer, type SealedFile } from "./file-sealer.ts";
 import { type BufferMessage, PackExchange } from "./pack-exchange.ts";
 
 /** What a worker is started with. */
@@ -71,7 +71,7 @@ const packs = new PackExchange({
 const sealer = new FileSealer({
   files: openSourceFiles(),
   codec,
-  chunker: new GearChunker(data.gearSecret),
+  chunker: new GearChunker(data.gearSecret, bufferBytes),
   packs,
   counters,
   memory,
