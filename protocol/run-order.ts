@@ -1,7 +1,8 @@
 /**
- * What passes between the control side and one engine process: a run order on its standard input (one line of
- * JSON, then end of file), messages on its standard output (one line each), of which the last is a report. Passwords
- * travel in the order only: never in arguments or environment.
+ * What passes between the control side and one engine process: a run order on its standard input (one line of JSON),
+ * messages on its standard output (one line each), of which the last is a report. The standard input stays open: when
+ * it ends, whoever gave the order is gone or wants the run to end in order. Secrets travel in the order only: never in
+ * arguments or environment.
  */
 
 export const runOrderVersion = 1;
@@ -13,9 +14,13 @@ export interface RunOrder {
     /** As `--repo` takes it. */
     readonly url: string;
     readonly password: string;
+    /** What restic takes from the environment for this kind of storage (`AWS_ACCESS_KEY_ID` and so on). */
+    readonly settings?: Readonly<Record<string, string>>;
     /** Make it if there is none. */
     readonly create: boolean;
   };
+  /** Where the report is left too, for a starter that did not live to read it; removed by whoever reads it. */
+  readonly reportFile?: string;
   /** Folder of the metadata cache; absent: none. */
   readonly cacheRoot?: string;
   readonly limits: {
@@ -49,7 +54,11 @@ export interface BackupWork {
 
 /** What an engine says while it works. */
 export type EngineMessage =
+  /** At most four a second, and only when something has changed. */
   | { readonly type: "progress"; readonly progress: RunProgress }
+  /** A sign of life, every ten seconds or so. */
+  | { readonly type: "alive" }
+  /** The first thousand; the rest is counted. */
   | { readonly type: "issue"; readonly issue: RunIssue }
   | { readonly type: "report"; readonly report: RunReport };
 

@@ -53,6 +53,17 @@ export const layers: readonly Layer[] = [
   { name: "agent/restore", holds: /^agent\/restore\//, mayImport: repositoryUsers },
   { name: "agent/check", holds: /^agent\/check\//, mayImport: repositoryUsers },
   {
+    name: "agent/engine",
+    holds: /^agent\/engine\//,
+    mayImport: [...repositoryUsers, "agent/backup", "storage (composition)"],
+  },
+  { name: "agent/state", holds: /^agent\/state\//, mayImport: ["protocol", ports, "platform"] },
+  {
+    name: "agent/jobs",
+    holds: /^agent\/jobs\//,
+    mayImport: ["protocol", ports, "platform", "agent/state"],
+  },
+  {
     name: "agent/cli",
     holds: /^agent\/cli\//,
     mayImport: [
@@ -64,7 +75,7 @@ export const layers: readonly Layer[] = [
       "storage (adapters)",
     ],
   },
-  { name: "agent/bin", holds: /^agent\/bin\//, mayImport: ["agent/cli"] },
+  { name: "agent/bin", holds: /^agent\/bin\//, mayImport: ["agent/cli", "agent/engine"] },
   { name: "installers", holds: /^installers\//, mayImport: [] },
   { name: "test", holds: /^test\//, mayImport: ["*"] },
 ];

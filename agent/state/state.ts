@@ -1,0 +1,108 @@
+/** The agent's memory across restarts, as everybody who uses it sees it. Every call is synchronous and durable when it returns. */
+import type { HealthCondition } from "../../protocol/health-condition.ts";
+import type { RunIssue } from "../../protocol/run-order.ts";
+import type { SessionQuery, SessionRecord } from "../../protocol/session-record.ts";
+
+/** The tables, and where they are kept. */
+export interface State {
+  readonly sessions: SessionStore;
+  readonly scheduleMemory: ScheduleMemoryStore;
+  readonly policies: PolicyStore;
+  readonly conditions: ConditionStore;
+  readonly outbox: OutboxStore;
+  readonly facts: FactStore;
+  /** `memory` while the disk does not take it: everything works, and is lost if the process ends. */
+  readonly keptIn: "disk" | "memory";
+  /** Tries to get from memory back to the disk; true if it is there. Cheap if it was there all the time. */
+  returnToDisk(): boolean;
+  /** Removes what is beyond the caps of count and age. To be called daily or so. */
+  prune(nowMs: number): void;
+  close(): void;
+}
+
+export interface SessionStore {
+  /** Inserts or replaces. */
+  put(session: SessionRecord): void;
+  get(id: string): SessionRecord | undefined;
+  /** Newest first. */
+  list(query: SessionQuery): readonly SessionRecord[];
+  /** All that have not finished, oldest first. */
+  unfinished(): readonly SessionRecord[];
+  /** The newest of a policy that left a complete restore point, whatever else went wrong. */
+  lastGood(policy: string): SessionRecord | undefined;
+  /** Keeps the first 1000 of a session. */
+  addIssues(id: string, issues: readonly RunIssue[]): void;
+  issues(id: string): readonly RunIssue[];
+}
+
+/** What the schedule remembers of a policy: JSON, whose meaning only the schedule knows. */
+export interface ScheduleMemoryStore {
+  get(policy: string): unknown;
+  put(policy: string, memory: unknown): void;
+  remove(policy: string): void;
+}
+
+/** The last known good text of a policy. */
+export interface AppliedPolicy {
+  readonly name: string;
+  /** As it was given. */
+  readonly document: string;
+  /** SHA-256 of the document, hex; computed by the table. */
+  readonly fingerprint: string;
+  /** Where it came from: `file:/etc/…`, `command`, `server`. */
+  readonly origin: string;
+  readonly appliedMs: number;
+}
+
+export interface PolicyStore {
+  put(policy: Omit<AppliedPolicy, "fingerprint">): AppliedPolicy;
+  get(name: string): AppliedPolicy | undefined;
+  /** By name. */
+  all(): readonly AppliedPolicy[];
+  remove(name: string): boolean;
+}
+
+export interface ConditionStore {
+  /** Inserts or replaces by code and subject. */
+  put(condition: HealthCondition): void;
+  remove(code: string, subject: string): boolean;
+  /** Oldest first. */
+  all(): readonly HealthCondition[];
+}
+
+/** A message that must go out at least once. */
+export interface OutboxEntry {
+  readonly id: number;
+  /** `mail`, `webhook`, `report` and so on. */
+  readonly channel: string;
+  /** JSON; what the channel makes its message of. No secrets. */
+  readonly body: unknown;
+  readonly createdMs: number;
+  /** Not to be tried before. */
+  readonly dueMs: number;
+  readonly attempts: number;
+  readonly lastError?: string;
+}
+
+export interface OutboxStore {
+  /** The id. When 1000 wait, the oldest is dropped and counted. */
+  add(entry: { channel: string; body: unknown; createdMs: number; dueMs: number }): number;
+  /** Those whose time has come, oldest first. */
+  due(nowMs: number, limit: number): readonly OutboxEntry[];
+  /** When the next one is due; undefined if none waits. */
+  nextDueMs(): number | undefined;
+  /** It has arrived. */
+  delivered(id: number): void;
+  /** It has not; it is tried again at `dueMs`. */
+  postponed(id: number, dueMs: number, error: string): void;
+  waiting(): number;
+  /** How many were dropped undelivered since the state was made. */
+  dropped(): number;
+}
+
+/** Small values by name: the id of the machine's start, the clock as last seen. JSON. */
+export interface FactStore {
+  get(name: string): unknown;
+  put(name: string, value: unknown): void;
+  remove(name: string): void;
+}

@@ -1,0 +1,138 @@
+/**
+ * One run of a policy: what is known while it waits, while it runs, and after it has ended. Kept in the state, shown
+ * by the local API, sent in reports. Moments are ms since 1970 by the wall clock. Holds no secrets.
+ */
+import type { BackupFigures, RunFailure, RunIssue, RunProgress } from "./run-order.ts";
+
+/** In the order in which a session goes through them; each is entered at most once. */
+export const sessionStates = ["queued", "preparing", "running", "ending", "finished"] as const;
+export type SessionState = (typeof sessionStates)[number];
+
+/**
+ * `warning`: there is a new restore point, but not all went as asked. `canceled`: somebody or a rule ended it.
+ * `interrupted`: the daemon or the machine went away.
+ */
+export type SessionOutcome = "success" | "warning" | "failure" | "canceled" | "interrupted";
+
+/** Why a session was asked for. */
+export interface RunCause {
+  readonly kind: "manual" | "schedule" | "event" | "missed" | "retry" | "after-policy";
+  /** For people: `daily at 22:00`, `lock of ann`. */
+  readonly text: string;
+  /** The moment of the schedule that it stands for. */
+  readonly slotMs?: number;
+}
+
+/** Who ended a session before it was done. */
+export interface EndRequest {
+  /** `window`: the backup window closed. `limits`: battery, network. `policy`: it was removed. */
+  readonly by: "user" | "window" | "limits" | "policy" | "shutdown";
+  /** For people. */
+  readonly text: string;
+}
+
+export interface ScriptResult {
+  readonly name: "preJob" | "postJob";
+  readonly outcome: "done" | "failed" | "timed-out" | "not-started" | "canceled";
+  /** Absent if it was killed or could not be started. */
+  readonly exitCode?: number;
+  readonly durationMs: number;
+  /** The end of what it printed, both streams, bounded. */
+  readonly output: string;
+}
+
+/** The process that does the work, so that it is known again after a restart of the daemon. */
+export interface EngineProcess {
+  readonly processId: number;
+  /** What no other process of this id has had; empty if the system does not tell. */
+  readonly start: string;
+}
+
+export interface SessionRecord {
+  /** 16 hex digits. */
+  readonly id: string;
+  readonly policy: string;
+  readonly kind: "backup";
+  readonly cause: RunCause;
+  /** 1 for the first run, then one more for each retry. */
+  readonly attempt: number;
+  /** Higher first. */
+  readonly priority: number;
+  /** Where it goes, without secrets. Sessions of equal text run one after the other. */
+  readonly repository: string;
+  readonly state: SessionState;
+  readonly queuedMs: number;
+  /** When it left the queue. */
+  readonly startedMs?: number;
+  readonly finishedMs?: number;
+  /** Name of the machine's start during which it left the queue. */
+  readonly boot?: string;
+  readonly engine?: EngineProcess;
+  /** Set with the state `finished`, as is all below that applies. */
+  readonly outcome?: SessionOutcome;
+  /** As the command line would have ended. */
+  readonly exitCode?: number;
+  readonly failure?: SessionFailure;
+  readonly endedBy?: EndRequest;
+  readonly figures?: BackupFigures;
+  /** All that were counted, kept or not. */
+  readonly issues: number;
+  readonly scripts: readonly ScriptResult[];
+}
+
+export interface SessionFailure extends RunFailure {
+  /** The end of what the engine said on its standard error, redacted and bounded. */
+  readonly lastWords?: string;
+}
+
+/** A session with everything that it complained about, the first ones if there were very many. */
+export interface SessionDetail {
+  readonly session: SessionRecord;
+  readonly issues: readonly RunIssue[];
+}
+
+/** Which sessions to list, newest first; what is absent does not matter. */
+export interface SessionQuery {
+  readonly policy?: string;
+  readonly states?: readonly SessionState[];
+  readonly outcomes?: readonly SessionOutcome[];
+  /** Queued before this moment: for the next page. */
+  readonly queuedBeforeMs?: number;
+  /** 1 to 1000; 100 if absent. */
+  readonly limit?: number;
+}
+
+/** Something that keeps a queued session from starting. */
+export interface Hold {
+  /** `paused`, `repository-busy`, `sessions-at-once`, or a code of whoever holds it: `battery`, `network`, … */
+  readonly code: string;
+  /** For people. */
+  readonly text: string;
+  /** When it ends by itself, if that is known. */
+  readonly untilMs?: number;
+}
+
+export interface QueuedSession {
+  readonly session: SessionRecord;
+  /** Absent if it is about to start. */
+  readonly hold?: Hold;
+}
+
+export interface RunningSession {
+  readonly session: SessionRecord;
+  /** Absent until the engine has told. */
+  readonly progress?: RunProgress;
+  /** By the rate of the last minute; absent while unknown. */
+  readonly remainingMs?: number;
+  /** Set once it was asked to end. */
+  readonly endRequest?: EndRequest;
+}
+
+/** No run but those asked for by hand starts while it lasts. */
+export interface Pause {
+  readonly sinceMs: number;
+  /** Absent: until resumed. */
+  readonly untilMs?: number;
+  /** For people. */
+  readonly reason: string;
+}
