@@ -50,7 +50,12 @@ export const layers: readonly Layer[] = [
   { name: "agent/patterns", holds: /^agent\/patterns\//, mayImport: ["protocol"] },
   { name: "agent/repository", holds: /^agent\/repository\//, mayImport: contracts },
   { name: "agent/backup", holds: /^agent\/backup\//, mayImport: repositoryUsers },
-  { name: "agent/restore", holds: /^agent\/restore\//, mayImport: repositoryUsers },
+  { name: "agent/tar", holds: /^agent\/tar\//, mayImport: [] },
+  {
+    name: "agent/restore",
+    holds: /^agent\/restore\//,
+    mayImport: [...repositoryUsers, "agent/tar"],
+  },
   { name: "agent/check", holds: /^agent\/check\//, mayImport: repositoryUsers },
   {
     name: "agent/engine",
@@ -64,6 +69,17 @@ export const layers: readonly Layer[] = [
     mayImport: ["protocol", ports, "platform", "agent/state"],
   },
   {
+    name: "agent/local-api",
+    holds: /^agent\/local-api\//,
+    mayImport: ["protocol", ports, "platform"],
+  },
+  {
+    name: "agent/local-client",
+    holds: /^agent\/local-client\//,
+    mayImport: ["protocol", "platform"],
+  },
+  { name: "agent/doctor", holds: /^agent\/doctor\//, mayImport: ["protocol", ports, "platform"] },
+  {
     name: "agent/cli",
     holds: /^agent\/cli\//,
     mayImport: [
@@ -71,6 +87,9 @@ export const layers: readonly Layer[] = [
       "agent/backup",
       "agent/restore",
       "agent/check",
+      "agent/tar",
+      "agent/local-client",
+      "agent/doctor",
       "storage (composition)",
       "storage (adapters)",
     ],

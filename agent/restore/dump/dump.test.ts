@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CraftedRepository, craftNode } from "../../../test/repository/crafted-snapshot.ts";
+import { tarHeader, tarType } from "../../tar/tar-header.ts";
 import type { RestoreIssue } from "../restore-issues.ts";
 import { type DumpSummary, dumpPath } from "./dump.ts";
-import { tarHeader, tarType } from "./tar-header.ts";
 
 const signal = new AbortController().signal;
 const asRoot = process.geteuid?.() === 0;

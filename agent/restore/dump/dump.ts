@@ -7,10 +7,10 @@ import type { Node } from "../../repository/tree/node.ts";
 import { NodeOrder, nodeNameProblem, nodeShapeProblem } from "../../repository/tree/node-rules.ts";
 import { TreeReader } from "../../repository/tree/tree-decoder.ts";
 import { findNode, pathComponents } from "../../repository/walk/tree-lookup.ts";
+import { type TarEntry, tarEnd, tarHeader, tarPadding, tarType } from "../../tar/tar-header.ts";
 import { HardLinks } from "../plan/hard-links.ts";
 import { type RestoreIssue, showPath } from "../restore-issues.ts";
 import { BlobStream } from "./blob-stream.ts";
-import { type TarEntry, tarEnd, tarHeader, tarPadding, tarType } from "./tar-header.ts";
 
 export interface DumpRequest {
   /** Open, with its index loaded. */

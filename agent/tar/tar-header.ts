@@ -2,7 +2,6 @@
  * Headers of tar archives: ustar, with pax records before it for what ustar can't say (POSIX.1-2001; attributes
  * in the records that star introduced and GNU tar and bsdtar read).
  */
-import type { NodeAttribute, NodeTime } from "../../repository/tree/node.ts";
 
 /** Everything in an archive is a multiple of this. */
 export const tarBlockBytes = 512;
@@ -18,6 +17,18 @@ export const tarType = {
   fifo: "6",
 } as const;
 
+/** A moment: whole seconds since 1970, below 0 before that, and 0 to 999,999,999 nanoseconds after them. */
+export interface TarTime {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** An extended attribute; names and values are raw bytes. */
+export interface TarAttribute {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+
 export interface TarEntry {
   readonly type: (typeof tarType)[keyof typeof tarType];
   /** Raw path without a slash at the beginning; directories with one at the end. */
@@ -30,12 +41,12 @@ export interface TarEntry {
   readonly group: string;
   /** Bytes that follow the header; 0 for everything but files. */
   readonly size: number;
-  readonly mtime: NodeTime;
+  readonly mtime: TarTime;
   /** Raw target of a symlink, or path of the entry that a hard link names again. */
   readonly linkPath: Uint8Array;
   /** Device number in the kernel's 64-bit encoding. */
   readonly device: bigint;
-  readonly attributes: readonly NodeAttribute[];
+  readonly attributes: readonly TarAttribute[];
 }
 
 /** Fields of a ustar header: offset and length. */
@@ -166,7 +177,7 @@ function paxRecord(key: string | Uint8Array, value: Uint8Array): Uint8Array {
 }
 
 /** Seconds with a fraction; the fraction of a negative time counts towards zero. */
-function paxTime({ seconds, nanoseconds }: NodeTime): string {
+function paxTime({ seconds, nanoseconds }: TarTime): string {
   const isNegative = seconds < 0;
   const whole = isNegative && nanoseconds > 0 ? seconds + 1 : seconds;
   const fraction = isNegative && nanoseconds > 0 ? 1_000_000_000 - nanoseconds : nanoseconds;

@@ -1,0 +1,76 @@
+/**
+ * What the local API needs from the daemon. The server adds everything that depends on who asks: rights, the limited
+ * view, bounds, streams; so this side answers fully and never has to know of connections.
+ *
+ * Methods may throw BackstayErrors, which reach the caller with code and remedy. Anything else that is thrown is
+ * answered as INTERNAL, told to the server's `onFailure`, and changes nothing for other requests.
+ */
+import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
+import type { LogLine } from "../../protocol/local-api/log-line.ts";
+import type {
+  PauseRequest,
+  ReloadAnswer,
+  ResumeAnswer,
+  RunAnswer,
+  StopAnswer,
+} from "../../protocol/local-api/orders.ts";
+import type { PolicyDetail, PolicyList } from "../../protocol/local-api/policy-list.ts";
+import type { PauseStatus, StatusFacts } from "../../protocol/local-api/status.ts";
+import type { RunIssue, RunProgress } from "../../protocol/run-order.ts";
+import type { SessionDetail, SessionRecord } from "../../protocol/session-record.ts";
+
+type Answer<T> = T | Promise<T>;
+
+/** Ends a subscription; harmless if called twice. */
+export type Unsubscribe = () => void;
+
+/** Which sessions are asked for. */
+export interface SessionFilter {
+  readonly policy?: string;
+  /** 1 to 1000. */
+  readonly limit: number;
+}
+
+export interface SessionEvents {
+  /** After each change of the session's record. */
+  changed(session: SessionRecord): void;
+  progress(progress: RunProgress): void;
+  issue(issue: RunIssue): void;
+}
+
+export interface DaemonView {
+  status(): Answer<StatusFacts>;
+  /** `listener` is called whenever `status()` may answer something new, progress included; as often as it likes. */
+  onStatusChange(listener: () => void): Unsubscribe;
+
+  /** Newest first; those that wait or run are among them. */
+  sessions(filter: SessionFilter): Answer<readonly SessionRecord[]>;
+  /** Undefined if there is none, or no more. */
+  session(id: string): Answer<SessionDetail | undefined>;
+  /** Events of one session from now on. Never calls back before it returns. */
+  followSession(id: string, events: SessionEvents): Unsubscribe;
+
+  /** `requestedBy` is for people: `root`, `user 1000`. POLICY_UNKNOWN, and what the queue refuses. */
+  run(policy: string, requestedBy: string): Answer<RunAnswer>;
+  /** Ends the policy's session, and takes what waits out of the queue. POLICY_UNKNOWN. */
+  stop(policy: string, requestedBy: string): Answer<StopAnswer>;
+  /** Replaces an earlier pause of the same policy, or of all. POLICY_UNKNOWN. */
+  pause(request: PauseRequest, requestedBy: string): Answer<PauseStatus>;
+  /** Ends the pause of that policy, or every pause. POLICY_UNKNOWN. */
+  resume(policy: string | undefined, requestedBy: string): Answer<ResumeAnswer>;
+
+  policies(): Answer<PolicyList>;
+  /** Undefined if there is none of that name. */
+  policy(name: string): Answer<PolicyDetail | undefined>;
+  /** Reads the policies again, as SIGHUP does. */
+  reload(): Answer<ReloadAnswer>;
+
+  /** The last `count` lines, oldest first; fewer if there are no more. */
+  logTail(count: number): Answer<readonly LogLine[]>;
+  /** Lines written from now on. Never calls back before it returns. */
+  followLog(listener: (line: LogLine) => void): Unsubscribe;
+
+  doctor(signal: AbortSignal): Answer<readonly DoctorCheck[]>;
+  /** In Prometheus' text format. */
+  metrics(): Answer<string>;
+}

@@ -1,0 +1,49 @@
+/** What the daemon can be asked to do, and what it answers. */
+import type { PolicyProblem } from "./policy-list.ts";
+
+/** Body of `POST …/run`. */
+export interface RunRequest {
+  readonly policy: string;
+}
+
+export interface RunAnswer {
+  /** Can be followed at once. */
+  readonly sessionId: string;
+  /** True if the policy was running or waiting already, and this is that session. */
+  readonly joined: boolean;
+}
+
+/** Body of `POST …/stop`. */
+export interface StopRequest {
+  readonly policy: string;
+}
+
+export interface StopAnswer {
+  /** Sessions that were asked to end, or taken out of the queue; empty if there were none. */
+  readonly sessionIds: readonly string[];
+}
+
+/** Body of `POST …/pause`. */
+export interface PauseRequest {
+  /** Absent: all. */
+  readonly policy?: string;
+  /** Ms since 1970; absent: until somebody resumes. */
+  readonly untilMs?: number;
+}
+
+/** Body of `POST …/resume`. */
+export interface ResumeRequest {
+  /** Absent: everything that is paused. */
+  readonly policy?: string;
+}
+
+export interface ResumeAnswer {
+  /** How many pauses were ended. */
+  readonly ended: number;
+}
+
+/** What `POST …/reload` answers: the policies in force after reading them all again. */
+export interface ReloadAnswer {
+  readonly policies: readonly string[];
+  readonly problems: readonly PolicyProblem[];
+}
