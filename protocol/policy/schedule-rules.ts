@@ -1,6 +1,6 @@
-/** When a policy runs. parity.md's rules for servers and workstations, for every kind of machine alike. */
+/** When a policy runs. The same rules serve servers and workstations. */
 import { z } from "zod";
-import { daySet, duration, policyName, timeOfDay } from "./scalars.ts";
+import { daySet, duration, policyName, timeOfDay, weekdays } from "./scalars.ts";
 
 /** Part of a day; `to` before or at `from` means the next morning. */
 export const hours = z.strictObject({
@@ -9,6 +9,8 @@ export const hours = z.strictObject({
   to: timeOfDay,
 });
 
+const dayOfMonthError =
+  "must be 1 to 31, last, or a weekday such as { ordinal: second, weekday: sunday }";
 const months = z.array(z.int().min(1).max(12)).min(1);
 
 export const timer = z.discriminatedUnion("every", [
@@ -17,33 +19,33 @@ export const timer = z.discriminatedUnion("every", [
     every: z.literal("month"),
     at: timeOfDay,
     /** Day of the month (a 31st falls away where there is none), `last`, or a weekday such as `second sunday`. */
-    day: z.union([
-      z.int().min(1).max(31),
-      z.literal("last"),
-      z.strictObject({
-        ordinal: z.enum(["first", "second", "third", "fourth", "last"]),
-        weekday: z.enum([
-          "monday",
-          "tuesday",
-          "wednesday",
-          "thursday",
-          "friday",
-          "saturday",
-          "sunday",
-        ]),
-      }),
-    ]),
+    day: z.union(
+      [
+        z.int().min(1).max(31),
+        z.literal("last"),
+        z.strictObject({
+          ordinal: z.enum(["first", "second", "third", "fourth", "last"]),
+          weekday: z.enum(weekdays),
+        }),
+      ],
+      { error: dayOfMonthError },
+    ),
     months: months.optional(),
   }),
-  z.strictObject({
-    every: z.literal("interval"),
-    /** Counted from local midnight: `4h` is 0, 4, 8, … o'clock. At least a minute. */
-    interval: duration.refine((ms) => ms >= 60_000, "must be at least one minute"),
-    /** Moves the whole grid. */
-    offset: duration.optional(),
-    /** Other times are skipped; where one opens, a slot that fell away before runs at once. */
-    permitted: z.array(hours).min(1).optional(),
-  }),
+  z
+    .strictObject({
+      every: z.literal("interval"),
+      /** Counted from local midnight: `4h` is 0, 4, 8, … o'clock. At least a minute. */
+      interval: duration.refine((ms) => ms >= 60_000, "must be at least one minute"),
+      /** Moves the whole grid; less than the interval. */
+      offset: duration.optional(),
+      /** Other times are skipped; where one opens, a slot that fell away before runs at once. */
+      permitted: z.array(hours).min(1).optional(),
+    })
+    .refine(({ interval, offset = 0 }) => offset < interval, {
+      path: ["offset"],
+      error: "must be less than the interval",
+    }),
   /** Five or six fields as node-cron takes them; the six-field form begins with seconds. */
   z.strictObject({ every: z.literal("cron"), expression: z.string().min(1) }),
   z.strictObject({ every: z.literal("continuous"), pause: duration.optional() }),
@@ -61,6 +63,14 @@ export const eventKinds = [
   "network-change",
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
 
 export const scheduleRules = z.strictObject({
   timers: z.array(timer).default([]),
@@ -88,7 +98,10 @@ export const scheduleRules = z.strictObject({
   /** Wake the machine from sleep for a slot. */
   wake: z.boolean().default(false),
   /** IANA name; default: the machine's. */
-  timeZone: z.string().min(1).optional(),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, "must be the name of a time zone such as Europe/Berlin")
+    .optional(),
   afterwards: z
     .strictObject({
       action: z.enum(["keep-running", "sleep", "hibernate", "shut-down"]).default("keep-running"),

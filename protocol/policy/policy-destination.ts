@@ -1,0 +1,33 @@
+/** Where a policy sends its backups. */
+import { z } from "zod";
+import { secretReference } from "./scalars.ts";
+
+const repository = z
+  .string()
+  .regex(
+    /^(?:(?:local:)?(?:\/|[a-z]:[\\/]|\\\\)|(?!local:)[a-z][a-z0-9+.-]+:)/i,
+    "must be the absolute path of a folder, or an address such as s3:…",
+  )
+  .refine(
+    (address) => !/\/\/[^/@]*:[^/@]*@/.test(address),
+    "must not hold a password: name a secret in credentials",
+  );
+
+export const destination = z.strictObject({
+  repository: repository.describe("As --repo takes it: a folder, or s3:…, azure:…, gs:…, rest:…"),
+  routes: z
+    .array(z.enum(["direct", "gateway"]))
+    .min(1)
+    .default(["direct"])
+    .describe("Ways to the repository, in the order in which they are tried."),
+  credentials: secretReference.optional().describe("Account for the storage, if it needs one."),
+  create: z
+    .boolean()
+    .default(true)
+    .describe("Make the repository at the first run if there is none."),
+  fileSystemId: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Id of the file system that a removable drive must have."),
+});
