@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { isBackstayError } from "../protocol/backstay-error.ts";
 import { LocalStore } from "./local/local-store.ts";
 import { openStore } from "./open-store.ts";
+import { storeSchemes } from "./store-address.ts";
 
 describe("openStore", () => {
   it("takes paths as local folders", () => {
@@ -45,6 +46,7 @@ describe("openStore", () => {
         { code: "STORE_UNSUPPORTED", kind: "permanent", context: { kind } },
       ]);
       expect(String(failure)).not.toContain("secret");
+      expect(storeSchemes).not.toContain(kind);
     }
   });
   it("refuses an empty address", () => {

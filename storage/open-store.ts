@@ -3,6 +3,7 @@ import type { DurabilityWarning } from "../platform/ports/durable-files.ts";
 import { BackstayError } from "../protocol/backstay-error.ts";
 import { LocalStore } from "./local/local-store.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { storeAddress } from "./store-address.ts";
 
 export interface OpenStoreOptions {
   /** Where the credentials of remote stores are, under restic's names; a local store needs none. */
@@ -10,10 +11,6 @@ export interface OpenStoreOptions {
   /** Told when a store cannot keep its promise of durability. */
   readonly warn?: (warning: DurabilityWarning) => void;
 }
-
-/** What is a path whatever colons it holds: absolute, beginning with a dot, or with a drive's letter. */
-const plainPath = /^(?:[/\\]|\.{1,2}(?:[/\\]|$)|[a-z]:)/i;
-const schemeOfAddress = /^([a-z][a-z0-9+.-]+):/i;
 
 /**
  * Opens the store that `address` names: a path, or `local:` and a path. Nothing is read or made yet.
@@ -23,16 +20,10 @@ const schemeOfAddress = /^([a-z][a-z0-9+.-]+):/i;
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
   const { warn } = options;
-  return new LocalStore(localPath(address), warn === undefined ? {} : { warn });
-}
-
-function localPath(address: string): string {
-  const scheme = plainPath.test(address) ? undefined : schemeOfAddress.exec(address)?.[1];
+  const { scheme, place } = storeAddress(address);
   // The rest of the address may hold a password, so only the kind is told.
-  if (scheme !== undefined && scheme !== "local")
-    throw new BackstayError("STORE_UNSUPPORTED", { kind: scheme });
-  const path = scheme === undefined ? address : address.slice("local:".length);
-  if (path === "")
+  if (scheme !== "local") throw new BackstayError("STORE_UNSUPPORTED", { kind: scheme });
+  if (place === "")
     throw new BackstayError("USAGE", { problem: "the repository's address is empty" });
-  return path;
+  return new LocalStore(place, warn === undefined ? {} : { warn });
 }
