@@ -1,16 +1,23 @@
 /** Picks the codec of this thread: the native one where it works and proves itself, else the portable one. */
+import { getEnvironmentData, isMainThread, setEnvironmentData } from "node:worker_threads";
 import { NativeCodec } from "./native/native-codec.ts";
 import { PortableCodec } from "./node/portable-codec.ts";
 import type { Codec, TakeBytes } from "./ports/codec.ts";
 
 let opened: Codec | undefined;
 
+/** Name of the codec that the main thread chose, for threads that start later. */
+const chosenKey = "backstay.codec";
+
 /**
  * The codec of this thread, always the same one: its contexts are native memory that nobody gives back.
- * Never fails: a native codec that is absent or gives another answer than expected is left alone.
+ * Never fails: a native codec that is absent or gives another answer than expected is left alone. What the main thread
+ * has proved, threads started after that don't prove again.
  */
 export function openCodec(): Codec {
-  opened ??= chooseCodec();
+  if (opened !== undefined) return opened;
+  opened = getEnvironmentData(chosenKey) === "native" ? new NativeCodec() : chooseCodec();
+  if (isMainThread) setEnvironmentData(chosenKey, opened.name);
   return opened;
 }
 

@@ -30,8 +30,9 @@ import { absolutePaths } from "./scan/target-tree.ts";
 import { Selection } from "./select/selection.ts";
 import { encodeSessionSnapshot, type SessionCounts, sessionCounts } from "./session-result.ts";
 import { SourceMemory } from "./source-memory.ts";
-import { readersOf, sealersFor } from "./source-readers.ts";
+import { readersOf } from "./source-readers.ts";
 import { ReadSlots } from "./threads/read-slots.ts";
+import type { StartedThreads } from "./threads/started-threads.ts";
 import { locatePack, PackUploader } from "./upload/pack-uploader.ts";
 import { SessionMemory } from "./work/session-memory.ts";
 
@@ -48,6 +49,8 @@ interface Ground {
   /** True if the memory's catalog describes the parent. */
   readonly hasCatalog: boolean;
   readonly index: IndexWriter;
+  /** Resolves when the lock stands: nothing may be stored before. */
+  readonly confirmed: Promise<void>;
 }
 
 export class BackupSession {
@@ -58,7 +61,7 @@ export class BackupSession {
   readonly #startMs = Date.now();
   readonly #startedAt = performance.now();
   readonly #signal: AbortSignal;
-  readonly #sealers: number;
+  readonly #started: StartedThreads;
   readonly #memory: SessionMemory;
   readonly #workingDirectory: Uint8Array;
   /** Absolute. */
@@ -73,6 +76,7 @@ export class BackupSession {
     events: BackupEvents,
     lock: RepositoryLock | undefined,
     signal: AbortSignal,
+    started: StartedThreads,
   ) {
     this.#repository = repository;
     this.#request = request;
@@ -83,8 +87,8 @@ export class BackupSession {
     // A lock that is gone ends the session: nothing that it found in the repository is sure to stay.
     this.#signal = lock === undefined ? signal : AbortSignal.any([signal, lock.lost]);
     this.#workingDirectory = workingDirectoryFor(request.paths);
-    this.#sealers = sealersFor(request);
-    this.#memory = new SessionMemory(this.#sealers + 1);
+    this.#started = started;
+    this.#memory = new SessionMemory(started.workers.length);
     this.#paths = absolutePaths(request.paths, this.#workingDirectory).map(utf8Text);
   }
 
@@ -104,9 +108,13 @@ export class BackupSession {
     try {
       const hasCatalog =
         parent !== undefined && (await memory?.describe(repository, parent, signal)) === true;
-      await this.#lock?.confirm(signal);
-      if (memory !== undefined && !this.#request.dryRun) await this.#recover(memory, index);
-      return await this.#transfer({ parent, memory, hasCatalog, index });
+      const confirmed = this.#lock?.confirm(signal) ?? Promise.resolve();
+      confirmed.catch(() => undefined);
+      if (memory?.hasPackJournal === true && !this.#request.dryRun) {
+        await confirmed;
+        await this.#recover(memory, index);
+      }
+      return await this.#transfer({ parent, memory, hasCatalog, index, confirmed });
     } finally {
       memory?.close();
     }
@@ -134,10 +142,12 @@ export class BackupSession {
       table: this.#repository.blobs,
       index: ground.index,
       journal,
+      confirmed: ground.confirmed,
       threads: threads.threads,
       isDry: this.#request.dryRun,
       signal: AbortSignal.any([this.#signal, uploads.signal]),
     });
+    ground.confirmed.catch((error: unknown) => threads.fail(error));
     const stop = (): void => {
       this.#memory.stop();
       threads.wakeAll();
@@ -177,6 +187,7 @@ export class BackupSession {
   ): Promise<BackupSummary> {
     const { index, memory, parent } = ground;
     const { dryRun } = this.#request;
+    await ground.confirmed;
     if (!dryRun) await index.flush(this.#signal);
     this.#refuseNothing(done, parent);
     const counts = sessionCounts(done.counts, this.#memory, {
@@ -242,7 +253,7 @@ export class BackupSession {
     const { masterKey, blobs } = this.#repository;
     const request = this.#request;
     const shared = {
-      threads: this.#sealers + 1,
+      threads: this.#started.workers.length,
       masterKey: masterKeyToBytes(masterKey),
       compression: request.compression,
       table: blobs.shared,
@@ -250,7 +261,7 @@ export class BackupSession {
     };
     const isKept = !request.dryRun && memory?.isLasting === true;
     return new BackupThreads({
-      sealers: this.#sealers,
+      started: this.#started,
       scan: {
         ...shared,
         ...this.#walk(memory),

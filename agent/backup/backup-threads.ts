@@ -1,26 +1,24 @@
 /** The threads of one backup: the scan and the sealing workers, with the ports between them. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
 import type { PackMessage } from "./seal/pack-exchange.ts";
 import type { FailedMessage } from "./threads/guard-thread.ts";
 import { post } from "./threads/inbox.ts";
+import type { StartedThreads } from "./threads/started-threads.ts";
 
 /** A thread as the main thread sees it. */
 export interface BackupThread {
   readonly port: MessagePort;
   readonly wake: Int32Array;
-  readonly worker: Worker;
 }
 
-/** Young generation of a thread's heap: these threads make little garbage. */
-const youngMiBMax = 4;
 /** Time for threads to end by themselves. */
 const stopMs = 2000;
 
 export interface ThreadSetup {
-  readonly sealers: number;
+  readonly started: StartedThreads;
   /** Data of the scan thread besides ports and wake counters. */
   readonly scan: object;
   /** Data of each sealing worker besides thread number, ports and wake counters. */
@@ -43,34 +41,24 @@ export class BackupThreads {
   readonly threads: readonly BackupThread[];
   readonly #failure = Promise.withResolvers<never>();
   readonly #ended: readonly PromiseWithResolvers<void>[];
-  #isEnding = false;
+  readonly #started: StartedThreads;
 
   constructor(setup: ThreadSetup) {
     this.#failure.promise.catch(() => undefined);
-    this.#ended = Array.from({ length: setup.sealers + 1 }, () => Promise.withResolvers<void>());
-    const wakes = Array.from({ length: setup.sealers + 1 }, () => new SharedArrayBuffer(4));
+    this.#started = setup.started;
+    const [scan, ...sealers] = setup.started.workers;
+    setup.started.broken.catch((error: unknown) => this.fail(error));
+    this.#ended = setup.started.workers.map((worker) => {
+      const ended = Promise.withResolvers<void>();
+      worker.on("exit", () => ended.resolve());
+      return ended;
+    });
+    const wakes = setup.started.workers.map(() => new SharedArrayBuffer(4));
     const mainWake = new SharedArrayBuffer(4);
     const toMain = wakes.map(() => new MessageChannel());
-    const toScan = wakes.slice(1).map(() => new MessageChannel());
-    const start = (thread: number, file: URL, data: object, ports: MessagePort[]): Worker => {
-      const worker = new Worker(file, {
-        workerData: data,
-        transferList: ports,
-        resourceLimits: { maxYoungGenerationSizeMb: youngMiBMax },
-        stdin: false,
-      });
-      worker.on("error", (error) => this.fail(brokenThread(error)));
-      worker.on("exit", () => {
-        this.#ended[thread].resolve();
-        if (!this.#isEnding)
-          this.fail(new BackstayError("INTERNAL", { problem: "a thread ended by itself" }));
-      });
-      return worker;
-    };
+    const toScan = sealers.map(() => new MessageChannel());
     const scanPorts = toScan.map(({ port1 }) => port1);
-    const scan = start(
-      0,
-      new URL("./scan/scan-worker.ts", import.meta.url),
+    scan.postMessage(
       {
         ...setup.scan,
         wake: wakes[0],
@@ -80,10 +68,9 @@ export class BackupThreads {
       },
       [toMain[0].port2, ...scanPorts],
     );
-    const sealers = toScan.map(({ port2 }, i) =>
-      start(
-        i + 1,
-        new URL("./seal/seal-worker.ts", import.meta.url),
+    for (const [i, sealer] of sealers.entries()) {
+      const { port2 } = toScan[i];
+      sealer.postMessage(
         {
           ...setup.seal,
           thread: i + 1,
@@ -94,17 +81,16 @@ export class BackupThreads {
           scanWake: wakes[0],
         },
         [toMain[i + 1].port2, port2],
-      ),
-    );
-    this.threads = [scan, ...sealers].map((worker, i) => {
-      const port = toMain[i].port1;
+      );
+    }
+    this.threads = toMain.map(({ port1: port }, i) => {
       port.on("message", (message: WorkMessage | FailedMessage | FinishedMessage) => {
         if (message.kind === "failed") this.fail(errorOf(message));
         if (message.kind === "failed" || message.kind === "finished")
           this.#ended[message.thread].resolve();
         else setup.onMessage(message);
       });
-      return { port, wake: new Int32Array(wakes[i]), worker };
+      return { port, wake: new Int32Array(wakes[i]) };
     });
   }
 
@@ -145,16 +131,9 @@ export class BackupThreads {
   async end(): Promise<void> {
     this.wakeAll();
     await Promise.race([this.ended(0), sleep(stopMs, undefined, { ref: false })]);
-    this.#isEnding = true;
     for (const { port } of this.threads) port.close();
-    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+    await this.#started.end();
   }
-}
-
-/** A thread that could not start, or ran out of memory. */
-function brokenThread(error: unknown): BackstayError {
-  const problem = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new BackstayError("INTERNAL", { problem: problem.slice(0, 200) }, error);
 }
 
 /** The error that a thread sent, as one of this thread. */

@@ -3,7 +3,7 @@
  * cache in a private temporary folder that goes away with the run.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isProcessAlive } from "../../platform/process-identity.ts";
@@ -59,6 +59,11 @@ export class SourceMemory {
       // A disk that is full or read-only: the run then reads every file.
       return undefined;
     }
+  }
+
+  /** True if a run was interrupted, whose packs are to be looked for. */
+  get hasPackJournal(): boolean {
+    return existsSync(this.packJournal);
   }
 
   /** Sees to it that the catalog describes `parent`: if it does not, it is made from the repository. False if that fails. */

@@ -1,17 +1,6 @@
-/** How many threads read and seal, and how many of them may read at once. */
-import { availableParallelism } from "node:os";
+/** How many threads may read the source at once. */
 import { openSourceFiles } from "../../platform/open-source-files.ts";
 import { FileError } from "../../platform/ports/source-files.ts";
-import type { BackupRequest } from "./backup-request.ts";
-
-/** More sealing workers would take more memory than they are worth. */
-const sealersMax = 8;
-
-/** Number of sealing workers: one a core, more if more readers are asked for. */
-export function sealersFor(request: BackupRequest): number {
-  const cores = availableParallelism();
-  return Math.max(1, Math.min(sealersMax, Math.max(cores, request.readers ?? 0)));
-}
 
 /** The smallest bound that a medium of the sources asks for; 0 if none does. */
 export function readersOf(paths: readonly Uint8Array[]): number {

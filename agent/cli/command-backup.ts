@@ -5,6 +5,7 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { BackupRequest } from "../backup/backup-request.ts";
 import { runBackup } from "../backup/run-backup.ts";
 import { collectExcludes, type SelectionOptions } from "../backup/select/selection-options.ts";
+import { StartedThreads } from "../backup/threads/started-threads.ts";
 import { utf8Text } from "../repository/json/utf8.ts";
 import type { Repository } from "../repository/repository.ts";
 import { findSnapshot } from "../repository/snapshot/snapshot-finder.ts";
@@ -65,6 +66,7 @@ export const backupCommand: CliCommand<BackupOptions> = {
     if (options.parent !== undefined && options.force === true)
       throw new BackstayError("USAGE", { problem: "give either --parent or --force" });
     const excludes = excludesOf(invocation);
+    const threads = new StartedThreads(options.readConcurrency);
     return await withRepository(invocation, { lock: "none" }, async (repository) => {
       const parent = await parentOf(invocation, repository);
       const request: BackupRequest = {
@@ -83,7 +85,7 @@ export const backupCommand: CliCommand<BackupOptions> = {
         skipIfUnchanged: options.skipIfUnchanged === true,
         lockWaitMs: invocation.globals.lockWaitMs,
       };
-      return await backUp(invocation, repository, request);
+      return await backUp(invocation, repository, request, threads);
     });
   },
 };
@@ -116,10 +118,11 @@ async function backUp(
   { screen, globals, signal }: Invocation<BackupOptions>,
   repository: Repository,
   request: BackupRequest,
+  threads: StartedThreads,
 ): Promise<number> {
   const view = backupView(screen, globals, request.dryRun);
   try {
-    const summary = await runBackup(repository, request, view.events, signal);
+    const summary = await runBackup(repository, request, view.events, signal, threads);
     view.finish(summary);
     if (summary.issues > 0) throw new BackstayError("SOURCE_UNREADABLE", { files: summary.issues });
     return exitCodes.done;

@@ -4,9 +4,10 @@ import koffi from "koffi";
 /** What disks and file systems ask for at most. */
 export const alignmentBytes = 4096;
 
-/** Zeroed memory on an ArrayBuffer of its own, beginning at a multiple of `alignmentBytes`. */
-export function allocateAligned(sizeBytes: number): Uint8Array {
-  const memory = new ArrayBuffer(sizeBytes + alignmentBytes);
+/** Zeroed memory on a buffer of its own, beginning at a multiple of `alignmentBytes`. */
+export function allocateAligned(sizeBytes: number, isShared = false): Uint8Array {
+  const length = sizeBytes + alignmentBytes;
+  const memory = isShared ? new SharedArrayBuffer(length) : new ArrayBuffer(length);
   const excess = Number(koffi.address(memory)) % alignmentBytes;
   return new Uint8Array(memory, excess === 0 ? 0 : alignmentBytes - excess, sizeBytes);
 }

@@ -48,8 +48,8 @@ export class NodeDurableFiles implements DurableFiles {
     return this.#atomicCreate;
   }
 
-  allocateAligned(sizeBytes: number): Uint8Array {
-    return allocateAligned(sizeBytes);
+  allocateAligned(sizeBytes: number, isShared?: boolean): Uint8Array {
+    return allocateAligned(sizeBytes, isShared);
   }
 
   isAligned(data: Uint8Array): boolean {

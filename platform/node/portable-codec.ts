@@ -1,7 +1,8 @@
 /** The codec on documented interfaces only: node:crypto, node:zlib and libsodium's Poly1305. */
 import { createCipheriv, createHash, hash } from "node:crypto";
+import { createRequire } from "node:module";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import sodium from "sodium-native";
+import type sodiumNative from "sodium-native";
 import {
   assertWithin,
   type Codec,
@@ -15,12 +16,20 @@ import {
   type TakeBytes,
 } from "../ports/codec.ts";
 
+/** Loaded by the first codec: most processes never need one. */
+let sodium: typeof sodiumNative;
+const load = createRequire(import.meta.url);
+
 const openedPieceBytes = 1024 * 1024;
 /** Windows of up to 512 MiB, as restic reads them. */
 const windowLogMax = 29;
 
 export class PortableCodec implements Codec {
   readonly name = "portable";
+
+  constructor() {
+    sodium = load("sodium-native") as typeof sodiumNative;
+  }
 
   sha256(
     src: Uint8Array,

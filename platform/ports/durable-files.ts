@@ -10,9 +10,9 @@ export interface DurableFiles {
 
   /**
    * Memory that `createFile` can hand to the disk without a copy: zeroed, on an ArrayBuffer of its own
-   * that may be transferred to another thread. `sizeBytes` from 0.
+   * that may be transferred to another thread, or on a shared one. `sizeBytes` from 0.
    */
-  allocateAligned(sizeBytes: number): Uint8Array;
+  allocateAligned(sizeBytes: number, isShared?: boolean): Uint8Array;
 
   /** True if `data` begins at an address that is a multiple of 4096. */
   isAligned(data: Uint8Array): boolean;

@@ -1,5 +1,5 @@
 /** Entry of the scan thread: walks the source, feeds the sealing workers, builds trees, writes catalog and journal. */
-import { type MessagePort, workerData } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { openCodec } from "../../../platform/open-codec.ts";
 import { openSourceFiles } from "../../../platform/open-source-files.ts";
 import type { CompressionMode } from "../../repository/blob/compression.ts";
@@ -13,6 +13,7 @@ import { type BufferMessage, PackExchange } from "../seal/pack-exchange.ts";
 import type { FinishMessage } from "../seal/seal-worker.ts";
 import { Selection } from "../select/selection.ts";
 import type { SelectionOptions } from "../select/selection-options.ts";
+import { givenWork } from "../threads/given-work.ts";
 import { guardThread } from "../threads/guard-thread.ts";
 import { Inbox, post } from "../threads/inbox.ts";
 import type { ReadResult } from "../work/read-work.ts";
@@ -26,7 +27,7 @@ import { absolutePaths, targetTree } from "./target-tree.ts";
 import { TreeSaver } from "./tree-saver.ts";
 import { type Answer, WorkSender } from "./work-sender.ts";
 
-/** What the scan thread is started with. */
+/** What the scan thread is given to do. */
 export interface ScanWorkerData {
   readonly threads: number;
   readonly paths: readonly Uint8Array[];
@@ -55,7 +56,7 @@ export interface SnapshotSavedMessage {
 
 type Message = ReadResult | BufferMessage | FinishMessage | SnapshotSavedMessage;
 
-const data = workerData as ScanWorkerData;
+const data = await givenWork<ScanWorkerData>();
 const main = { port: data.mainPort, wake: new Int32Array(data.mainWake) };
 const workers = data.workers.map(({ port, wake }) => ({ port, wake: new Int32Array(wake) }));
 const ports = [data.mainPort, ...workers.map(({ port }) => port)];

@@ -1,6 +1,7 @@
 /**
  * The way of packs out of a sealing thread: a pack is filled, verified, handed to the main thread with
- * its memory, and other memory comes back as soon as there is some. So the session holds a bounded number
+ * its memory, and other memory comes back as soon as there is some. The memory is shared, because threads collect
+ * garbage whenever memory of their own has come and gone. So the session holds a bounded number
  * of packs, and sealing waits when the store is slow.
  */
 import { openDurableFiles } from "../../../platform/open-durable-files.ts";
@@ -112,7 +113,7 @@ export class PackExchange {
   #takeBuffer(): Uint8Array {
     if (!this.#hasAllocated) {
       this.#hasAllocated = true;
-      this.#free.push(this.#files.allocateAligned(packBufferBytes));
+      this.#free.push(this.#files.allocateAligned(packBufferBytes, true));
     }
     let buffer = this.#free.pop();
     for (; buffer === undefined; buffer = this.#free.pop()) this.#awaitMemory();
@@ -126,7 +127,7 @@ export class PackExchange {
     const pack = this.#assembler.finish();
     this.#current = undefined;
     const message: PackMessage = { kind: "pack", thread: this.#thread, pack, buffer, isReturned };
-    post(this.#main, message, [buffer.buffer as ArrayBuffer]);
+    post(this.#main, message, isReturned ? [] : [buffer.buffer as ArrayBuffer]);
   }
 
   #count(isTree: boolean, plainBytes: number, storedBytes: number): void {

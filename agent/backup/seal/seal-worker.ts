@@ -1,5 +1,5 @@
 /** Entry of a sealing worker: takes read work from the scan, gives packs to the main thread. */
-import { type MessagePort, workerData } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { openCodec } from "../../../platform/open-codec.ts";
 import { openSourceFiles } from "../../../platform/open-source-files.ts";
 import type { ExtendedAttribute, SourceFile } from "../../../platform/ports/source-files.ts";
@@ -9,6 +9,7 @@ import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
 import { BlobTable, type SharedBlobTable } from "../../repository/index/blob-table.ts";
 import { PackAssembler } from "../../repository/pack/pack-assembler.ts";
 import { GearChunker } from "../chunker/gear-chunker.ts";
+import { givenWork } from "../threads/given-work.ts";
 import { guardThread } from "../threads/guard-thread.ts";
 import { Inbox, post } from "../threads/inbox.ts";
 import { ReadSlots } from "../threads/read-slots.ts";
@@ -17,7 +18,7 @@ import { SessionMemory } from "../work/session-memory.ts";
 import { bufferBytes, FileSealer, type SealedFile } from "./file-sealer.ts";
 import { type BufferMessage, PackExchange } from "./pack-exchange.ts";
 
-/** What a worker is started with. */
+/** What a worker is given to do. */
 export interface SealWorkerData {
   /** Number of the thread: 0 is the scan, workers follow. */
   readonly thread: number;
@@ -42,7 +43,7 @@ export interface FinishMessage {
 
 type Message = FileBatch | FileRange | BufferMessage | FinishMessage;
 
-const data = workerData as SealWorkerData;
+const data = await givenWork<SealWorkerData>();
 const main = { port: data.mainPort, wake: new Int32Array(data.mainWake) };
 const scan = { port: data.scanPort, wake: new Int32Array(data.scanWake) };
 const memory = new SessionMemory(data.threads, data.memory);

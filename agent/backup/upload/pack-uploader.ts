@@ -28,6 +28,7 @@ export class PackUploader {
   readonly #table: BlobTable;
   readonly #index: IndexWriter;
   readonly #journal: PackJournal | undefined;
+  readonly #confirmed: Promise<void>;
   readonly #threads: readonly PackThread[];
   readonly #signal: AbortSignal;
   readonly #waiting: PackMessage[] = [];
@@ -49,6 +50,8 @@ export class PackUploader {
     table: BlobTable;
     index: IndexWriter;
     journal: PackJournal | undefined;
+    /** Resolves when packs may be stored. */
+    confirmed: Promise<void>;
     threads: readonly PackThread[];
     isDry: boolean;
     signal: AbortSignal;
@@ -57,6 +60,7 @@ export class PackUploader {
     this.#table = parts.table;
     this.#index = parts.index;
     this.#journal = parts.journal;
+    this.#confirmed = parts.confirmed;
     this.#threads = parts.threads;
     this.#isDry = parts.isDry;
     this.#signal = parts.signal;
@@ -109,7 +113,7 @@ export class PackUploader {
     let buffer = this.#spares.pop();
     if (buffer === undefined && this.#sparesLeft > 0) {
       this.#sparesLeft -= 1;
-      buffer = openDurableFiles().allocateAligned(packBufferBytes);
+      buffer = openDurableFiles().allocateAligned(packBufferBytes, true);
     }
     if (buffer === undefined) this.#hungry.push(thread);
     else this.#send(thread, buffer);
@@ -122,8 +126,7 @@ export class PackUploader {
   }
 
   #send(thread: number, buffer: Uint8Array | undefined): void {
-    const transfer = buffer === undefined ? [] : [buffer.buffer as ArrayBuffer];
-    post(this.#threads[thread], { kind: "buffer", buffer }, transfer);
+    post(this.#threads[thread], { kind: "buffer", buffer });
   }
 
   /** The memory of a very large blob is given back at once. */
@@ -134,6 +137,7 @@ export class PackUploader {
 
   async #upload({ pack, buffer, thread, isReturned }: PackMessage): Promise<void> {
     const name = idToHex(pack.id);
+    await this.#confirmed;
     if (!this.#isDry) {
       this.#journal?.announce(pack.id);
       const bytes = buffer.subarray(0, pack.length);
