@@ -339,6 +339,112 @@ export const errorCatalog = {
     title: "The file to write could not be made.",
     remedy: "Give the name of a file that does not exist, in a folder that this user may write.",
   },
+  // Policies
+  POLICY_INVALID: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A policy is not written as it should be, so nothing was changed.",
+    remedy:
+      "Correct the named lines; docs/policies.md and docs/policy.schema.json tell every field.",
+  },
+  POLICY_NEWER: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A policy was written for a newer version, so nothing was changed.",
+    remedy: "Update this machine's Backstay, or write the policy without the named fields.",
+  },
+  POLICY_UNSUPPORTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A policy asks for something that this version can't do yet, so nothing was changed.",
+    remedy: "Remove the named settings: none of a policy's settings is ever ignored.",
+  },
+  POLICY_RESTRICTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A policy asks for something that this machine does not allow.",
+    remedy: "Change the policy, or the guard rails in the agent's configuration file.",
+  },
+  POLICY_SCOPE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "What a policy backs up can't be told on this machine.",
+    remedy: "Set the named variable for the service, or change the policy.",
+  },
+  POLICY_NEEDED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The policy was not removed, because another one starts after it.",
+    remedy: "Give the other policy a schedule of its own first.",
+  },
+  POLICY_FOLDER: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The folder of policies could not be read or changed.",
+    remedy:
+      "Run the command as administrator (root), and check that the disk is writable and not full.",
+  },
+  CONFIGURATION_INVALID: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The agent's configuration file can't be read or is not written as it should be.",
+    remedy: "Correct the named line of the file. Without its guard rails no policy is accepted.",
+  },
+  // The agent's state and its sessions
+  STATE_DAMAGED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The agent's database is damaged.",
+    remedy:
+      "It was set aside and made anew; backups go on, the history of sessions begins again. Check the health of the disk.",
+  },
+  STATE_NEWER: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The agent's database was made by a newer version.",
+    remedy:
+      "It was set aside and made anew; backups go on. Install the newer version to see the earlier sessions again.",
+  },
+  STATE_FULL: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "The disk of the agent's database is full.",
+    remedy: "Free space there. Until then the agent works from memory, and forgets if it ends.",
+  },
+  STATE_READ_ONLY: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The agent's database can't be written.",
+    remedy:
+      "Check that its folder exists, belongs to the agent's account and is not mounted read-only. Until then the agent works from memory, and forgets if it ends.",
+  },
+  STATE_BROKEN: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The disk of the agent's database reported an error.",
+    remedy:
+      "Check the health of the disk and the system's log. Until then the agent works from memory, and forgets if it ends.",
+  },
+  STATE_BUSY: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "Another program keeps the agent's database locked.",
+    remedy:
+      "End the program that has it open. Until then the agent works from memory, and forgets if it ends.",
+  },
+  // Power and drives
+  POWER_ACTION_FAILED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The machine could not be put to sleep or switched off.",
+    remedy: "Check that the system itself offers it, and that the agent runs as a service.",
+  },
+  EJECT_FAILED: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "The drive could not be taken out of use; do not unplug it yet.",
+    remedy: "Close what is open on it, then eject it again.",
+  },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalog;

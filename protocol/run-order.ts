@@ -42,6 +42,8 @@ export interface BackupWork {
   /** Gitignore-style patterns of what is left out, in order. */
   readonly exclude: readonly string[];
   readonly excludeIgnoringCase: readonly string[];
+  /** Patterns, case ignored: of what is no folder only what matches one is taken. Absent: everything. */
+  readonly includeMasks?: readonly string[];
   readonly excludeCaches: boolean;
   /** Each `NAME` or `NAME:HEADER`. */
   readonly excludeIfPresent: readonly string[];

@@ -29,7 +29,11 @@ const variables = {
 const path = z
   .string()
   .regex(absolutePath, "must be an absolute path")
-  .refine((text) => !text.includes("\0"), "must not hold a NUL character")
+  .refine(
+    (text) => !text.includes("\0") && text.isWellFormed(),
+    "holds a character that no path can have",
+  )
+  .refine((text) => !/(?:^|[/\\])\.\.(?:[/\\]|$)/.test(text), "must not go up by `..`")
   .refine(hasKnownVariables, variables);
 const pattern = z.string().min(1).refine(hasKnownVariables, variables);
 
@@ -66,7 +70,7 @@ export const source = z
     excludeIgnoringCase: z.array(pattern).default([]),
     excludeCaches: z.boolean().default(false).describe("Folders marked by a CACHEDIR.TAG."),
     excludeIfPresent: z
-      .array(z.string().min(1))
+      .array(z.string().regex(/^(?!\.{1,2}(?::|$))[^/:\0]+(?::|$)/, "must be NAME or NAME:HEADER"))
       .default([])
       .describe("Folders that hold a file of this name; NAME or NAME:HEADER."),
     excludeLargerThan: size.optional(),
