@@ -16,7 +16,6 @@ import { tryOpen } from "./open-descriptor.ts";
 import { statxMode } from "./stat-decoder.ts";
 import { TargetAttributes } from "./target-attributes.ts";
 import { removeDirectoryFlag, targetCalls, writeFlags } from "./target-calls.ts";
-import { DirectWrites, firstBlock } from "./target-direct-write.ts";
 import { BeneathOpener } from "./target-open-beneath.ts";
 
 const nothing = new Uint8Array(0);
@@ -38,7 +37,6 @@ export class LinuxTargetFiles implements TargetFiles {
   readonly #reader = new DirectoryReader();
   readonly #beneath = new BeneathOpener();
   readonly #attributes = new TargetAttributes();
-  readonly #direct = new DirectWrites();
   readonly #name = new PathMemory();
   readonly #otherName = new PathMemory();
   readonly #scratch = new NativeMemory(256);
@@ -121,33 +119,10 @@ export class LinuxTargetFiles implements TargetFiles {
   }
 
   close(handle: TargetHandle): void {
-    this.#direct.remove(handle);
     this.#libc.close(handle);
   }
 
-  expectLarge(file: TargetHandle): void {
-    this.#direct.add(file);
-  }
-
   write(
-    file: TargetHandle,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): void {
-    const behind = this.#direct.write(file, bytes, offset, length, position);
-    if (behind === position) {
-      this.#writeBuffered(file, bytes, offset, length, position);
-      return;
-    }
-    const before = firstBlock(position) - position;
-    this.#writeBuffered(file, bytes, offset, before, position);
-    const done = behind - position;
-    this.#writeBuffered(file, bytes, offset + done, length - done, behind);
-  }
-
-  #writeBuffered(
     file: TargetHandle,
     bytes: Uint8Array,
     offset: number,

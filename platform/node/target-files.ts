@@ -112,10 +112,6 @@ export class NodeTargetFiles implements TargetFiles {
     if (descriptor >= 0) callNode(path, () => fs.closeSync(descriptor));
   }
 
-  expectLarge(_file: TargetHandle): void {
-    // Node writes through the page cache only.
-  }
-
   write(
     file: TargetHandle,
     bytes: Uint8Array,

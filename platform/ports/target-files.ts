@@ -60,8 +60,6 @@ export interface TargetFiles {
   openEntry(parent: TargetHandle, name: Uint8Array): TargetHandle;
   close(handle: TargetHandle): void;
 
-  /** Tells that many MiB will be written to this file, so that the adapter may bypass the page cache. */
-  expectLarge(file: TargetHandle): void;
   /** Writes all of `bytes[offset, offset + length)` at `position`. */
   write(
     file: TargetHandle,

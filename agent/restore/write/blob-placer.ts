@@ -156,7 +156,6 @@ export class BlobPlacer {
       this.#stat.handle(handle);
       if (!isSameEntry(this.#stat.identity, slots.identity(slot)))
         throw new FileError("EEXIST", "openat", "");
-      files.expectLarge(handle);
       return this.#hold(slot, handle);
     } catch (error) {
       files.close(handle);

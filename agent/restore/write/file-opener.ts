@@ -7,9 +7,6 @@ import { removeTree } from "./remove-tree.ts";
 import { StatView } from "./stat-view.ts";
 import type { WorkContext } from "./work-context.ts";
 
-/** From this size on the page cache would only cost. */
-const largeBytes = 16 * 1024 * 1024;
-
 export class FileOpener {
   readonly #context: WorkContext;
   readonly #stat: StatView;
@@ -31,7 +28,6 @@ export class FileOpener {
       if (state === rowState.replace) this.clear(directory, name);
       handle = files.createFile(directory, name);
     }
-    if (plan.sizeOf(row) >= largeBytes) files.expectLarge(handle);
     return handle;
   }
 

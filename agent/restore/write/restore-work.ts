@@ -2,7 +2,11 @@
 
 import type { Codec } from "../../../platform/ports/codec.ts";
 import type { TargetFiles, TargetHandle } from "../../../platform/ports/target-files.ts";
-import { BlobOpener } from "../../repository/blob/blob-opener.ts";
+import {
+  BlobOpener,
+  type BlobProblem,
+  type SealedBlob,
+} from "../../repository/blob/blob-opener.ts";
 import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
 import { BlobTable } from "../../repository/index/blob-table.ts";
 import { RestorePlan, rowFlag, rowKind, rowState } from "../plan/restore-plan.ts";
@@ -21,6 +25,12 @@ import type { WorkAnswer, WorkJob, WorkStart } from "./work-messages.ts";
 
 type BlobsJob = Extract<WorkJob, { kind: "sealed-blobs" }>;
 
+/** A blob and the places of the order that it goes to. */
+interface BlobPlaces extends SealedBlob {
+  readonly from: number;
+  readonly to: number;
+}
+
 export class RestoreWork {
   readonly #context: WorkContext;
   readonly #root: TargetHandle;
@@ -29,7 +39,6 @@ export class RestoreWork {
   readonly #placer: BlobPlacer;
   readonly #maker: EntryMaker;
   readonly #verifier: ContentVerifier;
-  readonly #id = new Uint8Array(32);
   #order: Uint32Array = new Uint32Array(0);
 
   constructor(start: WorkStart, files: TargetFiles, codec: Codec) {
@@ -41,6 +50,7 @@ export class RestoreWork {
       plan,
       blobs: BlobTable.attach(start.blobs),
       opener: new BlobOpener(codec, masterKeyFromBytes(start.key)),
+      secondOpener: new BlobOpener(codec, masterKeyFromBytes(start.key)),
       directories: new TargetDirectories(files, plan, this.#root),
       issues: new WorkIssues(plan),
       settings: start.settings,
@@ -127,29 +137,46 @@ export class RestoreWork {
   }
 
   #placeSealed(job: BlobsJob, unopened: number[]): void {
-    const { plan, blobs, opener, isCancelled } = this.#context;
-    const order = this.#order;
-    for (let from = job.from; from < job.to; ) {
-      if (isCancelled()) break;
-      const entry = plan.entryOf(order[from]);
-      let to = from + 1;
-      while (to < job.to && plan.entryOf(order[to]) === entry) to += 1;
-      blobs.copyId(entry, this.#id, 0);
-      const opened = opener.tryOpen(
-        job.bytes,
-        blobs.offsetOf(entry) - job.packOffset,
-        blobs.storedLengthOf(entry),
-        blobs.isCompressed(entry) ? blobs.plainLengthOf(entry) : 0,
-        this.#id,
-        0,
-      );
+    const { opener, secondOpener, isCancelled } = this.#context;
+    const take = (opened: Uint8Array | BlobProblem, { from, to }: BlobPlaces): void => {
       if (typeof opened === "string") unopened.push(from, to);
       else this.#place(from, to, opened);
-      from = to;
+    };
+    for (let from = job.from; from < job.to && !isCancelled(); ) {
+      const first = this.#placesFrom(from, job);
+      const second = first.to < job.to ? this.#placesFrom(first.to, job) : undefined;
+      if (second === undefined) {
+        const { offset, storedLength, plainLength, id } = first;
+        take(opener.tryOpen(job.bytes, offset, storedLength, plainLength, id, 0), first);
+      } else {
+        const [one, two] = opener.tryOpenBoth(job.bytes, first, secondOpener, second);
+        take(one, first);
+        take(two, second);
+      }
+      from = (second ?? first).to;
     }
     // Frees the memory now: the collector would wait until it thinks it worth while.
     job.bytes.buffer.transfer(0);
     this.#placer.release(false);
+  }
+
+  /** The blob at place `from` of the order, and all places that it goes to. */
+  #placesFrom(from: number, job: BlobsJob): BlobPlaces {
+    const { plan, blobs } = this.#context;
+    const order = this.#order;
+    const entry = plan.entryOf(order[from]);
+    let to = from + 1;
+    while (to < job.to && plan.entryOf(order[to]) === entry) to += 1;
+    const id = new Uint8Array(32);
+    blobs.copyId(entry, id, 0);
+    return {
+      from,
+      to,
+      id,
+      offset: blobs.offsetOf(entry) - job.packOffset,
+      storedLength: blobs.storedLengthOf(entry),
+      plainLength: blobs.isCompressed(entry) ? blobs.plainLengthOf(entry) : 0,
+    };
   }
 
   #place(from: number, to: number, plain: Uint8Array): void {

@@ -26,6 +26,8 @@ export interface WorkContext {
   readonly plan: RestorePlan;
   readonly blobs: BlobTable;
   readonly opener: BlobOpener;
+  /** For every second blob, of which two are hashed side by side. */
+  readonly secondOpener: BlobOpener;
   readonly directories: TargetDirectories;
   readonly issues: WorkIssues;
   readonly settings: WorkSettings;
