@@ -21,12 +21,10 @@ import type { WorkAnswer, WorkJob, WorkStart } from "./write/work-messages.ts";
 
 const mebibyte = 1024 * 1024;
 /** Fetched bytes that wait for a worker, for each connection that the store likes, and in all. */
-const connectionBytes = 8 * mebibyte;
+const connectionBytes = 16 * mebibyte;
 const inFlightBytesMax = 256 * mebibyte;
-/** Requests to a store that is close by may be short. */
-const nearConnectionsMax = 2;
-const nearRangeBytes = 2 * mebibyte;
-const farRangeBytes = 4 * mebibyte;
+/** Most bytes of one request: several blobs, which are hashed in pairs. */
+const rangeBytesMax = 8 * mebibyte;
 
 /** A job of rows ends when it has so many, or when their files have so many bytes. */
 const jobRows = 1024;
@@ -154,7 +152,7 @@ export class RestoreRun {
       plan,
       order,
       bytesInFlightMax: Math.min(connections * connectionBytes, inFlightBytesMax),
-      rangeBytesMax: connections > nearConnectionsMax ? farRangeBytes : nearRangeBytes,
+      rangeBytesMax,
       run: async (job, transfer) => this.#take(await workers.run(job, transfer)),
       signal,
     });
