@@ -86,9 +86,9 @@ export const source = z
     excludeVolumes: z.array(z.string().min(1)).default([]),
     includeExternalDrives: z.boolean().default(false),
   })
-  .superRefine((given, { addIssue }) => {
+  .superRefine((given, context) => {
     for (const { field, problem } of contradictions(given))
-      addIssue({ code: "custom", path: field === "" ? [] : [field], message: problem });
+      context.addIssue({ code: "custom", path: field === "" ? [] : [field], message: problem });
   });
 
 interface Contradiction {

@@ -48,6 +48,16 @@ export const layers: readonly Layer[] = [
     mayImport: ["protocol", ports, "platform/node", "platform", "storage"],
   },
   { name: "agent/patterns", holds: /^agent\/patterns\//, mayImport: ["protocol"] },
+  {
+    name: "agent/policy",
+    holds: /^agent\/policy\//,
+    mayImport: ["protocol", ports, "storage", "agent/patterns"],
+  },
+  {
+    name: "agent/policy-files",
+    holds: /^agent\/policy-files\//,
+    mayImport: ["protocol", ports, "agent/policy"],
+  },
   { name: "agent/repository", holds: /^agent\/repository\//, mayImport: contracts },
   { name: "agent/backup", holds: /^agent\/backup\//, mayImport: repositoryUsers },
   { name: "agent/tar", holds: /^agent\/tar\//, mayImport: [] },
@@ -84,6 +94,8 @@ export const layers: readonly Layer[] = [
     holds: /^agent\/cli\//,
     mayImport: [
       ...repositoryUsers,
+      "agent/policy",
+      "agent/policy-files",
       "agent/backup",
       "agent/restore",
       "agent/check",

@@ -1,0 +1,75 @@
+/** What no engine can do yet is refused with its path; everything else is taken. */
+import { expect, it } from "vitest";
+import { policy } from "../../protocol/policy/policy.ts";
+import { unsupportedSettings } from "./engine-support.ts";
+import { settingText } from "./setting-path.ts";
+
+const least = {
+  version: 1,
+  name: "documents",
+  source: { paths: ["/srv/documents"] },
+  destination: { repository: "/mnt/backup" },
+  encryption: { password: { secret: "repository" } },
+};
+
+const unsupported = (changes: object): string[] =>
+  unsupportedSettings(policy.parse({ ...least, ...changes })).map(
+    ({ path, problem }) => `${settingText(path)} ${problem}`,
+  );
+
+it("takes a policy for files into a folder, with every rule of schedules, limits and scope", () => {
+  expect(
+    unsupported({
+      kind: "server",
+      source: {
+        paths: ["/srv"],
+        personalFiles: { otherFiles: true },
+        exclude: ["*.tmp"],
+        excludeCaches: true,
+        oneFileSystem: true,
+      },
+      destination: { repository: "local:/mnt/backup", create: false },
+      compression: "max",
+      schedule: { timers: [{ every: "continuous" }], events: ["lock"], wake: true },
+      scripts: { preJob: { command: ["/bin/true"] }, postJob: { command: ["/bin/true"] } },
+      limits: { uploadPerSecond: "1 MiB", memory: "1 GiB" },
+    }),
+  ).toEqual([]);
+});
+
+it.each([
+  [{ source: { mode: "volumes", volumes: ["/"] } }, "source.mode volumes is"],
+  [{ source: { mode: "entire-computer" } }, "source.mode entire-computer is"],
+  [{ source: { paths: ["/srv"], includeMasks: ["*.odt"] } }, "source.includeMasks is"],
+  [
+    { destination: { repository: "s3:https://host/bucket" } },
+    "destination.repository is storage of the kind s3",
+  ],
+  [
+    { destination: { repository: "azure:container:/" } },
+    "destination.repository is storage of the kind azure",
+  ],
+  [
+    { destination: { repository: "gs:bucket:/" } },
+    "destination.repository is storage of the kind gs",
+  ],
+  [
+    { destination: { repository: "rest:https://host/" } },
+    "destination.repository is storage of the kind rest",
+  ],
+  [
+    { destination: { repository: "/mnt", routes: ["direct", "gateway"] } },
+    "destination.routes[1] gateway is",
+  ],
+  [
+    { destination: { repository: "/mnt", credentials: { secret: "x" } } },
+    "destination.credentials have no effect",
+  ],
+  [{ retention: {} }, "retention is"],
+  [{ retention: { gfs: { yearly: { keep: 5 } } } }, "retention is"],
+  [{ backupCache: { enabled: true } }, "backupCache.enabled is"],
+  [{ scripts: { preFreeze: { command: ["/bin/true"] } } }, "scripts.preFreeze is"],
+  [{ scripts: { postThaw: { command: ["/bin/true"] } } }, "scripts.postThaw is"],
+])("refuses %j", (changes, objection) => {
+  expect(unsupported(changes)).toEqual([expect.stringContaining(objection)]);
+});

@@ -1,0 +1,41 @@
+/** Settings that the schema knows and this version can't carry out yet: they are refused, never ignored. */
+import type { Policy } from "../../protocol/policy/policy.ts";
+import { storeAddress, storeSchemes } from "../../storage/store-address.ts";
+import type { Objection } from "./policy-mistake.ts";
+
+/** Every setting of the policy that has no engine; none if the policy can be carried out as it is. */
+export function unsupportedSettings(policy: Policy): Objection[] {
+  const { source, destination, scripts } = policy;
+  const { scheme } = storeAddress(destination.repository);
+  const found: Objection[] = [];
+  const refuse = (condition: boolean, path: Objection["path"], problem: string): void => {
+    if (condition) found.push({ path, problem });
+  };
+  refuse(
+    source.mode !== "files",
+    ["source", "mode"],
+    `${source.mode} is not possible yet: only files are`,
+  );
+  refuse(source.includeMasks.length > 0, ["source", "includeMasks"], "is not possible yet");
+  refuse(
+    !storeSchemes.includes(scheme),
+    ["destination", "repository"],
+    `is storage of the kind ${scheme}, which is not possible yet: only ${storeSchemes.join(", ")} is`,
+  );
+  for (const [index, route] of destination.routes.entries())
+    refuse(route !== "direct", ["destination", "routes", index], `${route} is not possible yet`);
+  refuse(
+    scheme === "local" && destination.credentials !== undefined,
+    ["destination", "credentials"],
+    "have no effect with a folder of this machine",
+  );
+  refuse(policy.retention !== undefined, ["retention"], "is not possible yet: everything is kept");
+  refuse(policy.backupCache.enabled, ["backupCache", "enabled"], "is not possible yet");
+  for (const name of ["preFreeze", "postThaw"] as const)
+    refuse(
+      scripts[name] !== undefined,
+      ["scripts", name],
+      "is not possible yet: there are no snapshots of volumes",
+    );
+  return found;
+}

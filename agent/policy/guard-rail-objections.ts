@@ -1,0 +1,57 @@
+/** What a policy asks for and the owner of the machine does not allow. */
+import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
+import type { Policy } from "../../protocol/policy/policy.ts";
+import { storeAddress } from "../../storage/store-address.ts";
+import type { Objection } from "./policy-mistake.ts";
+
+const scriptNames = ["preJob", "postJob", "preFreeze", "postThaw"] as const;
+
+/**
+ * The settings that go beyond the guard rails. Paths that begin with a variable are not among them: only when they are
+ * resolved is it known where they lead.
+ */
+export function guardRailObjections(policy: Policy, rails: GuardRails): Objection[] {
+  const found: Objection[] = [];
+  const { destinations, sources, scripts } = rails;
+  const { repository } = policy.destination;
+  if (destinations !== undefined && !isBelowAny(placeOf(repository), destinations.map(placeOf)))
+    found.push({
+      path: ["destination", "repository"],
+      problem: "is none of the places that this machine may send backups to",
+    });
+  if (sources !== undefined)
+    for (const [index, path] of policy.source.paths.entries())
+      if (!path.includes("${") && !isBelowAny(path, sources))
+        found.push({
+          path: ["source", "paths", index],
+          problem: "is none of the places that may be backed up on this machine",
+        });
+  for (const name of scriptNames) {
+    const [program] = policy.scripts[name]?.command ?? [];
+    if (program !== undefined && scripts?.includes(program) === false)
+      found.push({
+        path: ["scripts", name, "command"],
+        problem: "is none of the programs that scripts may start on this machine",
+      });
+  }
+  return found;
+}
+
+/** True if `path` is one of the places or lies in one. `..` is never below anything. */
+export function isBelowAny(path: string, places: readonly string[]): boolean {
+  if (/(?:^|[/\\])\.\.(?:[/\\]|$)/.test(path)) return false;
+  const parts = partsOf(path);
+  return places.some((place) => partsOf(place).every((part, index) => parts[index] === part));
+}
+
+/** On Unix a backslash is a character like any other. */
+function partsOf(path: string): string[] {
+  const separator = path.startsWith("/") ? "/" : "[/\\\\]";
+  return path.replace(new RegExp(`${separator}+$`), "").split(new RegExp(`${separator}+`));
+}
+
+/** `local:/x` and `/x` are the same place. */
+function placeOf(address: string): string {
+  const { scheme, place } = storeAddress(address);
+  return scheme === "local" ? place : address;
+}
