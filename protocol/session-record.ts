@@ -96,8 +96,8 @@ export interface SessionQuery {
   readonly policy?: string;
   readonly states?: readonly SessionState[];
   readonly outcomes?: readonly SessionOutcome[];
-  /** Queued before this moment: for the next page. */
-  readonly queuedBeforeMs?: number;
+  /** Only what was queued before the session of this id: for the next page. */
+  readonly beforeId?: string;
   /** 1 to 1000; 100 if absent. */
   readonly limit?: number;
 }

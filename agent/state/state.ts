@@ -72,7 +72,7 @@ export interface ConditionStore {
 
 /** A message that must go out at least once. */
 export interface OutboxEntry {
-  readonly id: number;
+  readonly id: string;
   /** `mail`, `webhook`, `report` and so on. */
   readonly channel: string;
   /** JSON; what the channel makes its message of. No secrets. */
@@ -86,15 +86,15 @@ export interface OutboxEntry {
 
 export interface OutboxStore {
   /** The id. When 1000 wait, the oldest is dropped and counted. */
-  add(entry: { channel: string; body: unknown; createdMs: number; dueMs: number }): number;
+  add(entry: { channel: string; body: unknown; createdMs: number; dueMs: number }): string;
   /** Those whose time has come, oldest first. */
   due(nowMs: number, limit: number): readonly OutboxEntry[];
   /** When the next one is due; undefined if none waits. */
   nextDueMs(): number | undefined;
   /** It has arrived. */
-  delivered(id: number): void;
+  delivered(id: string): void;
   /** It has not; it is tried again at `dueMs`. */
-  postponed(id: number, dueMs: number, error: string): void;
+  postponed(id: string, dueMs: number, error: string): void;
   waiting(): number;
   /** How many were dropped undelivered since the state was made. */
   dropped(): number;
