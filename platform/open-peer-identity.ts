@@ -11,8 +11,8 @@ export function openPeerIdentity(): PeerIdentity {
       return new DarwinPeerIdentity();
     case "win32":
       // Node makes its pipes with the system's own rights: everybody else may read them, and so never ask.
-      return { peerOf: () => ({ kind: "administrator" }) };
+      return { tellsUsers: false, peerOf: () => ({ kind: "administrator" }) };
     default:
-      return { peerOf: () => ({ kind: "unknown" }) };
+      return { tellsUsers: false, peerOf: () => ({ kind: "unknown" }) };
   }
 }

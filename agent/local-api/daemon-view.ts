@@ -17,19 +17,12 @@ import type {
 import type { PolicyDetail, PolicyList } from "../../protocol/local-api/policy-list.ts";
 import type { PauseStatus, StatusFacts } from "../../protocol/local-api/status.ts";
 import type { RunIssue, RunProgress } from "../../protocol/run-order.ts";
-import type { SessionDetail, SessionRecord } from "../../protocol/session-record.ts";
+import type { SessionDetail, SessionQuery, SessionRecord } from "../../protocol/session-record.ts";
 
 type Answer<T> = T | Promise<T>;
 
 /** Ends a subscription; harmless if called twice. */
 export type Unsubscribe = () => void;
-
-/** Which sessions are asked for. */
-export interface SessionFilter {
-  readonly policy?: string;
-  /** 1 to 1000. */
-  readonly limit: number;
-}
 
 export interface SessionEvents {
   /** After each change of the session's record. */
@@ -38,17 +31,29 @@ export interface SessionEvents {
   issue(issue: RunIssue): void;
 }
 
+export interface FollowedSession extends SessionDetail {
+  readonly stop: Unsubscribe;
+}
+
+export interface LogReading {
+  readonly lines: readonly LogLine[];
+  readonly stop: Unsubscribe;
+}
+
 export interface DaemonView {
   status(): Answer<StatusFacts>;
   /** `listener` is called whenever `status()` may answer something new, progress included; as often as it likes. */
   onStatusChange(listener: () => void): Unsubscribe;
 
   /** Newest first; those that wait or run are among them. */
-  sessions(filter: SessionFilter): Answer<readonly SessionRecord[]>;
+  sessions(query: SessionQuery): Answer<readonly SessionRecord[]>;
   /** Undefined if there is none, or no more. */
   session(id: string): Answer<SessionDetail | undefined>;
-  /** Events of one session from now on. Never calls back before it returns. */
-  followSession(id: string, events: SessionEvents): Unsubscribe;
+  /**
+   * A session as it is now, and what happens to it from then on, nothing missed and nothing twice; events may come
+   * before this resolves. Undefined if there is no such session.
+   */
+  followSession(id: string, events: SessionEvents): Answer<FollowedSession | undefined>;
 
   /** `requestedBy` is for people: `root`, `user 1000`. POLICY_UNKNOWN, and what the queue refuses. */
   run(policy: string, requestedBy: string): Answer<RunAnswer>;
@@ -65,10 +70,11 @@ export interface DaemonView {
   /** Reads the policies again, as SIGHUP does. */
   reload(): Answer<ReloadAnswer>;
 
-  /** The last `count` lines, oldest first; fewer if there are no more. */
-  logTail(count: number): Answer<readonly LogLine[]>;
-  /** Lines written from now on. Never calls back before it returns. */
-  followLog(listener: (line: LogLine) => void): Unsubscribe;
+  /**
+   * The last `count` lines, oldest first, fewer if there are no more; with a listener also those written from then
+   * on, none missed and none twice. It may be called before this resolves.
+   */
+  readLog(count: number, listener?: (line: LogLine) => void): Answer<LogReading>;
 
   doctor(signal: AbortSignal): Answer<readonly DoctorCheck[]>;
   /** In Prometheus' text format. */

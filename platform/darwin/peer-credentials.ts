@@ -5,6 +5,7 @@ import { socketDescriptor } from "../node/socket-descriptor.ts";
 import type { Peer, PeerIdentity } from "../ports/peer-identity.ts";
 
 export class DarwinPeerIdentity implements PeerIdentity {
+  readonly tellsUsers = true;
   readonly #getpeereid = koffi
     .load(null)
     .func("getpeereid", "int", ["int", "uint32_t *", "uint32_t *"]) as (

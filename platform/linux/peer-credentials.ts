@@ -13,6 +13,7 @@ const credentialBytes = 12;
 const overflowUid = 65_534;
 
 export class LinuxPeerIdentity implements PeerIdentity {
+  readonly tellsUsers = true;
   readonly #getsockopt = declareCall("getsockopt", "int", ["int", "int", "int", "int64", "int64"]);
   readonly #memory = new NativeMemory(16);
 

@@ -10,6 +10,8 @@ export type Peer =
   | { readonly kind: "unknown" };
 
 export interface PeerIdentity {
+  /** True if users are told apart, so that everybody may be let in. */
+  readonly tellsUsers: boolean;
   /** To be asked of a connection just accepted; never throws. */
   peerOf(socket: Socket): Peer;
 }

@@ -3,8 +3,9 @@ import type { RunIssue, RunProgress } from "../run-order.ts";
 import type { SessionRecord } from "../session-record.ts";
 
 /**
- * A line of `GET …/sessions/ID/follow`. The first is `session`, then one more at each change of its state; the last is
- * `end`, at once if it has ended already. A stream that stops without `end` lost its daemon.
+ * A line of `GET …/sessions/ID/follow`. The first is `session`, then come the issues so far and what happens from then on,
+ * `session` again at each change of its record; the last is `end`, soon if it has ended already. A stream that stops
+ * without `end` lost its daemon.
  */
 export type SessionMessage =
   | { readonly type: "session"; readonly session: SessionRecord }

@@ -1,4 +1,4 @@
-/** The status of an agent: what `GET …/status` answers and what each line of `GET …/watch` holds. Times are ms since 1970. */
+/** The status of an agent: what `GET …/status` answers, and each line of `GET …/watch`. Times are ms since 1970. */
 import type { Pause, QueuedSession, RunningSession, SessionRecord } from "../session-record.ts";
 import type { Health, HealthReason } from "./health.ts";
 
@@ -75,8 +75,3 @@ export interface PauseStatus extends Pause {
   /** Absent: all policies. */
   readonly policy?: string;
 }
-
-/** A line of `GET …/watch`: the status at the beginning and after each change, at most twice a second. */
-export type StatusMessage =
-  | { readonly type: "status"; readonly status: StatusReport }
-  | { readonly type: "heartbeat" };
