@@ -48,6 +48,7 @@ export const layers: readonly Layer[] = [
     mayImport: ["protocol", ports, "platform/node", "platform", "storage"],
   },
   { name: "agent/patterns", holds: /^agent\/patterns\//, mayImport: ["protocol"] },
+  { name: "agent/schedule", holds: /^agent\/schedule\//, mayImport: ["protocol"] },
   {
     name: "agent/policy",
     holds: /^agent\/policy\//,
