@@ -1,7 +1,7 @@
 /** The personal files of users: which of their folders take part, and which don't. */
 import type { UserAccount } from "../../platform/ports/user-accounts.ts";
+import { personalFolders } from "../../protocol/policy/personal-folders.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
-import { personalFolders } from "../../protocol/policy/policy-source.ts";
 
 export interface PersonalScope {
   /** Some may not exist. */

@@ -1,5 +1,5 @@
 /** The people who use a machine, as far as backups must know them. */
-import type { PersonalFolder } from "../../protocol/policy/policy-source.ts";
+import type { PersonalFolder } from "../../protocol/policy/personal-folders.ts";
 
 export interface UserAccount {
   readonly name: string;

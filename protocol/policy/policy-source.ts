@@ -1,18 +1,7 @@
 /** What a policy backs up. */
 import { z } from "zod";
+import { personalFolders } from "./personal-folders.ts";
 import { size } from "./scalars.ts";
-
-export const personalFolders = [
-  "desktop",
-  "documents",
-  "downloads",
-  "music",
-  "pictures",
-  "videos",
-  "favorites",
-  "application-data",
-] as const;
-export type PersonalFolder = (typeof personalFolders)[number];
 
 /** Absolute on one of the systems, or beginning with a variable. */
 const absolutePath = /^(?:\/|[a-z]:[\\/]|\\\\|\$\{)/i;
