@@ -88,7 +88,7 @@ export class BackupSession {
     this.#signal = lock === undefined ? signal : AbortSignal.any([signal, lock.lost]);
     this.#workingDirectory = workingDirectoryFor(request.paths);
     this.#started = started;
-    this.#memory = new SessionMemory(started.workers.length);
+    this.#memory = new SessionMemory(started.sealers + 1);
     this.#paths = absolutePaths(request.paths, this.#workingDirectory).map(utf8Text);
   }
 
@@ -247,13 +247,13 @@ export class BackupSession {
   }
 
   #startThreads(
-    { memory, hasCatalog }: Ground,
+    { parent, memory, hasCatalog }: Ground,
     onMessage: (message: WorkMessage) => void,
   ): BackupThreads {
     const { masterKey, blobs } = this.#repository;
     const request = this.#request;
     const shared = {
-      threads: this.#started.workers.length,
+      threads: this.#started.sealers + 1,
       masterKey: masterKeyToBytes(masterKey),
       compression: request.compression,
       table: blobs.shared,
@@ -262,6 +262,7 @@ export class BackupSession {
     const isKept = !request.dryRun && memory?.isLasting === true;
     return new BackupThreads({
       started: this.#started,
+      needsAll: parent === undefined,
       scan: {
         ...shared,
         ...this.#walk(memory),

@@ -1,6 +1,6 @@
 /** The threads of one backup: the scan and the sealing workers, with the ports between them. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
 import type { PackMessage } from "./seal/pack-exchange.ts";
@@ -19,6 +19,8 @@ const stopMs = 2000;
 
 export interface ThreadSetup {
   readonly started: StartedThreads;
+  /** True if every sealing worker will have work; else each is started when it is needed. */
+  readonly needsAll: boolean;
   /** Data of the scan thread besides ports and wake counters. */
   readonly scan: object;
   /** Data of each sealing worker besides thread number, ports and wake counters. */
@@ -36,57 +38,53 @@ interface FinishedMessage {
   readonly thread: number;
 }
 
+/** The scan has work for a sealing worker that may not have been started. */
+interface NeededMessage {
+  readonly kind: "needed";
+  readonly thread: number;
+}
+
+type ThreadMessage = FailedMessage | FinishedMessage | NeededMessage;
+
 export class BackupThreads {
   /** Thread 0 is the scan. */
   readonly threads: readonly BackupThread[];
   readonly #failure = Promise.withResolvers<never>();
   readonly #ended: readonly PromiseWithResolvers<void>[];
+  /** Starts the sealing workers that were not needed so far, by number of the thread. */
+  readonly #unneeded = new Map<number, () => void>();
   readonly #started: StartedThreads;
 
   constructor(setup: ThreadSetup) {
     this.#failure.promise.catch(() => undefined);
     this.#started = setup.started;
-    const [scan, ...sealers] = setup.started.workers;
-    setup.started.broken.catch((error: unknown) => this.fail(error));
-    this.#ended = setup.started.workers.map((worker) => {
-      const ended = Promise.withResolvers<void>();
-      worker.on("exit", () => ended.resolve());
-      return ended;
-    });
-    const wakes = setup.started.workers.map(() => new SharedArrayBuffer(4));
+    const { started } = setup;
+    started.broken.catch((error: unknown) => this.fail(error));
+    const toScan = Array.from({ length: started.sealers }, () => new MessageChannel());
+    const toMain = [undefined, ...toScan].map(() => new MessageChannel());
+    const wakes = toMain.map(() => new SharedArrayBuffer(4));
     const mainWake = new SharedArrayBuffer(4);
-    const toMain = wakes.map(() => new MessageChannel());
-    const toScan = sealers.map(() => new MessageChannel());
+    this.#ended = toMain.map(() => Promise.withResolvers<void>());
+    const begin = (thread: number, worker: Worker, data: object, ports: MessagePort[]): void => {
+      const { port2: mainPort } = toMain[thread];
+      worker.on("exit", () => this.#ended[thread].resolve());
+      const given = { ...data, wake: wakes[thread], mainWake, mainPort };
+      worker.postMessage(given, [mainPort, ...ports]);
+    };
     const scanPorts = toScan.map(({ port1 }) => port1);
-    scan.postMessage(
-      {
-        ...setup.scan,
-        wake: wakes[0],
-        mainWake,
-        mainPort: toMain[0].port2,
-        workers: scanPorts.map((port, i) => ({ port, wake: wakes[i + 1] })),
-      },
-      [toMain[0].port2, ...scanPorts],
-    );
-    for (const [i, sealer] of sealers.entries()) {
-      const { port2 } = toScan[i];
-      sealer.postMessage(
-        {
-          ...setup.seal,
-          thread: i + 1,
-          wake: wakes[i + 1],
-          mainWake,
-          mainPort: toMain[i + 1].port2,
-          scanPort: port2,
-          scanWake: wakes[0],
-        },
-        [toMain[i + 1].port2, port2],
-      );
+    const workers = scanPorts.map((port, i) => ({ port, wake: wakes[i + 1] }));
+    begin(0, started.scan, { ...setup.scan, workers }, scanPorts);
+    for (const [i, { port2: scanPort }] of toScan.entries()) {
+      const data = { ...setup.seal, thread: i + 1, scanPort, scanWake: wakes[0] };
+      const start = (): void => begin(i + 1, started.startSealer(), data, [scanPort]);
+      if (setup.needsAll) start();
+      else this.#unneeded.set(i + 1, start);
     }
     this.threads = toMain.map(({ port1: port }, i) => {
-      port.on("message", (message: WorkMessage | FailedMessage | FinishedMessage) => {
+      port.on("message", (message: WorkMessage | ThreadMessage) => {
         if (message.kind === "failed") this.fail(errorOf(message));
-        if (message.kind === "failed" || message.kind === "finished")
+        if (message.kind === "needed") this.#need(message.thread);
+        else if (message.kind === "failed" || message.kind === "finished")
           this.#ended[message.thread].resolve();
         else setup.onMessage(message);
       });
@@ -111,7 +109,19 @@ export class BackupThreads {
 
   /** Tells every sealing worker that no more work will come. */
   finishSealing(): void {
+    this.#giveUpUnneeded();
     for (let i = 1; i < this.threads.length; i += 1) this.send(i, { kind: "finish" });
+  }
+
+  #need(thread: number): void {
+    this.#unneeded.get(thread)?.();
+    this.#unneeded.delete(thread);
+  }
+
+  /** Workers that were never started have ended. */
+  #giveUpUnneeded(): void {
+    for (const thread of this.#unneeded.keys()) this.#ended[thread].resolve();
+    this.#unneeded.clear();
   }
 
   /** Sends a message to one thread. */
@@ -129,6 +139,7 @@ export class BackupThreads {
 
   /** Ends all threads: those that listen write down what they know, one that hangs in a system call is not waited for. */
   async end(): Promise<void> {
+    this.#giveUpUnneeded();
     this.wakeAll();
     await Promise.race([this.ended(0), sleep(stopMs, undefined, { ref: false })]);
     for (const { port } of this.threads) port.close();

@@ -22,7 +22,6 @@ export async function runBackup(
   let lock: RepositoryLock | undefined;
   try {
     repository.assertWritable();
-    started.startSealers();
     if (!request.dryRun)
       lock = await repository.beginLock({ exclusive: false, waitMs: request.lockWaitMs, signal });
     return await new BackupSession(repository, request, events, lock, signal, started).run();

@@ -89,7 +89,11 @@ function keep(message: Message): void {
   else if (message.kind === "buffer") packs.returnBuffer(message.buffer);
 }
 
-const sender = new WorkSender(workers, () => keep(inbox.wait()));
+const sender = new WorkSender(
+  workers,
+  (worker) => post(main, { kind: "needed", thread: worker + 1 }),
+  () => keep(inbox.wait()),
+);
 const report = new ScanReport((issue) => post(main, issue));
 
 /** Uses what has arrived, without waiting. */

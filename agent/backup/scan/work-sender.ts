@@ -42,17 +42,24 @@ export interface Answer {
 
 export class WorkSender {
   readonly #workers: readonly Mailbox[];
+  readonly #need: (worker: number) => void;
   readonly #awaitAnswer: () => void;
   readonly #sent = new Map<number, Sent>();
+  readonly #needed = new Set<number>();
   readonly #items: Int32Array;
   readonly #costs: Float64Array;
   #batch: SentFile[] = [];
   #batchCost = 0;
   #nextId = 1;
 
-  /** `awaitAnswer` blocks until an answer has been taken in with `take`. */
-  constructor(workers: readonly Mailbox[], awaitAnswer: () => void) {
+  /** `need` is told before the first item for a worker; `awaitAnswer` blocks until an answer has been taken in with `take`. */
+  constructor(
+    workers: readonly Mailbox[],
+    need: (worker: number) => void,
+    awaitAnswer: () => void,
+  ) {
     this.#workers = workers;
+    this.#need = need;
     this.#awaitAnswer = awaitAnswer;
     this.#items = new Int32Array(workers.length);
     this.#costs = new Float64Array(workers.length);
@@ -118,6 +125,10 @@ export class WorkSender {
       worker = this.#idleWorker();
     }
     this.#nextId += 1;
+    if (!this.#needed.has(worker)) {
+      this.#needed.add(worker);
+      this.#need(worker);
+    }
     this.#sent.set(work.id, sent);
     this.#items[worker] += 1;
     this.#costs[worker] += sent.cost;

@@ -10,32 +10,27 @@ const sealersMax = 8;
 const youngMiBMax = 4;
 
 export class StartedThreads {
-  readonly #sealers: number;
-  readonly #workers: Worker[];
+  /** How many sealing workers there may be. */
+  readonly sealers: number;
+  readonly scan: Worker;
+  readonly #workers: Worker[] = [];
   readonly #broken = Promise.withResolvers<never>();
   #isEnding = false;
 
   /**
-   * Starts the scan, which has work in every session. There will be one sealing worker a core, more if more readers
+   * Starts the scan, which has work in every session. There may be one sealing worker a core, more if more readers
    * are asked for.
    */
   constructor(readers = 0) {
     this.#broken.promise.catch(() => undefined);
-    this.#sealers = Math.max(1, Math.min(sealersMax, Math.max(availableParallelism(), readers)));
+    this.sealers = Math.max(1, Math.min(sealersMax, Math.max(availableParallelism(), readers)));
     // Proves the codec for the threads too.
     openCodec();
-    this.#workers = [this.#start(new URL("../scan/scan-worker.ts", import.meta.url))];
+    this.scan = this.#start(new URL("../scan/scan-worker.ts", import.meta.url));
   }
 
-  /** Starts the sealing workers, once the key is found: before, they would only be in its way. */
-  startSealers(): void {
-    while (this.#workers.length <= this.#sealers)
-      this.#workers.push(this.#start(new URL("../seal/seal-worker.ts", import.meta.url)));
-  }
-
-  /** The scan, then the sealing workers, as far as they have been started. */
-  get workers(): readonly Worker[] {
-    return this.#workers;
+  startSealer(): Worker {
+    return this.#start(new URL("../seal/seal-worker.ts", import.meta.url));
   }
 
   /** Rejects with INTERNAL if a thread could not start, ran out of memory, or ended by itself. */
@@ -59,6 +54,7 @@ export class StartedThreads {
       if (!this.#isEnding)
         this.#broken.reject(new BackstayError("INTERNAL", { problem: "a thread ended by itself" }));
     });
+    this.#workers.push(worker);
     return worker;
   }
 }

@@ -64,7 +64,7 @@ export class PackUploader {
     this.#threads = parts.threads;
     this.#isDry = parts.isDry;
     this.#signal = parts.signal;
-    this.#sparesLeft = Math.min(sparesMax, parts.store.capabilities.connections);
+    this.#sparesLeft = Math.max(1, Math.min(sparesMax, parts.store.capabilities.connections - 1));
   }
 
   /** Takes a pack; it is stored when its turn comes. `onFailed` is told of the first failure. */
