@@ -2,72 +2,10 @@
 import type { SourceMedium } from "../ports/source-files.ts";
 import { type DiskKind, diskKind } from "./block-device.ts";
 import type { EntryCalls } from "./entry-calls.ts";
+import { isMemoryType, isNetworkType, isPseudoType } from "./file-system-types.ts";
 import { currentDirectory } from "./libc.ts";
 import { type Mount, readMounts } from "./mount-table.ts";
 import { statxDevice, statxMountId } from "./stat-decoder.ts";
-
-/** Made by the kernel at run time: nothing in them outlives the machine, and reading some of it has effects. */
-const pseudoTypes: ReadonlySet<string> = new Set([
-  "autofs",
-  "bdev",
-  "binder",
-  "binfmt_misc",
-  "bpf",
-  "cgroup",
-  "cgroup2",
-  "configfs",
-  "cpuset",
-  "debugfs",
-  "devpts",
-  "devtmpfs",
-  "efivarfs",
-  "functionfs",
-  "fusectl",
-  "hugetlbfs",
-  "mqueue",
-  "nfsd",
-  "nsfs",
-  "pipefs",
-  "proc",
-  "pstore",
-  "resctrl",
-  "rpc_pipefs",
-  "securityfs",
-  "selinuxfs",
-  "smackfs",
-  "sockfs",
-  "sysfs",
-  "tracefs",
-  "fuse.gvfsd-fuse",
-  "fuse.lxcfs",
-  "fuse.portal",
-]);
-
-const networkTypes: ReadonlySet<string> = new Set([
-  "9p",
-  "acfs",
-  "afs",
-  "beegfs",
-  "ceph",
-  "cifs",
-  "coda",
-  "glusterfs",
-  "gpfs",
-  "lustre",
-  "ncpfs",
-  "nfs",
-  "nfs4",
-  "orangefs",
-  "pvfs2",
-  "smb3",
-  "smbfs",
-]);
-
-/** The sub-type of FUSE file systems that go over a network. */
-const networkFuse =
-  /^fuse\.(sshfs|s3fs|s3ql|goofys|rclone|gcsfuse|blobfuse2?|glusterfs|ceph|mfs|moosefs|lizardfs|davfs2?|curlftpfs|smbnetfs|juicefs|seaweedfs|hdfs|onedrive|google-drive-ocamlfuse)/;
-
-const memoryTypes: ReadonlySet<string> = new Set(["tmpfs", "ramfs"]);
 
 const readersOf: Readonly<Record<SourceMedium["kind"], number>> = {
   rotating: 1,
@@ -113,13 +51,13 @@ function kindOfMount(
   entries: EntryCalls,
   sources: MediumSources,
 ): SourceMedium["kind"] {
-  if (pseudoTypes.has(mount.type)) {
+  if (isPseudoType(mount.type)) {
     return "pseudo";
   }
-  if (networkTypes.has(mount.type) || networkFuse.test(mount.type)) {
+  if (isNetworkType(mount.type)) {
     return "network";
   }
-  if (memoryTypes.has(mount.type)) {
+  if (isMemoryType(mount.type)) {
     return "solid";
   }
   const device = mount.device.startsWith("0:") ? deviceOfSource(mount, entries) : mount.device;

@@ -1,0 +1,17 @@
+/** Picks the source of events of this system. */
+import { systemBusAddress } from "./linux/dbus-connection.ts";
+import { LinuxSystemEvents } from "./linux/system-events.ts";
+import { PortableSystemEvents } from "./node/portable-system-events.ts";
+import type { SystemEvents } from "./ports/system-events.ts";
+
+/** `environment` may name another system bus (DBUS_SYSTEM_BUS_ADDRESS). Nothing happens before its start. */
+export function openSystemEvents(
+  environment: Readonly<Record<string, string | undefined>>,
+): SystemEvents {
+  switch (process.platform) {
+    case "linux":
+      return new LinuxSystemEvents({ bus: systemBusAddress(environment) });
+    default:
+      return new PortableSystemEvents();
+  }
+}
