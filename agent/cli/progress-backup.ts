@@ -20,7 +20,7 @@ import {
   shareOf,
   unlessZero,
 } from "./quantities.ts";
-import { RateEstimate } from "./rate-estimate.ts";
+import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
 export interface BackupView {

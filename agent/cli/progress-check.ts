@@ -22,7 +22,7 @@ import {
   formatPercent,
   formatRate,
 } from "./quantities.ts";
-import { RateEstimate } from "./rate-estimate.ts";
+import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
 export interface CheckView {

@@ -17,7 +17,7 @@ import {
   shareOf,
   unlessZero,
 } from "./quantities.ts";
-import { RateEstimate } from "./rate-estimate.ts";
+import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
 export interface RestoreView {
