@@ -391,6 +391,12 @@ export const errorCatalog = {
     remedy: "Correct the named line of the file. Without its guard rails no policy is accepted.",
   },
   // The agent's state and its sessions
+  RUN_ORDER_INVALID: {
+    kind: "bug",
+    exitCode: 1,
+    title: "The engine was given an order that it does not understand.",
+    remedy: "Restart the daemon: it may be of another version. If that does not help, report it.",
+  },
   STATE_DAMAGED: {
     kind: "permanent",
     exitCode: 1,

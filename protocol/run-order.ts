@@ -88,6 +88,8 @@ export interface RunReport {
   readonly outcome: "success" | "warning" | "failure" | "canceled";
   /** As the command line would have ended. */
   readonly exitCode: number;
+  /** All that were counted, whether they were told or not. */
+  readonly issues: number;
   readonly error?: RunFailure;
   /** Of a backup that wrote a snapshot, or found nothing changed. */
   readonly backup?: BackupFigures;

@@ -1,12 +1,9 @@
 /** Opens the repository that a command works on, with its password, its cache and its lock, and closes it again. */
 import { readFile } from "node:fs/promises";
-import { openClock } from "../../platform/open-clock.ts";
 import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
-import { LimitedStore } from "../../storage/limit/limited-store.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
-import { openStore } from "../../storage/open-store.ts";
-import { RetryStore } from "../../storage/retry/retry-store.ts";
+import { openSteadyStore } from "../../storage/open-steady-store.ts";
 import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
 import { Repository } from "../repository/repository.ts";
 import type { Invocation } from "./command.ts";
@@ -65,23 +62,13 @@ export async function openNamedStore(
 ): Promise<ObjectStore> {
   const { globals, environment, screen } = invocation;
   const address = await repositoryAddress(globals, environment);
-  const store = openStore(address, {
+  return openSteadyStore(address, {
     environment,
+    uploadBytesPerSecond: globals.uploadLimit,
+    downloadBytesPerSecond: globals.downloadLimit,
     warn: (warning) => {
       if (!globals.json) screen.note(`warning: ${durabilityWarningText[warning]}`);
     },
-  });
-  const clock = openClock();
-  const limited = new LimitedStore(store, {
-    clock,
-    ...(globals.uploadLimit === undefined ? {} : { uploadBytesPerSecond: globals.uploadLimit }),
-    ...(globals.downloadLimit === undefined
-      ? {}
-      : { downloadBytesPerSecond: globals.downloadLimit }),
-  });
-  return new RetryStore(limited, {
-    clock,
-    random: Math.random,
     onRetry: ({ what, error, delayMs }) => {
       if (globals.quiet || globals.json) return;
       const seconds = (delayMs / 1000).toFixed(1);

@@ -1,0 +1,115 @@
+/** Does the backup that an order asks for. */
+import path from "node:path";
+import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
+import type { BackupFigures, RunOrder, RunProgress } from "../../protocol/run-order.ts";
+import type { ObjectStore } from "../../storage/object-store.ts";
+import { openSteadyStore } from "../../storage/open-steady-store.ts";
+import type { BackupProgress, BackupRequest, BackupSummary } from "../backup/backup-request.ts";
+import { ownPlacesAt } from "../backup/own-place-records.ts";
+import { runBackup } from "../backup/run-backup.ts";
+import { collectExcludes } from "../backup/select/selection-options.ts";
+import { StartedThreads } from "../backup/threads/started-threads.ts";
+import { Repository } from "../repository/repository.ts";
+import type { EngineOutput } from "./engine-output.ts";
+
+const shownFilesMax = 4;
+const shownCharactersMax = 1000;
+
+/** Backs up; rejects as `Repository.open`, `Repository.init` and `runBackup` do. */
+export async function doBackup(
+  order: RunOrder,
+  output: EngineOutput,
+  signal: AbortSignal,
+): Promise<BackupFigures> {
+  const { limits, repository: place } = order;
+  const store = openSteadyStore(place.url, {
+    environment: place.settings ?? {},
+    uploadBytesPerSecond: limits.uploadBytesPerSecond,
+    downloadBytesPerSecond: limits.downloadBytesPerSecond,
+    warn: (warning) =>
+      output.issue({ path: "", code: warning, message: durabilityWarningText[warning] }),
+    onRetry: () => undefined,
+  });
+  const threads = new StartedThreads();
+  try {
+    const repository = await openRepository(order, store, signal);
+    const events = {
+      progress: (progress: BackupProgress) => output.progress(shownProgress(progress)),
+      issue: (issue: { path: string; code: string; message: string }) =>
+        output.issue({ path: issue.path, code: issue.code, message: issue.message }),
+    };
+    const request = backupRequest(order, store);
+    return figuresOf(await runBackup(repository, request, events, signal, threads));
+  } finally {
+    await threads.end();
+    await store.close();
+  }
+}
+
+async function openRepository(
+  { repository: place, cacheRoot }: RunOrder,
+  store: ObjectStore,
+  signal: AbortSignal,
+): Promise<Repository> {
+  const options = { password: new TextEncoder().encode(place.password), cacheRoot, signal };
+  const isThere = (await store.stat({ type: "config", name: "" }, signal)) !== undefined;
+  return isThere || !place.create
+    ? await Repository.open(store, options)
+    : await Repository.init(store, options);
+}
+
+function backupRequest(
+  { work, lockWaitMs, cacheRoot }: RunOrder,
+  store: ObjectStore,
+): BackupRequest {
+  const excludes = collectExcludes(
+    {
+      excludes: work.exclude,
+      caseInsensitiveExcludes: work.excludeIgnoringCase,
+      excludeFiles: [],
+      caseInsensitiveExcludeFiles: [],
+      excludeCaches: work.excludeCaches,
+      excludeIfPresent: work.excludeIfPresent,
+    },
+    () => undefined,
+  );
+  const ownPlaces = new Set(work.ownPlaces);
+  if (path.isAbsolute(store.location)) ownPlaces.add(store.location);
+  if (cacheRoot !== undefined) ownPlaces.add(path.resolve(cacheRoot));
+  const { excludeLargerThanBytes } = work;
+  return {
+    paths: work.paths.map((text) => new Uint8Array(Buffer.from(text, "base64"))),
+    hostName: work.hostName,
+    tags: work.tags,
+    selection: {
+      ...excludes,
+      ...(excludeLargerThanBytes === undefined ? {} : { excludeLargerThanBytes }),
+      oneFileSystem: work.oneFileSystem,
+      ...ownPlacesAt([...ownPlaces]),
+    },
+    excludes: work.exclude,
+    compression: work.compression,
+    dryRun: false,
+    lockWaitMs,
+  };
+}
+
+function shownProgress(progress: BackupProgress): RunProgress {
+  const { filesTotal, bytesTotal, currentFiles, ...rest } = progress;
+  return {
+    ...rest,
+    ...(filesTotal === undefined ? {} : { filesTotal }),
+    ...(bytesTotal === undefined ? {} : { bytesTotal }),
+    currentFiles: currentFiles
+      .slice(0, shownFilesMax)
+      .map((file) => file.slice(0, shownCharactersMax)),
+  };
+}
+
+function figuresOf({ snapshotId, parentId, ...counts }: BackupSummary): BackupFigures {
+  return {
+    ...counts,
+    ...(snapshotId === undefined ? {} : { snapshotId }),
+    ...(parentId === undefined ? {} : { parentId }),
+  };
+}

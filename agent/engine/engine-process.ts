@@ -1,0 +1,104 @@
+/**
+ * The engine: one process for one run. It does nothing before it has its order, ends in order when it is asked to or
+ * when nobody waits for it any more, and leaves its report twice: as its last message, and in a file.
+ */
+import { Socket } from "node:net";
+import path from "node:path";
+import type { Writable } from "node:stream";
+import { outliveHangUp } from "../../platform/hang-up.ts";
+import { openDurableFiles } from "../../platform/open-durable-files.ts";
+import { openProcessLimits } from "../../platform/open-process-limits.ts";
+import { redactor } from "../../protocol/redaction.ts";
+import type { RunOrder, RunReport } from "../../protocol/run-order.ts";
+import { doBackup } from "./backup-work.ts";
+import { EngineOutput } from "./engine-output.ts";
+import { readOrder } from "./order-input.ts";
+import { EndOfRun, reportOfBackup, reportOfFailure } from "./run-report.ts";
+
+/** So long a reader may take for the last messages. */
+const lastMessagesMs = 30_000;
+
+/** Runs the order of this process's standard input, and ends the process with the report's exit code. */
+export async function runEngineProcess(): Promise<never> {
+  // Before there are threads, which inherit it.
+  openProcessLimits().yieldToOthers();
+  const ending = new AbortController();
+  const endBecause = (why: string): void => ending.abort(new EndOfRun(why));
+  // A service manager tells all processes of a service, and the daemon tells its engines: once or twice is the same.
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => endBecause(name));
+  outliveHangUp();
+  let order: RunOrder | undefined;
+  let output: EngineOutput;
+  try {
+    order = await readOrder(process.stdin, () => endBecause("the order's sender is gone"));
+    if (order === undefined) process.exit(1);
+    output = new EngineOutput(messageStream(), redactorOf(order), () =>
+      endBecause("nobody reads the messages"),
+    );
+  } catch (error) {
+    output = new EngineOutput(
+      messageStream(),
+      (text) => text,
+      () => undefined,
+    );
+    return await finish(output, undefined, reportOfFailure(error, 0, ending.signal));
+  }
+  const failed = Promise.withResolvers<never>();
+  for (const event of ["uncaughtException", "unhandledRejection"] as const)
+    process.on(event, (error: unknown) => failed.reject(error));
+  try {
+    const figures = await Promise.race([doBackup(order, output, ending.signal), failed.promise]);
+    return await finish(output, order, reportOfBackup(figures, output.issues));
+  } catch (error) {
+    const report = reportOfFailure(error, output.issues, ending.signal);
+    if (report.error?.kind === "bug") process.stderr.write(`${traceOf(error, order)}\n`);
+    return await finish(output, order, report);
+  }
+}
+
+async function finish(
+  output: EngineOutput,
+  order: RunOrder | undefined,
+  report: RunReport,
+): Promise<never> {
+  if (order?.reportFile !== undefined) await leaveReport(order, order.reportFile, report);
+  setTimeout(() => process.exit(report.exitCode), lastMessagesMs).unref();
+  await output.finish(report);
+  process.exit(report.exitCode);
+}
+
+/** For a daemon that does not live to read the messages. */
+async function leaveReport(order: RunOrder, file: string, report: RunReport): Promise<void> {
+  const text = redactorOf(order)(JSON.stringify(report));
+  const files = openDurableFiles();
+  try {
+    await files.createFile(
+      path.resolve(file),
+      Buffer.from(text),
+      0o600,
+      new AbortController().signal,
+    );
+  } catch (error) {
+    // The report is told as a message too; a full disk must not turn a good run into a failed one.
+    process.stderr.write(`the report could not be left in a file: ${String(error)}\n`);
+  }
+}
+
+/** Standard output that never blocks this thread: locks have to be refreshed whether anybody reads or not. */
+function messageStream(): Writable {
+  try {
+    return new Socket({ fd: 1, readable: false, writable: true });
+  } catch {
+    // It is a file.
+    return process.stdout;
+  }
+}
+
+function redactorOf({ repository }: RunOrder): (text: string) => string {
+  return redactor([repository.password, ...Object.values(repository.settings ?? {})]);
+}
+
+function traceOf(error: unknown, order: RunOrder): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return redactorOf(order)(text);
+}
