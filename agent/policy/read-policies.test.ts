@@ -117,6 +117,14 @@ describe("readPolicies", () => {
       "11:34 schedule.timers[0].day must be at most 31",
     ],
     [
+      "schedule:\n  timers:\n    - { every: cron, expression: '61 * * * *' }",
+      `11:22 schedule.timers[0].expression has a field for the minute that can't be read: "61"`,
+    ],
+    [
+      "schedule:\n  timers:\n    - { every: month, at: 03:00, day: 31, months: [2] }",
+      "11:7 schedule.timers[0] never comes: on the 31st of February at 03:00",
+    ],
+    [
       "schedule: { timeZone: Mars/Olympus }",
       "9:13 schedule.timeZone must be the name of a time zone such as Europe/Berlin",
     ],

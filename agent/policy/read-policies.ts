@@ -1,5 +1,6 @@
 /** Reads policies as people write them: YAML or JSON, several documents a text. */
 import { type Policy, policy, policyVersion } from "../../protocol/policy/policy.ts";
+import { scheduleProblems } from "../schedule/schedule-problems.ts";
 import { patternObjections } from "./pattern-objections.ts";
 import type { Mistake, Objection, RefusalCode } from "./policy-mistake.ts";
 import {
@@ -93,7 +94,7 @@ function readPolicy(document: TextDocument): PolicyReading {
     return { kind: "refused", name, code: "POLICY_NEWER", mistakes: placed(newerFields(value)) };
   const result = policy.safeParse(value);
   const objections = result.success
-    ? patternObjections(result.data)
+    ? [...patternObjections(result.data), ...scheduleObjections(result.data)]
     : schemaObjections(result.error.issues);
   if (!result.success || objections.length > 0) return refused(name, placed(objections));
   return {
@@ -118,6 +119,13 @@ function newerFields(value: unknown): Objection[] {
     { path: ["version"], problem: `is newer than ${policyVersion}, the newest known here` },
     ...fields.map((path) => ({ path, problem: "is not known to this version" })),
   ];
+}
+
+function scheduleObjections({ schedule }: Policy): Objection[] {
+  return scheduleProblems(schedule).map(({ path, text }) => ({
+    path: ["schedule", ...path],
+    problem: text,
+  }));
 }
 
 function nameOf(value: unknown): string | undefined {

@@ -52,7 +52,7 @@ export const layers: readonly Layer[] = [
   {
     name: "agent/policy",
     holds: /^agent\/policy\//,
-    mayImport: ["protocol", ports, "storage", "agent/patterns"],
+    mayImport: ["protocol", ports, "storage", "agent/patterns", "agent/schedule"],
   },
   {
     name: "agent/policy-files",
@@ -97,6 +97,7 @@ export const layers: readonly Layer[] = [
       ...repositoryUsers,
       "agent/policy",
       "agent/policy-files",
+      "agent/schedule",
       "agent/backup",
       "agent/restore",
       "agent/check",
