@@ -1,4 +1,5 @@
 /** The rows of the benchmark: the same work done by each program, one after the other. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { type Measured, measureRun, warm } from "./measured-run.ts";
@@ -76,6 +77,8 @@ export async function runRows(
 }
 
 async function run(program: BenchProgram, line: CommandLine): Promise<Measured> {
+  // What the run before left to the disk is not this one's work.
+  spawnSync("sync");
   const env = { ...process.env, ...program.environment };
   return await measureRun(line.command, line.args, {
     env,
