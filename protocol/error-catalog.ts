@@ -390,6 +390,33 @@ export const errorCatalog = {
     title: "The agent's configuration file can't be read or is not written as it should be.",
     remedy: "Correct the named line of the file. Without its guard rails no policy is accepted.",
   },
+  // Secrets
+  SECRET_INVALID: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The name or the value of a secret is not valid.",
+    remedy: "Correct what is named. A value has 1 byte to 64 KiB.",
+  },
+  SECRET_MISSING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "This machine keeps no secret of that name.",
+    remedy: "Store it with `backstay secret set NAME`; `backstay secret list` shows which there are.",
+  },
+  SECRET_UNREADABLE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A secret is there, but it cannot be read or unsealed.",
+    remedy:
+      "Store it again with `backstay secret set NAME`. Secrets are bound to the machine: they do not survive a new system or TPM.",
+  },
+  SECRET_PLACE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The folder of secrets cannot be used.",
+    remedy:
+      "Run the command as administrator (root), and check that the disk is writable and not full.",
+  },
   // The agent's state and its sessions
   RUN_ORDER_INVALID: {
     kind: "bug",
