@@ -1,5 +1,6 @@
 /** What the owner of a machine allows any policy to do there, wherever the policy comes from. */
 import { z } from "zod";
+import { notifications } from "./policy.ts";
 import { size } from "./scalars.ts";
 
 export const guardRails = z.strictObject({
@@ -20,8 +21,29 @@ export const guardRails = z.strictObject({
   memory: size.optional().describe("Most memory that any run may take."),
 });
 
+const loopbackAddress = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$/;
+
 /** The agent's own configuration file. */
-export const agentConfiguration = z.strictObject({ guardRails: guardRails.prefault({}) });
+export const agentConfiguration = z.strictObject({
+  guardRails: guardRails.prefault({}),
+  log: z
+    .strictObject({ level: z.enum(["debug", "info", "warning", "error"]).default("info") })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      address: z
+        .string()
+        .regex(loopbackAddress, "must be a port of this machine itself, such as 127.0.0.1:9750")
+        .optional()
+        .describe("Where metrics are served for Prometheus; nowhere if absent."),
+    })
+    .prefault({}),
+  notifications: notifications
+    .prefault({})
+    .describe(
+      "Ways of telling people for policies that name none of that kind, and for what is wrong with the agent itself.",
+    ),
+});
 
 export type GuardRails = z.output<typeof guardRails>;
 export type AgentConfiguration = z.output<typeof agentConfiguration>;

@@ -103,7 +103,7 @@ const limits = z.strictObject({
 const outcomes = z.array(z.enum(["success", "warning", "failure"])).default(["failure", "warning"]);
 const webAddress = z.url({ protocol: /^https?$/, error: "must be an http or https address" });
 
-const notifications = z.strictObject({
+export const notifications = z.strictObject({
   mail: z
     .strictObject({
       server: z.string().min(1).describe("Host, or host:port."),
@@ -188,5 +188,6 @@ export const policy = z
 
 /** A checked policy with every default in place, but those that depend on its kind. */
 export type Policy = z.output<typeof policy>;
+export type Notifications = z.output<typeof notifications>;
 /** A policy as it is written. */
 export type PolicyDocument = z.input<typeof policy>;
