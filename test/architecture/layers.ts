@@ -91,6 +91,22 @@ export const layers: readonly Layer[] = [
   },
   { name: "agent/doctor", holds: /^agent\/doctor\//, mayImport: ["protocol", ports, "platform"] },
   {
+    name: "agent/daemon",
+    holds: /^agent\/daemon\//,
+    mayImport: [
+      ...contracts,
+      "agent/policy",
+      "agent/policy-files",
+      "agent/schedule",
+      "agent/triggers",
+      "agent/state",
+      "agent/jobs",
+      "agent/local-api",
+      "agent/doctor",
+      "storage (composition)",
+    ],
+  },
+  {
     name: "agent/cli",
     holds: /^agent\/cli\//,
     mayImport: [
@@ -108,7 +124,11 @@ export const layers: readonly Layer[] = [
       "storage (adapters)",
     ],
   },
-  { name: "agent/bin", holds: /^agent\/bin\//, mayImport: ["agent/cli", "agent/engine"] },
+  {
+    name: "agent/bin",
+    holds: /^agent\/bin\//,
+    mayImport: ["agent/cli", "agent/engine", "agent/daemon"],
+  },
   { name: "installers", holds: /^installers\//, mayImport: [] },
   { name: "test", holds: /^test\//, mayImport: ["*"] },
 ];
