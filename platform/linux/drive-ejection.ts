@@ -1,5 +1,5 @@
 /** Takes a drive out of use, so that people may unplug it. */
-import { closeSync, constants, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -116,20 +116,12 @@ async function unmount(
   } catch (error) {
     return dbusReason(error, "udisks2");
   }
-  const inside = namespaceOf("self") === namespaceOf("1");
+  const isOurs = reachableMounts().get(mount.path)?.key === mount.key;
   const command = ["umount", "--", mount.path];
-  const { exitCode, problem } = inside
+  const { exitCode, problem } = isOurs
     ? await runTool("umount", command.slice(1), unmountMsMax)
     : await runTool("nsenter", ["--target=1", "--mount", "--", ...command], unmountMsMax);
   return exitCode === 0 ? undefined : problem;
-}
-
-function namespaceOf(process: string): string {
-  try {
-    return readlinkSync(`/proc/${process}/ns/mnt`);
-  } catch {
-    return "";
-  }
 }
 
 /** Only disks behind SCSI and USB can be let go of; the kernel writes their caches out first. */

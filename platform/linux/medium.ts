@@ -2,7 +2,7 @@
 import type { SourceMedium } from "../ports/source-files.ts";
 import { type DiskKind, diskKind } from "./block-device.ts";
 import type { EntryCalls } from "./entry-calls.ts";
-import { isMemoryType, isNetworkType, isPseudoType } from "./file-system-types.ts";
+import { isMemoryType, isNetworkType, isPseudoType } from "./file-system-kind.ts";
 import { currentDirectory } from "./libc.ts";
 import { type Mount, readMounts } from "./mount-table.ts";
 import { statxDevice, statxMountId } from "./stat-decoder.ts";

@@ -1,7 +1,7 @@
 /** The mounts on which somebody could keep files: not the kernel's own, not the layers of containers. */
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
-import { isNetworkType, isPseudoType } from "./file-system-types.ts";
+import { isNetworkType, isPseudoType } from "./file-system-kind.ts";
 import { type Mount, readMounts } from "./mount-table.ts";
 
 export interface ReachableMount {
