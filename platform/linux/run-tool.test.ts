@@ -21,6 +21,12 @@ describe.runIf(process.platform === "linux")("runTool", () => {
     expect(await runTool("cat", [], 5_000)).toMatchObject({ exitCode: 0, stdout: "" });
   });
 
+  it("hands over what it is to read, though it may not read it", async () => {
+    const input = Buffer.alloc(300_000, "line\n");
+    expect((await runTool("wc", ["-c"], 5_000, input)).stdout.trim()).toBe("300000");
+    expect(await runTool("false", [], 5_000, input)).toMatchObject({ exitCode: 1 });
+  });
+
   it("kills what takes too long or says too much", async () => {
     const slow = await runTool("sleep", ["60"], 100);
     expect(slow.exitCode).toBe(undefined);

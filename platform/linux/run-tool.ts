@@ -28,11 +28,15 @@ export function toolPath(name: string): string | undefined {
     });
 }
 
-/** Runs it to its end, or kills it after `timeoutMs`. Never rejects: a program that is absent is a result too. */
+/**
+ * Runs it to its end, or kills it after `timeoutMs`; `input` is all that it can read. Never rejects: a program that is absent
+ * is a result too.
+ */
 export async function runTool(
   name: string,
   args: readonly string[],
   timeoutMs: number,
+  input?: Uint8Array,
 ): Promise<ToolResult> {
   const path = toolPath(name);
   if (path === undefined)
@@ -52,6 +56,8 @@ export async function runTool(
         resolve({ exitCode, stdout, problem: stderr.trim() || `${name} ended: ${error.message}` });
       }
     });
-    child.stdin?.end();
+    // A program that ends without reading it tells why by its exit code.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
   });
 }

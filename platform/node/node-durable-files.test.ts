@@ -51,6 +51,18 @@ for (const [name, durable] of [
       expect(readFileSync(path)).toEqual(Buffer.of(1));
       expect(statSync(path).mode & 0o7777).toBe(0o400);
     });
+    it("replaces a file as a whole, or not at all", async () => {
+      const path = newPath();
+      await durable.replaceFile(path, Uint8Array.of(1), 0o600, never);
+      await durable.replaceFile(path, Buffer.alloc(mebibyte + 7, "new"), 0o640, never);
+      expect(readFileSync(path)).toEqual(Buffer.alloc(mebibyte + 7, "new"));
+      expect(statSync(path).mode & 0o7777).toBe(0o640);
+      const gone = AbortSignal.abort(new Error("ended"));
+      await expect(durable.replaceFile(path, Uint8Array.of(2), 0o600, gone)).rejects.toThrow();
+      await expect(durable.replaceFile(base, Uint8Array.of(2), 0o600, never)).rejects.toThrow();
+      expect(readFileSync(path)).toHaveLength(mebibyte + 7);
+      expect(readdirSync(base).filter((entry) => durable.isTemporaryName(entry))).toEqual([]);
+    });
     it("makes no folders", async () => {
       const path = join(newPath(), "file");
       await expect(durable.createFile(path, Uint8Array.of(1), 0o400, never)).rejects.toMatchObject({

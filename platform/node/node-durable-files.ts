@@ -20,6 +20,7 @@ import { type FileCalls, fileCalls } from "./file-calls.ts";
 
 /** Has `_`, which is in no name of a repository. */
 const temporaryName = /^backstay_tmp_[0-9a-f]{24}$/;
+const newFileFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 export interface NodeDurableFilesOptions {
   readonly calls?: FileCalls;
@@ -72,6 +73,25 @@ export class NodeDurableFiles implements DurableFiles {
       (await this.#createNamed(path, data, mode, signal));
     if (outcome === "created") await this.syncDirectory(dirname(path));
     return outcome;
+  }
+
+  async replaceFile(
+    path: string,
+    data: Uint8Array,
+    mode: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    const temporary = temporaryPath(dirname(path));
+    try {
+      const file = await this.#calls.open(temporary, newFileFlags, mode | 0o200);
+      await this.#fillAndClose(file, data, mode, signal);
+      await this.#calls.rename(temporary, path);
+    } catch (error) {
+      await this.#tryRemove(temporary);
+      throw error;
+    }
+    await this.syncDirectory(dirname(path));
   }
 
   async syncFile(path: string): Promise<void> {
@@ -151,11 +171,10 @@ export class NodeDurableFiles implements DurableFiles {
     mode: number,
     signal: AbortSignal,
   ): Promise<"created" | "exists"> {
-    const temporary = join(dirname(path), `backstay_tmp_${randomBytes(12).toString("hex")}`);
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    const temporary = temporaryPath(dirname(path));
     let isTemporaryThere = true;
     try {
-      const file = await this.#calls.open(temporary, flags, mode | 0o200);
+      const file = await this.#calls.open(temporary, newFileFlags, mode | 0o200);
       await this.#fillAndClose(file, data, mode, signal);
       const outcome = await this.#publish(temporary, path);
       isTemporaryThere = outcome !== "renamed";
@@ -243,6 +262,10 @@ export class NodeDurableFiles implements DurableFiles {
   async #tryRemove(temporary: string): Promise<void> {
     await this.#calls.unlink(temporary).catch(() => undefined);
   }
+}
+
+function temporaryPath(folder: string): string {
+  return join(folder, `backstay_tmp_${randomBytes(12).toString("hex")}`);
 }
 
 /** Permission bits are a courtesy: exFAT and SMB refuse them, and on Windows read-only files resist removal. */

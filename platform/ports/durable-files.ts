@@ -30,13 +30,19 @@ export interface DurableFiles {
     signal: AbortSignal,
   ): Promise<"created" | "exists">;
 
+  /**
+   * As `createFile`, but takes the place of a file of that name: afterwards, whatever happened, the old file is there or
+   * the new one, whole. For small files: the old one stays until the new one is on the disk.
+   */
+  replaceFile(path: string, data: Uint8Array, mode: number, signal: AbortSignal): Promise<void>;
+
   /** Makes the content of an existing file and its name durable. */
   syncFile(path: string): Promise<void>;
 
   /** Makes the names in a folder durable. */
   syncDirectory(path: string): Promise<void>;
 
-  /** True for names of temporary files of `createFile`, of any version and machine. */
+  /** True for names of temporary files of `createFile` and `replaceFile`, of any version and machine. */
   isTemporaryName(name: string): boolean;
 }
 
