@@ -1,9 +1,6 @@
 /** What the main thread and the threads that verify tell each other. */
 import type { SharedBlobTable } from "../../repository/index/blob-table.ts";
 
-/** Blobs above this, sealed or plain, are opened in memory of their own, which is given back at once. */
-export const largeBlobBytesMin = 16 * 1024 * 1024;
-
 /** First message to a thread. */
 export interface StartMessage {
   readonly kind: "start";

@@ -1,5 +1,6 @@
 /** Reads a pack blob by blob, as the index lists them: to learn exactly what of it is damaged, and for packs of any size. */
 import type { ByteRange } from "../../../storage/object-store.ts";
+import { isLargeBlob } from "../../repository/blob/blob-opener.ts";
 import { idToHex } from "../../repository/id.ts";
 import type { PackedBlob } from "../../repository/pack/pack-header.ts";
 import { readPackHeader } from "../../repository/pack/pack-reader.ts";
@@ -7,7 +8,6 @@ import type { CheckContext } from "../check-context.ts";
 import type { PackLedger } from "../listing/pack-ledger.ts";
 import { describeDifferences, type PackListing } from "../listing/pack-listing.ts";
 import { describeLoss } from "../report/lost-file.ts";
-import { decodingBytes, isLarge } from "./blob-decoder.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { placeNumbers, type WindowJob } from "./check-messages.ts";
 import type { CheckPool } from "./check-pool.ts";
@@ -201,6 +201,7 @@ function largestDecoding(blobs: readonly PackedBlob[]): number {
   return blobs.reduce((largest, blob) => Math.max(largest, memoryFor(blob)), 0);
 }
 
+/** What a large tree takes besides its sealed bytes; large data are never held. */
 function memoryFor({ isTree, length, plainLength }: PackedBlob): number {
-  return isLarge(length, plainLength) ? decodingBytes(isTree, length, plainLength) : 0;
+  return isTree && isLargeBlob(length, plainLength) ? Math.max(length, plainLength) : 0;
 }

@@ -4,6 +4,7 @@
  * again blob by blob.
  */
 
+import { largeBlobBytesMin } from "../../repository/blob/blob-opener.ts";
 import { idFromHex, idToHex } from "../../repository/id.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { BadCopies } from "../damage/bad-copies.ts";
@@ -14,7 +15,6 @@ import { describeLoss } from "../report/lost-file.ts";
 import type { OpenProblem } from "../report/problem-list.ts";
 import { readRecords, type TreeRecord } from "../trees/tree-records.ts";
 import { ByteBudget } from "./byte-budget.ts";
-import { largeBlobBytesMin } from "./check-messages.ts";
 import type { CheckPool } from "./check-pool.ts";
 import { type CloseLook, lookClosely, ownBytes } from "./close-look.ts";
 

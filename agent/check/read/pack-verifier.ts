@@ -1,7 +1,12 @@
 /** Verifies packs in the memory of one thread, and examines the trees in them. */
 import type { Codec, RunningSha256 } from "../../../platform/ports/codec.ts";
 import { isBackstayError } from "../../../protocol/backstay-error.ts";
-import { type BlobProblem, describeBlobProblem } from "../../repository/blob/blob-opener.ts";
+import {
+  BlobOpener,
+  type BlobProblem,
+  describeBlobProblem,
+  isLargeBlob,
+} from "../../repository/blob/blob-opener.ts";
 import type { MasterKey } from "../../repository/crypto/master-key.ts";
 import { Sealer } from "../../repository/crypto/sealed-bytes.ts";
 import { idToHex } from "../../repository/id.ts";
@@ -9,7 +14,6 @@ import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { packHeaderOf, type ReadPackHeader } from "../../repository/pack/pack-reader.ts";
 import type { BlobBits } from "../trees/blob-bits.ts";
 import { TreeRecorder } from "../trees/tree-records.ts";
-import { BlobDecoder, isLarge, type SealedBlob } from "./blob-decoder.ts";
 import {
   type BadBlob,
   placeNumbers,
@@ -22,10 +26,19 @@ import {
 /** What SHA-256 takes at a time. */
 const blockBytes = 64;
 
+/** Where a sealed blob lies, and what it must be. */
+interface StoredBlob {
+  readonly offset: number;
+  readonly length: number;
+  /** 0 if it is stored plain. */
+  readonly plainLength: number;
+  readonly isTree: boolean;
+}
+
 export class PackVerifier {
   readonly #codec: Codec;
   readonly #sealer: Sealer;
-  readonly #decoder: BlobDecoder;
+  readonly #opener: BlobOpener;
   readonly #trees: TreeRecorder;
   readonly #digest = new Uint8Array(32);
   readonly #streams = new Map<number, RunningSha256>();
@@ -33,7 +46,7 @@ export class PackVerifier {
   constructor(codec: Codec, key: MasterKey, table: BlobTable) {
     this.#codec = codec;
     this.#sealer = new Sealer(key, codec);
-    this.#decoder = new BlobDecoder(codec, this.#sealer.cipher);
+    this.#opener = new BlobOpener(codec, key);
     this.#trees = new TreeRecorder(table);
   }
 
@@ -56,7 +69,6 @@ export class PackVerifier {
       const [offset, length, plainLength, isTree] = places.subarray(place * placeNumbers);
       const at = { offset, length, plainLength, isTree: isTree !== 0 };
       const problem = this.#openBlob(bytes, at, ids, place * 32, progress);
-      this.#decoder.release();
       if (problem !== undefined) badBlobs.push({ place, problem: describeBlobProblem(problem) });
     }
     const digest = progress === undefined ? undefined : this.#pause(job, progress);
@@ -87,25 +99,38 @@ export class PackVerifier {
    */
   #openBlob(
     bytes: Uint8Array,
-    blob: SealedBlob,
+    blob: StoredBlob,
     ids: Uint8Array,
     idOffset: number,
     progress: DigestProgress | undefined,
   ): BlobProblem | undefined {
-    const decoder = this.#decoder;
-    if (isLarge(blob.length, blob.plainLength)) {
-      const problem = decoder.decodeLarge(bytes, blob, this.#digest);
-      if (problem !== undefined) return problem;
-    } else {
-      const problem = decoder.decode(bytes, blob);
-      if (problem !== undefined) return problem;
-      const end = blob.offset + blob.length;
-      if (progress !== undefined && progress.taken < end)
-        progress.takeBeside(end, decoder.bytes, decoder.length, this.#digest);
-      else this.#codec.sha256(decoder.bytes, 0, decoder.length, this.#digest, 0);
-    }
+    const { offset, length, plainLength, isTree } = blob;
+    if (isLargeBlob(length, plainLength)) return this.#openLarge(bytes, blob, ids, idOffset);
+    const plain = this.#opener.decode(bytes, offset, length, plainLength);
+    if (typeof plain === "string") return plain;
+    const end = offset + length;
+    if (progress !== undefined && progress.taken < end)
+      progress.takeBeside(end, plain, plain.length, this.#digest);
+    else this.#codec.sha256(plain, 0, plain.length, this.#digest, 0);
     if (!this.#isDigest(ids, idOffset)) return "content";
-    if (blob.isTree) this.#trees.examine(ids, idOffset, decoder.bytes.subarray(0, decoder.length));
+    if (isTree) this.#trees.examine(ids, idOffset, plain);
+    return undefined;
+  }
+
+  /** The same for a large blob: trees are held whole, data are not. */
+  #openLarge(
+    bytes: Uint8Array,
+    { offset, length, plainLength, isTree }: StoredBlob,
+    ids: Uint8Array,
+    idOffset: number,
+  ): BlobProblem | undefined {
+    const opener = this.#opener;
+    if (!isTree) return opener.verify(bytes, offset, length, plainLength, ids, idOffset);
+    const plain = opener.tryOpen(bytes, offset, length, plainLength, ids, idOffset);
+    if (typeof plain === "string") return plain;
+    this.#trees.examine(ids, idOffset, plain);
+    // Now, not when the collector comes by.
+    (plain.buffer as ArrayBuffer).transfer(0);
     return undefined;
   }
 

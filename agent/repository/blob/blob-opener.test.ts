@@ -3,7 +3,7 @@ import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { craftedKey, craftedSealer, hashOf } from "../../../test/repository/crafted-packs.ts";
-import { BlobOpener, blobBytesMax } from "./blob-opener.ts";
+import { BlobOpener, blobBytesMax, largeBlobBytesMin } from "./blob-opener.ts";
 
 const sealer = craftedSealer();
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -94,6 +94,62 @@ describe("opening a blob", () => {
     }
   });
 
+  it("finds the same wrong in a large blob, which is opened piece by piece", () => {
+    const plain = new Uint8Array(largeBlobBytesMin + 1000).fill(7);
+    const frame = new Uint8Array(zstdCompressSync(plain));
+    const [id, other] = [hashOf(plain), hashOf(text("other"))];
+    for (const opened of [tryOpen(plain, 0, id), tryOpen(frame, plain.length, id)])
+      expect(typeof opened === "string" ? opened : Buffer.compare(opened, plain)).toBe(0);
+    expect(tryOpen(plain, 0, other)).toBe("content");
+    expect(tryOpen(frame, plain.length, other)).toBe("content");
+    expect(tryOpen(frame, plain.length + 1, id)).toBe("length");
+    expect(tryOpen(frame, plain.length - 1, id)).toBe("compression");
+    expect(tryOpen(frame.subarray(0, -1), plain.length, id)).toBe("compression");
+    const sealed = sealer.seal(plain);
+    const opener = newOpener();
+    expect(opener.tryOpen(sealed, 0, sealed.length + 1, 0, id, 0)).toBe("length");
+    sealed[sealed.length - 20] ^= 1;
+    expect(opener.tryOpen(sealed, 0, sealed.length, 0, id, 0)).toBe("seal");
+  });
+
+  it("takes a digest of the sealed bytes along", () => {
+    const opener = newOpener();
+    for (const length of [0, 1000, largeBlobBytesMin]) {
+      const plain = new Uint8Array(length).fill(3);
+      const sealed = sealer.seal(plain);
+      const running = opener.codec.startSha256();
+      const opened = opener.tryOpen(sealed, 0, sealed.length, 0, hashOf(plain), 0, running);
+      expect(typeof opened === "string" ? opened : Buffer.compare(opened, plain)).toBe(0);
+      const digest = new Uint8Array(32);
+      running.finish(digest, 0);
+      expect(digest).toEqual(hashOf(sealed));
+    }
+  });
+
+  it("opens two at once, each as if it were alone", () => {
+    const contents = [text("one"), text("x".repeat(5000)), new Uint8Array(largeBlobBytesMin + 1)];
+    const openers = [newOpener(), newOpener()] as const;
+    for (const first of contents)
+      for (const second of contents)
+        for (const damaged of [undefined, 0, 1]) {
+          const plains = [first, second];
+          const sealed = plains.map((plain) => sealer.seal(plain));
+          if (damaged !== undefined) sealed[damaged][18] ^= 1;
+          const [one, two] = plains.map((plain, i) => ({
+            offset: i === 0 ? 0 : sealed[0].length,
+            storedLength: sealed[i].length,
+            plainLength: 0,
+            id: hashOf(plain),
+          }));
+          const src = new Uint8Array(Buffer.concat(sealed));
+          const opened = openers[0].tryOpenBoth(src, one, openers[1], two);
+          for (const [i, plain] of plains.entries())
+            expect(typeof opened[i] === "string" ? opened[i] : hashOf(opened[i])).toEqual(
+              i === damaged ? "seal" : hashOf(plain),
+            );
+        }
+  });
+
   it("takes no more memory for a bomb than the length that was declared, and not at once", () => {
     const bomb = zstdCompressSync(Buffer.alloc(256 * 1024 * 1024));
     const before = process.memoryUsage().rss;
@@ -113,7 +169,7 @@ describe("opening a blob", () => {
         const plainLength = isCompressed ? length : 0;
         const opened = opener.open(sealed, 0, sealed.length, plainLength, hashOf(plain), 0);
         const kept = opener.keep(opened);
-        expect(kept.buffer === opened.buffer).toBe(length > 1000);
+        expect(kept.buffer === opened.buffer).toBe(length > largeBlobBytesMin);
         const other = sealer.seal(text("other"));
         opener.open(other, 0, other.length, 0, hashOf(text("other")), 0);
         expect(Buffer.compare(kept, plain)).toBe(0);

@@ -9,8 +9,9 @@ import { idToHex } from "../id.ts";
 /** Largest plain blob that is decoded: the tree of a folder of two million entries. */
 export const blobBytesMax = 768 * 1024 * 1024;
 
-/** Blobs from this size on are handed over instead of copied. */
-const handedOverBytesMin = 16 * 1024 * 1024;
+/** Blobs above this, sealed or plain, are opened piece by piece, into memory of their own. */
+export const largeBlobBytesMin = 16 * 1024 * 1024;
+
 const empty = new Uint8Array(0);
 
 /** Why a blob could not be opened. */
@@ -25,7 +26,12 @@ export interface SealedBlob {
   readonly id: Uint8Array;
 }
 
-/** One per thread. Keeps two buffers that grow to the largest blob seen. */
+/** True for blobs above `largeBlobBytesMin`. */
+export function isLargeBlob(storedLength: number, plainLength: number): boolean {
+  return Math.max(storedLength, plainLength) > largeBlobBytesMin;
+}
+
+/** One per thread. Keeps two buffers that grow to the largest blob seen that is not large. */
 export class BlobOpener {
   readonly codec: Codec;
   readonly #cipher: SealCipher;
@@ -39,7 +45,8 @@ export class BlobOpener {
   }
 
   /**
-   * The blob's bytes: a view that is valid until the next call. `plainLength` is 0 for a blob stored plain.
+   * The blob's bytes: a view that is valid until the next call, or of a large blob the caller's own memory.
+   * `plainLength` is 0 for a blob stored plain.
    * Throws REPOSITORY_DAMAGED naming the blob if seal, compression, length or content is wrong.
    */
   open(
@@ -71,12 +78,17 @@ export class BlobOpener {
     idOffset: number,
     beside?: RunningSha256,
   ): Uint8Array | BlobProblem {
-    const plain = this.#decode(src, offset, storedLength, plainLength);
+    if (isLargeBlob(storedLength, plainLength)) {
+      const large = this.#openLarge(src, offset, storedLength, plainLength);
+      if (typeof large !== "string") beside?.update(src, offset, storedLength);
+      return this.#proved(large, ids, idOffset);
+    }
+    const plain = this.decode(src, offset, storedLength, plainLength);
     if (typeof plain === "string") return plain;
     const { length } = plain;
     if (beside === undefined) this.codec.sha256(plain, 0, length, this.#digest, 0);
     else beside.updateBeside(src, offset, storedLength, plain, 0, length, this.#digest, 0);
-    return this.#isDigest(ids, idOffset) ? plain : "content";
+    return this.#proved(plain, ids, idOffset);
   }
 
   /**
@@ -89,8 +101,12 @@ export class BlobOpener {
     other: BlobOpener,
     second: SealedBlob,
   ): readonly [Uint8Array | BlobProblem, Uint8Array | BlobProblem] {
-    const one = this.#decode(src, first.offset, first.storedLength, first.plainLength);
-    const two = other.#decode(src, second.offset, second.storedLength, second.plainLength);
+    const isAlone = ({ storedLength, plainLength }: SealedBlob): boolean =>
+      isLargeBlob(storedLength, plainLength);
+    if (isAlone(first) || isAlone(second))
+      return [this.#tryOpenOne(src, first), other.#tryOpenOne(src, second)];
+    const one = this.decode(src, first.offset, first.storedLength, first.plainLength);
+    const two = other.decode(src, second.offset, second.storedLength, second.plainLength);
     if (typeof one === "string" || typeof two === "string") {
       if (typeof one !== "string") this.codec.sha256(one, 0, one.length, this.#digest, 0);
       if (typeof two !== "string") this.codec.sha256(two, 0, two.length, other.#digest, 0);
@@ -99,16 +115,16 @@ export class BlobOpener {
       hash.updateBeside(one, 0, one.length, two, 0, two.length, other.#digest, 0);
       hash.finish(this.#digest, 0);
     }
-    return [this.#proved(one, first.id), other.#proved(two, second.id)];
+    return [this.#proved(one, first.id, 0), other.#proved(two, second.id, 0)];
   }
 
-  #proved(opened: Uint8Array | BlobProblem, id: Uint8Array): Uint8Array | BlobProblem {
-    if (typeof opened === "string") return opened;
-    return this.#isDigest(id, 0) ? opened : "content";
+  #tryOpenOne(src: Uint8Array, blob: SealedBlob): Uint8Array | BlobProblem {
+    const { offset, storedLength, plainLength, id } = blob;
+    return this.tryOpen(src, offset, storedLength, plainLength, id, 0);
   }
 
-  /** The blob, not yet compared with its id. */
-  #decode(
+  /** A blob that is not large, not yet compared with its id: a view that is valid until the next call. Returns what is wrong. */
+  decode(
     src: Uint8Array,
     offset: number,
     storedLength: number,
@@ -116,13 +132,23 @@ export class BlobOpener {
   ): Uint8Array | BlobProblem {
     const sealedLength = storedLength - sealOverheadBytes;
     if (sealedLength < 0 || offset + storedLength > src.length) return "length";
-    if (sealedLength > blobBytesMax || plainLength > blobBytesMax) return "length";
     if (this.#sealedPlain.length < sealedLength)
       this.#sealedPlain = new Uint8Array(roomFor(sealedLength));
     if (!this.#cipher.open(src, offset, storedLength, this.#sealedPlain, 0)) return "seal";
     if (plainLength === 0) return this.#sealedPlain.subarray(0, sealedLength);
-    const problem = this.#decompress(sealedLength, plainLength);
-    return problem ?? this.#plain.subarray(0, plainLength);
+    // The declared length bounds what is decoded.
+    if (this.#plain.length < plainLength) this.#plain = new Uint8Array(roomFor(plainLength));
+    const { codec } = this;
+    const length = codec.decompress(
+      this.#sealedPlain,
+      0,
+      sealedLength,
+      this.#plain,
+      0,
+      plainLength,
+    );
+    if (length === plainLength) return this.#plain.subarray(0, plainLength);
+    return length < 0 ? "compression" : "length";
   }
 
   /**
@@ -137,13 +163,48 @@ export class BlobOpener {
     ids: Uint8Array,
     idOffset: number,
   ): BlobProblem | undefined {
+    const problem = this.#openInPieces(src, offset, storedLength, plainLength, undefined);
+    return problem ?? (this.#isDigest(ids, idOffset) ? undefined : "content");
+  }
+
+  /** Makes what the last call returned the caller's own: a copy, but for large blobs, which are that already. */
+  keep(opened: Uint8Array): Uint8Array {
+    const isOwn =
+      opened.buffer !== this.#plain.buffer && opened.buffer !== this.#sealedPlain.buffer;
+    return isOwn ? opened : opened.slice();
+  }
+
+  #openLarge(
+    src: Uint8Array,
+    offset: number,
+    storedLength: number,
+    plainLength: number,
+  ): Uint8Array | BlobProblem {
+    const length = plainLength === 0 ? storedLength - sealOverheadBytes : plainLength;
+    if (length < 0 || length > blobBytesMax) return "length";
+    // Memory that the blob does not fill, whatever it claims, is never touched.
+    const plain = new Uint8Array(length);
+    return this.#openInPieces(src, offset, storedLength, plainLength, plain) ?? plain;
+  }
+
+  /** Leaves the digest of a blob in `#digest` and its bytes in `plain`, if that is given. Returns what is wrong. */
+  #openInPieces(
+    src: Uint8Array,
+    offset: number,
+    storedLength: number,
+    plainLength: number,
+    plain: Uint8Array | undefined,
+  ): BlobProblem | undefined {
     const sealedLength = storedLength - sealOverheadBytes;
     if (sealedLength < 0 || offset + storedLength > src.length) return "length";
     if (sealedLength > blobBytesMax || plainLength > blobBytesMax) return "length";
+    const expected = plainLength > 0 ? plainLength : sealedLength;
     const hash = this.codec.startSha256();
     let decoded = 0;
     const take: TakeBytes = (bytes, start, length) => {
       hash.update(bytes, start, length);
+      if (plain !== undefined && decoded + length <= expected)
+        plain.set(bytes.subarray(start, start + length), decoded);
       decoded += length;
     };
     const frames = plainLength > 0 ? this.codec.startDecompress(plainLength, take) : undefined;
@@ -154,46 +215,20 @@ export class BlobOpener {
     hash.finish(this.#digest, 0);
     if (!isSealed) return "seal";
     if (!areWhole) return "compression";
-    if (decoded !== (frames === undefined ? sealedLength : plainLength)) return "length";
-    return this.#isDigest(ids, idOffset) ? undefined : "content";
+    return decoded === expected ? undefined : "length";
   }
 
-  /**
-   * Makes what the last call returned the caller's own: small blobs are copied, large ones handed over with
-   * their memory, so that there is never a second copy of them.
-   */
-  keep(opened: Uint8Array): Uint8Array {
-    if (opened.length < handedOverBytesMin) return opened.slice();
-    this.#sealedPlain = empty;
-    this.#plain = empty;
-    return opened;
+  #proved(
+    opened: Uint8Array | BlobProblem,
+    ids: Uint8Array,
+    idOffset: number,
+  ): Uint8Array | BlobProblem {
+    return typeof opened === "string" || this.#isDigest(ids, idOffset) ? opened : "content";
   }
 
   #isDigest(ids: Uint8Array, idOffset: number): boolean {
     for (let i = 0; i < 32; i += 1) if (this.#digest[i] !== ids[idOffset + i]) return false;
     return true;
-  }
-
-  /** The declared length bounds what is decoded; memory grows only as far as the frame really goes. */
-  #decompress(sealedLength: number, plainLength: number): BlobProblem | undefined {
-    const trusted = Math.min(plainLength, Math.max(sealedLength * 64, 8 * 1024 * 1024));
-    for (let capacity = trusted; ; capacity = Math.min(plainLength, capacity * 8)) {
-      if (this.#plain.length < capacity) {
-        this.#plain = empty;
-        this.#plain = new Uint8Array(roomFor(capacity));
-      }
-      const length = this.codec.decompress(
-        this.#sealedPlain,
-        0,
-        sealedLength,
-        this.#plain,
-        0,
-        capacity,
-      );
-      if (length === plainLength) return undefined;
-      if (length >= 0) return "length";
-      if (capacity === plainLength) return "compression";
-    }
   }
 }
 
@@ -208,5 +243,5 @@ export function describeBlobProblem(problem: BlobProblem): string {
 
 /** Buffers grow in steps, so that slowly growing blobs do not allocate each time. */
 function roomFor(length: number): number {
-  return Math.max(length, Math.min(Math.ceil(length * 1.25) + 4096, blobBytesMax));
+  return Math.min(largeBlobBytesMin, Math.ceil(length * 1.5) + 4096);
 }
