@@ -76,9 +76,10 @@ describe("a mistake", () => {
 describe("help", () => {
   it.each([[[]], [["help"]], [["--help"]], [["-h"]]])("of the program for %j", async (args) => {
     const request = await parse(...args);
+    const width = Math.max(...commandTable.map(({ name }) => name.length));
     for (const { name, summary } of commandTable)
       expect(request).toMatchObject({
-        text: expect.stringContaining(`  ${name.padEnd(10)}  ${summary}`) as string,
+        text: expect.stringContaining(`  ${name.padEnd(width)}  ${summary}`) as string,
         kind: "help",
       });
     expect(request).toMatchObject({ text: expect.stringContaining("--password-file") as string });

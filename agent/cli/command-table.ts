@@ -78,6 +78,61 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./command-unlock.ts")).unlockCommand,
   },
   {
+    name: "status",
+    summary: "say whether everything is backed up, and what is wrong if it is not",
+    load: async () => (await import("./command-status.ts")).statusCommand,
+  },
+  {
+    name: "run",
+    summary: "start a policy's backup now",
+    load: async () => (await import("./command-run.ts")).runCommand,
+  },
+  {
+    name: "stop",
+    summary: "end a policy's backup",
+    load: async () => (await import("./command-stop.ts")).stopCommand,
+  },
+  {
+    name: "sessions",
+    summary: "list what ran",
+    load: async () => (await import("./command-sessions.ts")).sessionsCommand,
+  },
+  {
+    name: "session",
+    summary: "show one session with each of its warnings",
+    load: async () => (await import("./command-session.ts")).sessionCommand,
+  },
+  {
+    name: "log",
+    summary: "show the daemon's log",
+    load: async () => (await import("./command-log.ts")).logCommand,
+  },
+  {
+    name: "pause",
+    summary: "let no scheduled backup start for a while",
+    load: async () => (await import("./command-pause.ts")).pauseCommand,
+  },
+  {
+    name: "resume",
+    summary: "end a pause",
+    load: async () => (await import("./command-resume.ts")).resumeCommand,
+  },
+  {
+    name: "policies",
+    summary: "list the policies in force",
+    load: async () => (await import("./command-policies.ts")).policiesCommand,
+  },
+  {
+    name: "doctor",
+    summary: "look at what backups on this machine rest on",
+    load: async () => (await import("./command-doctor.ts")).doctorCommand,
+  },
+  {
+    name: "support-bundle",
+    summary: "gather what somebody needs who is to help",
+    load: async () => (await import("./command-support-bundle.ts")).supportBundleCommand,
+  },
+  {
     name: "completion",
     summary: "print a completion script for bash, zsh or fish",
     load: async () => (await import("./command-completion.ts")).completionCommand,

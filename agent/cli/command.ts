@@ -16,6 +16,8 @@ export interface CommandEntry {
 export interface CliCommand<Options extends object = object> {
   /** True if its work matters though nobody reads its output; others end when the reader goes away. */
   readonly worksUnread?: boolean;
+  /** True if Ctrl-C is how people end it or leave it, so that nothing needs to be said about that. */
+  readonly endsByInterruption?: boolean;
   /** Adds arguments, options and examples. */
   define(command: Command): void;
   /** Does the work; resolves with the exit code. Rejects with a BackstayError or the signal's reason. */

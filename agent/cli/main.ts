@@ -1,6 +1,6 @@
 /** The program: arguments in, exit code out. */
 import { processArguments } from "../../platform/process-arguments.ts";
-import { exitCodes } from "./command.ts";
+import { type CliCommand, exitCodes } from "./command.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { commandTable } from "./command-table.ts";
 import type { Environment } from "./environment.ts";
@@ -18,8 +18,11 @@ export async function runProgram(): Promise<never> {
   });
   const args = processArguments();
   const json = asksForJson(args);
+  let saysInterruptions = true;
   const controller = watchInterruption(
-    (cause) => screen.note(interruptionNote(cause, json)),
+    (cause) => {
+      if (saysInterruptions) screen.note(interruptionNote(cause, json));
+    },
     () => screen.eraseBlock(),
   );
   const fail = async (error: unknown): Promise<never> => {
@@ -29,7 +32,9 @@ export async function runProgram(): Promise<never> {
   };
   process.on("uncaughtException", (error) => void fail(error));
   try {
-    const exitCode = await runCommand(args, screen, controller, process.env);
+    const exitCode = await runCommand(args, screen, controller, process.env, (command) => {
+      saysInterruptions = command.endsByInterruption !== true;
+    });
     return await end(screen, exitCode);
   } catch (error) {
     return await fail(error);
@@ -41,6 +46,7 @@ async function runCommand(
   screen: Screen,
   controller: AbortController,
   environment: Environment,
+  chosen: (command: CliCommand) => void,
 ): Promise<number> {
   const request = await parseCommandLine(commandTable, args);
   if (request.kind === "help") {
@@ -48,6 +54,7 @@ async function runCommand(
     return exitCodes.done;
   }
   const { command, operands, options } = request;
+  chosen(command);
   if (command.worksUnread !== true) screen.onReaderGone = () => controller.abort(new ReaderGone());
   return await command.run({
     operands,

@@ -66,13 +66,18 @@ export class Screen {
     this.#streams.stderr.write(`${text}\n`);
   }
 
-  /** Draws the block of status lines, in the place of the one before; does nothing where that is impossible. */
-  drawBlock(lines: readonly string[]): void {
+  /**
+   * Draws the block of status lines, in the place of the one before; does nothing where that is impossible. `paint`
+   * adds colours to a line that was cut to fit.
+   */
+  drawBlock(lines: readonly string[], paint = (line: string, _at: number): string => line): void {
     if (!this.canRedraw || this.#isReaderGone) return;
     this.#writeGathered();
     const columns = Math.max(20, this.#streams.stdout.columns ?? 80);
     const rows = Math.max(2, this.#streams.stdout.rows ?? 24);
-    const shown = lines.slice(0, rows - 1).map((line) => shortenMiddle(line, columns - 1));
+    const shown = lines
+      .slice(0, rows - 1)
+      .map((line, at) => paint(shortenMiddle(line, columns - 1), at));
     this.#streams.stdout.write(`${this.#toBlockStart()}${clearDown}${shown.join("\n")}`);
     this.#blockLines = shown.length;
   }

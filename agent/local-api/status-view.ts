@@ -1,5 +1,6 @@
 /** The status as one reader may see it. Pure. */
-import { type Health, overallHealth } from "../../protocol/local-api/health.ts";
+import type { Health } from "../../protocol/local-api/health.ts";
+import { overallHealth } from "../../protocol/local-api/overall-health.ts";
 import type { PolicyStatus, StatusFacts, StatusReport } from "../../protocol/local-api/status.ts";
 import { localApiVersion } from "../../protocol/local-api/version.ts";
 import type {
