@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { agentConfiguration } from "../../protocol/policy/guard-rails.ts";
 import { loadConfiguration } from "./agent-configuration.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "backstay-configuration-"));
@@ -10,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const file = path.join(folder, "agent.yaml");
 
 it("everything is as usual without a file, or with an empty one", async () => {
-  const usual = { guardRails: {} };
+  const usual = agentConfiguration.parse({});
   expect(await loadConfiguration(folder)).toEqual(usual);
   for (const text of ["", "# nothing\n", "guardRails: {}\n"]) {
     writeFileSync(file, text, { mode: 0o600 });
@@ -23,7 +24,7 @@ it("reads guard rails", async () => {
     file,
     "guardRails:\n  destinations: [/mnt/backup]\n  scripts: []\n  memory: 1 GiB\n",
   );
-  expect(await loadConfiguration(folder)).toEqual({
+  expect(await loadConfiguration(folder)).toMatchObject({
     guardRails: { destinations: ["/mnt/backup"], scripts: [], memory: 2 ** 30 },
   });
 });

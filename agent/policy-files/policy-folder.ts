@@ -18,7 +18,7 @@ import {
   readPolicies,
   refusal,
 } from "../policy/read-policies.ts";
-import { makePrivateFolder, removeFile, replaceFile } from "./durable-replace.ts";
+import { makePrivateFolder, removeFile } from "./durable-changes.ts";
 import { readTrustedFile, UntrustedFile } from "./trusted-file.ts";
 
 /** A policy that is in force. */
@@ -111,7 +111,7 @@ export class PolicyFolder {
       for (const { name, text, isLastGood } of policies.values()) {
         const before = kept.readings.get(name);
         if (isLastGood || (before?.kind === "read" && before.text === text)) continue;
-        await replaceFile(this.#files, this.#keptFile(name), Buffer.from(text), signal);
+        await this.#files.replaceFile(this.#keptFile(name), Buffer.from(text), 0o600, signal);
       }
       // Files that people removed, and not a folder that is not there.
       const isFolderThere = problems.every(({ code }) => code !== "POLICY_FOLDER");
@@ -126,7 +126,7 @@ export class PolicyFolder {
   async write(name: string, text: string, signal: AbortSignal): Promise<void> {
     await this.#translating(async () => {
       await makePrivateFolder(this.#files, this.folder);
-      await replaceFile(this.#files, this.fileOf(name), Buffer.from(text), signal);
+      await this.#files.replaceFile(this.fileOf(name), Buffer.from(text), 0o600, signal);
     });
   }
 
