@@ -3,11 +3,8 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  describeWithPrivateBus,
-  type PrivateBus,
-  startPrivateBus,
-} from "../../test/dbus/private-bus.ts";
+import { type PrivateBus, startPrivateBus } from "../../test/dbus/private-bus.ts";
+import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
 import {
   asDictionary,
   DbusConnection,

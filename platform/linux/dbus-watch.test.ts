@@ -2,7 +2,8 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { describeWithPrivateBus, PrivateBus } from "../../test/dbus/private-bus.ts";
+import { PrivateBus } from "../../test/dbus/private-bus.ts";
+import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
 import { DbusWatch } from "./dbus-watch.ts";
 
 const waitMs = 10_000;

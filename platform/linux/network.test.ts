@@ -2,11 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  describeWithPrivateBus,
-  type PrivateBus,
-  startPrivateBus,
-} from "../../test/dbus/private-bus.ts";
+import { type PrivateBus, startPrivateBus } from "../../test/dbus/private-bus.ts";
+import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
 import { describeNetwork } from "../ports/network-contract.ts";
 import { LinuxNetwork } from "./network.ts";
 

@@ -5,11 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import {
-  describeWithPrivateBus,
-  type PrivateBus,
-  startPrivateBus,
-} from "../../test/dbus/private-bus.ts";
+import { type PrivateBus, startPrivateBus } from "../../test/dbus/private-bus.ts";
+import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
 import { describePower } from "../ports/power-contract.ts";
 import { LinuxPower } from "./power.ts";
 import { toolPath } from "./run-tool.ts";

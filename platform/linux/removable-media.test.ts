@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { describeWithPrivateBus, startPrivateBus } from "../../test/dbus/private-bus.ts";
+import { startPrivateBus } from "../../test/dbus/private-bus.ts";
+import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
 import { describeRemovableMedia } from "../ports/removable-media-contract.ts";
 import { fileSystemId } from "./file-system-ids.ts";
 import { LinuxRemovableMedia } from "./removable-media.ts";

@@ -3,11 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  describeWithPrivateBus,
-  PrivateBus,
-  startPrivateBus,
-} from "../../test/dbus/private-bus.ts";
+import { PrivateBus, startPrivateBus } from "../../test/dbus/private-bus.ts";
+import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
 import type { SystemEvent } from "../ports/system-events.ts";
 import { describeSystemEvents } from "../ports/system-events-contract.ts";
 import { LinuxSystemEvents } from "./system-events.ts";

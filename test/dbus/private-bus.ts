@@ -8,7 +8,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, it } from "vitest";
 import { type DbusCall, withBus } from "../../platform/linux/dbus-connection.ts";
 
 const daemonProgram = "/usr/bin/dbus-daemon";
@@ -60,19 +59,6 @@ export function privateBusProblem(): string | undefined {
   if (!existsSync(daemonProgram)) return "dbus-daemon is not installed";
   if (!existsSync(mockPackage)) return "python3-dbusmock is not installed";
   return undefined;
-}
-
-/** A group of tests with a private bus; skipped with the reason where there is none, failed where `CI` is `true`. */
-export function describeWithPrivateBus(name: string, declareTests: () => void): void {
-  const problem = privateBusProblem();
-  if (problem === undefined) describe(name, declareTests);
-  else
-    describe(name, () => {
-      it("has a private bus", (context) => {
-        if (process.env["CI"] === "true") throw new Error(problem);
-        context.skip(problem);
-      });
-    });
 }
 
 /** Starts a bus and the services, and resolves when all of them answer. Whoever starts it stops it. */
