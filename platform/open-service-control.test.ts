@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { NotifyServer } from "../test/service/notify-server.ts";
-import { type StartedService, startService } from "../test/service/started-service.ts";
+import { NotifyServer } from "../test/notified-process/notify-server.ts";
+import { type StartedService, startService } from "../test/notified-process/started-service.ts";
 import { describeServiceControl } from "./ports/service-control-contract.ts";
 
 const base = mkdtempSync(join(tmpdir(), "backstay-service-"));
@@ -54,7 +54,9 @@ describe.skipIf(process.platform === "win32")("a service started by hand", () =>
     if (!spawnSync("script", ["--version"], { encoding: "utf8" }).stdout?.includes("util-linux"))
       context.skip("script of util-linux not found");
     // Its output goes to a file: the terminal is about to be gone.
-    const program = fileURLToPath(new URL("../test/service/obedient-service.ts", import.meta.url));
+    const program = fileURLToPath(
+      new URL("../test/notified-process/obedient-service.ts", import.meta.url),
+    );
     const log = join(base, "closed-terminal");
     const line = `exec '${process.execPath}' '${program}' > '${log}' 2>&1`;
     const terminal = spawn("script", ["-qc", line, "/dev/null"], { stdio: "ignore" });

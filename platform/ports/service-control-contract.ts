@@ -5,7 +5,7 @@ import type { ServiceControl, ServiceRequest } from "./service-control.ts";
 /** Nodes start slowly on a busy machine. */
 const patience = { timeout: 15_000 };
 
-/** A running `test/service/obedient-service.ts`. */
+/** A running `test/notified-process/obedient-service.ts`. */
 export interface ObedientService {
   /** What it printed so far, line by line. */
   lines(): readonly string[];
