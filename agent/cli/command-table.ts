@@ -123,6 +123,46 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./command-policies.ts")).policiesCommand,
   },
   {
+    name: "policy show",
+    summary: "show the policies of this machine, or what one of them means",
+    load: async () => (await import("./command-policy-show.ts")).policyShowCommand,
+  },
+  {
+    name: "policy validate",
+    summary: "say what is wrong with files of policies",
+    load: async () => (await import("./command-policy-validate.ts")).policyValidateCommand,
+  },
+  {
+    name: "policy apply",
+    summary: "put policies in force on this machine",
+    load: async () => (await import("./command-policy-apply.ts")).policyApplyCommand,
+  },
+  {
+    name: "policy export",
+    summary: "print policies as they were written",
+    load: async () => (await import("./command-policy-export.ts")).policyExportCommand,
+  },
+  {
+    name: "policy remove",
+    summary: "end a policy on this machine",
+    load: async () => (await import("./command-policy-remove.ts")).policyRemoveCommand,
+  },
+  {
+    name: "secret set",
+    summary: "keep a password or key on this machine, for policies",
+    load: async () => (await import("./command-secret-set.ts")).secretSetCommand,
+  },
+  {
+    name: "secret list",
+    summary: "list the names of the secrets of this machine",
+    load: async () => (await import("./command-secret-list.ts")).secretListCommand,
+  },
+  {
+    name: "secret remove",
+    summary: "forget secrets of this machine",
+    load: async () => (await import("./command-secret-remove.ts")).secretRemoveCommand,
+  },
+  {
     name: "doctor",
     summary: "look at what backups on this machine rest on",
     load: async () => (await import("./command-doctor.ts")).doctorCommand,
