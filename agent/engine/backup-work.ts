@@ -76,13 +76,15 @@ function backupRequest(
   const ownPlaces = new Set(work.ownPlaces);
   if (path.isAbsolute(store.location)) ownPlaces.add(store.location);
   if (cacheRoot !== undefined) ownPlaces.add(path.resolve(cacheRoot));
-  const { excludeLargerThanBytes } = work;
+  const { excludeLargerThanBytes, includeMasks } = work;
+  const masks = includeMasks?.map((text) => ({ text, caseInsensitive: true, origin: "mask" }));
   return {
     paths: work.paths.map((text) => new Uint8Array(Buffer.from(text, "base64"))),
     hostName: work.hostName,
     tags: work.tags,
     selection: {
       ...excludes,
+      ...(masks === undefined ? {} : { includeMasks: masks }),
       ...(excludeLargerThanBytes === undefined ? {} : { excludeLargerThanBytes }),
       oneFileSystem: work.oneFileSystem,
       ...ownPlacesAt([...ownPlaces]),

@@ -50,7 +50,6 @@ function parseOrder(line: string): RunOrder {
     throw invalid("it names no repository or no password");
   if (order.work?.kind !== "backup") throw invalid(`its work is ${String(order.work?.kind)}`);
   if (order.work.paths.length === 0) throw invalid("it names no path");
-  if (order.work.includeMasks !== undefined) throw invalid("masks are not possible yet");
   return order as RunOrder;
 }
 

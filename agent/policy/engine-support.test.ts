@@ -25,6 +25,7 @@ it("takes a policy for files into a folder, with every rule of schedules, limits
         paths: ["/srv"],
         personalFiles: { otherFiles: true },
         exclude: ["*.tmp"],
+        includeMasks: ["*.odt"],
         excludeCaches: true,
         oneFileSystem: true,
       },
@@ -40,7 +41,6 @@ it("takes a policy for files into a folder, with every rule of schedules, limits
 it.each([
   [{ source: { mode: "volumes", volumes: ["/"] } }, "source.mode volumes is"],
   [{ source: { mode: "entire-computer" } }, "source.mode entire-computer is"],
-  [{ source: { paths: ["/srv"], includeMasks: ["*.odt"] } }, "source.includeMasks is"],
   [
     { destination: { repository: "s3:https://host/bucket" } },
     "destination.repository is storage of the kind s3",

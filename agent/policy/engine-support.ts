@@ -16,7 +16,6 @@ export function unsupportedSettings(policy: Policy): Objection[] {
     ["source", "mode"],
     `${source.mode} is not possible yet: only files are`,
   );
-  refuse(source.includeMasks.length > 0, ["source", "includeMasks"], "is not possible yet");
   refuse(
     !storeSchemes.includes(scheme),
     ["destination", "repository"],

@@ -65,6 +65,18 @@ describe("an engine", { timeout: 30_000 }, () => {
     for (const name of ["a.tmp", "B.TMP", "one", "config"]) expect(names).not.toContain(name);
   });
 
+  it("takes only the files that a mask matches, and the folders around them", async () => {
+    writeFileSync(path.join(scene.source, "Letter.ODT"), "x");
+    writeFileSync(path.join(scene.source, "letter.txt"), "x");
+    const order = scene.order({}, { includeMasks: ["*.odt"], exclude: ["*.ODT~"] });
+    const { report } = await scene.run(order);
+    expect(report).toMatchObject({ outcome: "success", backup: { filesNew: 1 } });
+    const listed = await backstay().output("ls", "latest");
+    expect(listed).toContain(path.join(scene.source, "Letter.ODT"));
+    expect(listed).toContain(path.join(scene.source, "docs"));
+    expect(listed).not.toMatch(/letter\.txt|one|two/);
+  });
+
   it("tells what it could not read, and ends as a warning", async () => {
     const order = scene.order(
       {},

@@ -24,6 +24,8 @@ export const verdict = {
   marker: 3,
   tooLarge: 4,
   otherFileSystem: 5,
+  /** It is no directory, and no mask matches it. */
+  mask: 6,
 } as const;
 
 export type Verdict = (typeof verdict)[keyof typeof verdict];
@@ -39,6 +41,8 @@ export interface SelectionRules {
   /** Undefined where there is no such pattern. */
   readonly exact: PatternSet | undefined;
   readonly insensitive: PatternSet | undefined;
+  /** What is no directory takes part only if it is matched; undefined where everything does. */
+  readonly masks: PatternSet | undefined;
   readonly ownPlaces: PatternSet | undefined;
   readonly ownIdentities: readonly Identity[];
   readonly markers: readonly MarkerRule[];
@@ -50,6 +54,7 @@ export interface SelectionRules {
 export interface PatternScopes {
   readonly exact: PatternScope | undefined;
   readonly insensitive: PatternScope | undefined;
+  readonly masks: PatternScope | undefined;
   readonly ownPlaces: PatternScope | undefined;
 }
 
@@ -111,6 +116,7 @@ export class DirectoryScope {
         if (isIdentity(identity, record, offset)) return verdict.ownPlace;
       }
     } else if (sizeBytesOf(record, offset) > this.#rules.largestBytes) return verdict.tooLarge;
+    else if (this.#scopes.masks?.matchesEntry(names, start, end) === false) return verdict.mask;
     if (!this.#rules.oneFileSystem || isOnDevice(this.#place.rootDevice, record, offset)) {
       return verdict.taken;
     }
@@ -142,10 +148,11 @@ export class DirectoryScope {
     record: Uint8Array,
     offset: number,
   ): DirectoryScope {
-    const { exact, insensitive, ownPlaces } = this.#scopes;
+    const { exact, insensitive, masks, ownPlaces } = this.#scopes;
     const scopes: PatternScopes = {
       exact: exact?.enter(names, start, end),
       insensitive: insensitive?.enter(names, start, end),
+      masks: masks?.enter(names, start, end),
       ownPlaces: ownPlaces?.enter(names, start, end),
     };
     const roots = rootNodeOf(this.#place.roots, names, start, end);

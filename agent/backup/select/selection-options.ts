@@ -10,6 +10,8 @@ export interface SelectionOptions {
    * that matches wins, and what either list matches is left out.
    */
   readonly patterns: readonly PatternSource[];
+  /** What is no directory is left out unless one of these matches it. Absent: nothing is left out for that. */
+  readonly includeMasks?: readonly PatternSource[];
   readonly markers: readonly MarkerRule[];
   /** Everything but directories is left out if it is larger. */
   readonly excludeLargerThanBytes?: number;

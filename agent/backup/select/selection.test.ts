@@ -292,3 +292,39 @@ describe("markers", () => {
     expect(parseMarkerRule("a:").header).toHaveLength(0);
   });
 });
+
+describe("masks", () => {
+  const masks = (...texts: readonly string[]): Partial<SelectionOptions> => ({
+    includeMasks: texts.map((text) => ({ text, caseInsensitive: true })),
+  });
+
+  it("leave out what is no directory and matches none of them", () => {
+    const scope = scopeOf(masks("*.jpg", "/src/Papers/**/*.pdf", "!private*"));
+    expect(verdictOf(scope, "a.JPG")).toBe(verdict.taken);
+    expect(verdictOf(scope, "a.txt")).toBe(verdict.mask);
+    expect(verdictOf(scope, "a.txt", { mode: modeType.symlink })).toBe(verdict.mask);
+    expect(verdictOf(scope, "private.jpg")).toBe(verdict.mask);
+    expect(verdictOf(scope, "folder", { mode: modeType.directory })).toBe(verdict.taken);
+    expect(verdictOf(scope, "a.pdf")).toBe(verdict.mask);
+    const papers = enter(enter(scope, "papers"), "deep");
+    expect(verdictOf(papers, "a.pdf")).toBe(verdict.taken);
+    expect(verdictOf(papers, "b.jpg")).toBe(verdict.taken);
+    expect(verdictOf(papers, "c.odt")).toBe(verdict.mask);
+  });
+
+  it("take everything below a folder that they match", () => {
+    const scope = scopeOf(masks("Photos"));
+    expect(verdictOf(enter(scope, "photos"), "a.txt")).toBe(verdict.taken);
+    expect(verdictOf(enter(scope, "texts"), "a.txt")).toBe(verdict.mask);
+  });
+
+  it("never bring back what is excluded", () => {
+    const patterns = [{ text: "*.jpg", caseInsensitive: false }];
+    expect(verdictOf(scopeOf({ ...masks("*"), patterns }), "a.jpg")).toBe(verdict.pattern);
+  });
+
+  it("leave every file out if they match none, however few they are", () => {
+    for (const options of [masks(), masks("!x")])
+      expect(verdictOf(scopeOf(options), "a")).toBe(verdict.mask);
+  });
+});

@@ -20,6 +20,7 @@ export class Selection {
     this.#rules = {
       exact: setOf(patterns.filter((pattern) => !pattern.caseInsensitive)),
       insensitive: setOf(patterns.filter((pattern) => pattern.caseInsensitive)),
+      masks: options.includeMasks === undefined ? undefined : compilePatterns(options.includeMasks),
       ownPlaces: setOf(options.ownPlaces.map((path) => ownPlacePattern(path))),
       ownIdentities: (options.ownPlaceRecords ?? []).map((record) => identityOf(record, 0)),
       markers: options.markers,
@@ -44,10 +45,11 @@ export class Selection {
 
   /** The scope of a root that is a directory. */
   root(root: SelectionRoot): DirectoryScope {
-    const { exact, insensitive, ownPlaces } = this.#rules;
+    const { exact, insensitive, masks, ownPlaces } = this.#rules;
     const scopes = {
       exact: exact?.scopeOf(root.path),
       insensitive: insensitive?.scopeOf(root.path),
+      masks: masks?.scopeOf(root.path),
       ownPlaces: ownPlaces?.scopeOf(root.path),
     };
     const identity = identityOf(root.record, 0);
