@@ -1,5 +1,6 @@
 /** The one error class of Backstay: a code of the catalogue, small facts, and what to do about it. */
-import { type ErrorCode, type ErrorSpec, errorCatalog } from "./error-catalog.ts";
+import { type ErrorCode, errorCatalog } from "./error-catalog.ts";
+import type { ErrorSpec } from "./errors/error-spec.ts";
 
 /** Facts shown with an error. No secrets; values are short. */
 export type ErrorContext = Readonly<Record<string, string | number>>;

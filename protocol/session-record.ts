@@ -68,7 +68,7 @@ export interface SessionRecord {
   /** Name of the machine's start during which it left the queue. */
   readonly boot?: string;
   readonly engine?: EngineProcess;
-  /** Set with the state `finished`, as is all below that applies. */
+  /** Set from the state `ending` on, as is all below that applies. */
   readonly outcome?: SessionOutcome;
   /** As the command line would have ended. */
   readonly exitCode?: number;

@@ -1,5 +1,6 @@
 /** The page docs/errors.md, made from the error catalogue. */
-import { type ErrorSpec, errorCatalog } from "../../protocol/error-catalog.ts";
+import { errorCatalog } from "../../protocol/error-catalog.ts";
+import type { ErrorSpec } from "../../protocol/errors/error-spec.ts";
 
 const kindTexts: Record<ErrorSpec["kind"], string> = {
   temporary: "temporary: the same call may succeed later",

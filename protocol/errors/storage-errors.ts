@@ -1,0 +1,61 @@
+/** Failures by code: storage. */
+import type { ErrorSpec } from "./error-spec.ts";
+
+export const storageErrors = {
+  STORE_NOT_FOUND: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage has no such object.",
+    remedy: "Run `backstay check` to see which snapshots need it.",
+  },
+  STORE_EXISTS: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage already has an object of this name with other content.",
+    remedy: "Nothing was overwritten. Run `backstay check` on the repository.",
+  },
+  STORE_DENIED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage refused access.",
+    remedy: "Check that this account may read and write the repository's place.",
+  },
+  STORE_FULL: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage is full.",
+    remedy:
+      "Free space there or raise the quota, then run the backup again; what had arrived is not sent again.",
+  },
+  STORE_UNAVAILABLE: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "The storage could not be reached or did not answer as it should.",
+    remedy: "Check the connection to the storage and try again.",
+  },
+  STORE_RANGE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "A stored object is shorter than it should be.",
+    remedy: "Run `backstay check --read-data` to find what is damaged.",
+  },
+  STORE_MISSING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The place of the storage is not there.",
+    remedy: "Check that its disk is mounted. Nothing was created in its stead.",
+  },
+  STORE_BROKEN: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage device reported that it could not read or keep data.",
+    remedy:
+      "Check the health of the disk and the system's log; what was being written is not counted as stored.",
+  },
+  STORE_UNSUPPORTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "This version cannot use storage of this kind.",
+    remedy: "Use a path of this machine (`/path` or `local:/path`).",
+  },
+} as const satisfies Record<string, ErrorSpec>;
