@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import {
   cacheDirectory,
   configDirectory,
+  logDirectory,
   runtimeDirectory,
   stateDirectory,
 } from "./standard-paths.ts";
@@ -16,6 +17,7 @@ it("BACKSTAY_HOME wins over everything", () => {
   expect(cacheDirectory(environment)).toBe("/srv/backstay/cache");
   expect(configDirectory(environment)).toBe("/srv/backstay/config");
   expect(stateDirectory(environment)).toBe("/srv/backstay/state");
+  expect(logDirectory(environment)).toBe("/srv/backstay/state/log");
   expect(runtimeDirectory(environment)).toBe("/srv/backstay/run");
 });
 

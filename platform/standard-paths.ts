@@ -34,6 +34,11 @@ export function stateDirectory(environment: Environment): string {
   return machineDirectory(environment, "state", "/var/lib/backstay");
 }
 
+/** The folder for the files of the daemon's log, `NAME.log` and `NAME.log.N`, where no journal of the system takes it. */
+export function logDirectory(environment: Environment): string {
+  return path.join(stateDirectory(environment), "log");
+}
+
 /** The folder for what lives as long as the agent runs, its socket above all: `BACKSTAY_HOME/run`, or the machine's place. */
 export function runtimeDirectory(environment: Environment): string {
   return machineDirectory(environment, "run", "/run/backstay");

@@ -6,7 +6,7 @@ import { closeSync, lstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import path from "node:path";
 import { processIdentity } from "../../platform/process-identity.ts";
-import { stateDirectory } from "../../platform/standard-paths.ts";
+import { logDirectory } from "../../platform/standard-paths.ts";
 import { systemName } from "../../platform/system-name.ts";
 import { programVersion } from "../../protocol/program-version.ts";
 import type { SessionDetail } from "../../protocol/session-record.ts";
@@ -63,7 +63,7 @@ export async function bundleEntries(asking: Asking): Promise<BundleEntry[]> {
       logText(client, signal),
     ),
   ];
-  return [...entries, ...logFiles(path.join(stateDirectory(environment), "log"))];
+  return [...entries, ...logFiles(logDirectory(environment))];
 }
 
 function about(): object {

@@ -8,6 +8,8 @@ import type { CompletionCommand } from "./completion-words.ts";
 import { zshCompletion } from "./completion-zsh.ts";
 
 const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const;
+/** Others take paths of a snapshot, or none. */
+const takingPaths = ["backup", "policy apply", "policy validate", "support-bundle"];
 const pathWords = ["file", "folder", "path", "paths", "place", "dir"];
 
 export const completionCommand: CliCommand = {
@@ -27,7 +29,7 @@ export const completionCommand: CliCommand = {
       described.push({
         name: entry.name,
         summary: entry.summary,
-        takesPaths: entry.name === "backup",
+        takesPaths: takingPaths.includes(entry.name),
         options: parser.options.map((option) => ({
           flags: [option.long, option.short].filter((flag) => flag !== undefined && flag !== null),
           description: option.description,

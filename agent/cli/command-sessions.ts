@@ -1,6 +1,7 @@
-/** `backstay sessions`: what ran, newest first. */
+/** `backstay sessions`: what ran, newest first; with an id it is `backstay session`. */
 import { InvalidArgumentError } from "commander";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { sessionCommand } from "./command-session.ts";
 import { daemonClient } from "./daemon-connection.ts";
 import { sessionTable } from "./session-text.ts";
 
@@ -12,12 +13,15 @@ interface SessionsOptions {
 export const sessionsCommand: CliCommand<SessionsOptions> = {
   define(command) {
     command
+      .argument("[id]", "one session, as `backstay session` shows it")
       .option("--policy <name>", "only those of this policy")
       .option("-n, --limit <n>", "at most so many, 1 to 1000 (20)", limit, 20);
     addExamples(command, ["backstay sessions", "backstay sessions --policy etc --limit 5"]);
   },
 
-  async run({ options, environment, screen, globals, signal }) {
+  async run(invocation) {
+    const { operands, options, environment, screen, globals, signal } = invocation;
+    if (operands.length > 0) return await sessionCommand.run(invocation);
     const { policy, limit: most } = options;
     const filter = { limit: most, ...(policy === undefined ? {} : { policy }) };
     const sessions = await daemonClient(environment).sessions(filter, signal);

@@ -36,7 +36,7 @@ export function firstWords(commands: readonly CompletionCommand[]): FirstWord[] 
     const [word, second] = name.split(" ");
     const entry = found.get(word) ?? {
       word,
-      summary: second === undefined ? summary : `commands about ${word}s`,
+      summary: second === undefined ? summary : `commands that begin with ${word}`,
       seconds: [],
     };
     found.set(word, entry);

@@ -1,5 +1,5 @@
 /** The place where a daemon listens: claimed once, by one process, and cleared of what a dead one left behind. */
-import { lstatSync, mkdirSync, type Stats, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, type Stats, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import type { LocalApiAddress } from "../../platform/local-api-address.ts";
@@ -49,7 +49,9 @@ function heldPlace(address: LocalApiAddress, lock: InstanceLock): DaemonPlace {
 function makeFolder(folder: string, ownUid: number): void {
   let stat: Stats;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    const isNew = mkdirSync(folder, { recursive: true, mode: 0o755 }) !== undefined;
+    // Others come to the socket through it, whatever this process keeps from them otherwise.
+    if (isNew) chmodSync(folder, 0o755);
     stat = lstatSync(folder);
   } catch (error) {
     throw placeError(folder, systemCode(error), error);

@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -203,6 +204,25 @@ it("others may look at the status and see no places, and nothing else", async ()
   }
   expect(daemon.requests).toEqual([]);
 });
+
+it.runIf(ownUid === 0)(
+  "a program of another user sees the status and controls nothing",
+  async () => {
+    daemon.addPolicy("etc");
+    await start();
+    chmodSync(folder, 0o711);
+    const script = `process.setgid(12345); process.setuid(12345); const http = require("node:http");
+    const ask = (method, path) => new Promise((resolve) => http.request({ socketPath: ${JSON.stringify(socketPath)}, method, path,
+      headers: { "Content-Type": "application/json" } }, (answer) => { answer.resume(); resolve(answer.statusCode); }).end(method === "POST" ? '{"policy":"etc"}' : ""));
+    ask("GET", "/v1/status").then(async (first) => console.log(first, await ask("POST", "/v1/run"), await ask("GET", "/v1/log")));`;
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    let printed = "";
+    child.stdout.on("data", (piece: Buffer) => (printed += piece.toString()));
+    await new Promise((resolve) => child.on("close", resolve));
+    expect(printed).toBe("200 403 403\n");
+    expect(daemon.requests).toEqual([]);
+  },
+);
 
 it("who is not known may only look", async () => {
   await start(seenAs({ kind: "unknown" }));
@@ -498,7 +518,6 @@ it("a socket that a dead daemon left is replaced, one that answers is not", asyn
   await new Promise((resolve) => foreign.close(resolve));
 
   // Bound and never unlinked, as after kill -9.
-  const { spawnSync } = await import("node:child_process");
   const script = `require("node:net").createServer().listen(${JSON.stringify(socketPath)}, () => process.kill(process.pid, "SIGKILL"))`;
   spawnSync(process.execPath, ["-e", script]);
   expect(existsSync(socketPath)).toBe(true);

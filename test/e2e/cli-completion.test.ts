@@ -42,7 +42,7 @@ function offered(...words: string[]): string[] {
 describe.runIf(hasShell("bash"))("bash offers", () => {
   it("commands", () => {
     expect(offered("")).toEqual(expect.arrayContaining(["backup", "restore", "key", "help"]));
-    expect(offered("re")).toEqual(["restore"]);
+    expect(offered("rest")).toEqual(["restore"]);
     expect(offered("--repo", "somewhere", "snap")).toEqual(["snapshots"]);
     expect(offered("key", "")).toEqual(["list", "add", "remove", "passwd"]);
     expect(offered("help", "b")).toEqual(["backup"]);

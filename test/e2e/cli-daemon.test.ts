@@ -240,6 +240,7 @@ it("sessions are listed, and one is shown with each warning and script", async (
   expect(list.stdout).toContain(id);
   expect(list.stdout).not.toContain("srv");
   const { stdout } = await served.run(["session", id]);
+  expect((await served.run(["sessions", id])).stdout).toBe(stdout);
   expect(stdout).toContain("30 warnings:\n  /etc/0: input/output error [EIO]\n");
   expect(stdout).toContain("  /etc/29: input/output error [EIO]\n");
   expect(stdout).toMatch(/script +postJob: timed-out, after 1:00\n +a\n +b\\x1b\n/);
