@@ -1,5 +1,5 @@
 /** What the daemon asks of its jobs: to run policies one after the other, and to tell about sessions. */
-import type { RunOrder } from "../../protocol/run-order.ts";
+import type { RunIssue, RunOrder, RunProgress } from "../../protocol/run-order.ts";
 import type {
   EndRequest,
   Hold,
@@ -38,28 +38,42 @@ export interface JobScript {
   readonly required: boolean;
 }
 
-/** All that a session needs to run, made when its turn has come. */
-export interface PreparedRun {
-  readonly order: Omit<RunOrder, "version" | "sessionId" | "reportFile">;
+/** What runs around the engine of a policy. `postJob` runs whatever happened before it. */
+export interface JobScripts {
   readonly preJob?: JobScript;
   readonly postJob?: JobScript;
+}
+
+/** All that an engine needs, made when the session's turn has come. */
+export interface PreparedRun {
+  readonly order: Omit<RunOrder, "version" | "sessionId" | "reportFile">;
   /** The most resident memory that the engine may take. */
   readonly memoryLimitBytes?: number;
   readonly durationLimitMs: number;
 }
 
+/** No run of that policy, or of any if none is named, starts while it lasts, but those asked for by hand. */
+export interface PolicyPause extends Pause {
+  readonly policy?: string;
+}
+
 export interface Jobs {
   /**
    * Queues a run, or joins the session that the policy has already. A run by hand makes a queued session one by
-   * hand, which no hold keeps back. Throws QUEUE_FULL, SHUTTING_DOWN.
+   * hand. Throws QUEUE_FULL, SHUTTING_DOWN.
    */
   request(run: RunRequest): RunTicket;
   /** Asks a session to end in order, and kills its engine if that takes too long. False if it is not there or ended. */
   cancel(sessionId: string, request: EndRequest): boolean;
-  /** No run but those by hand starts from now on; those that run go on. */
-  pause(pause: { readonly untilMs?: number; readonly reason: string }): Pause;
-  resume(): void;
-  pauseState(): Pause | undefined;
+  /** Replaces the pause of the same policy. Those that run go on. */
+  pause(pause: {
+    readonly policy?: string;
+    readonly untilMs?: number;
+    readonly reason: string;
+  }): PolicyPause;
+  /** Ends the pause of a policy, or all of them; the number that ended. */
+  resume(policy?: string): number;
+  pauses(): readonly PolicyPause[];
   /** Looks again at what holds the queued sessions. To be called when a rule's answer may have changed. */
   reconsider(): void;
 
@@ -68,18 +82,28 @@ export interface Jobs {
   running(): readonly RunningSession[];
   /** Newest first. */
   sessions(query?: SessionQuery): readonly SessionRecord[];
+  /** Undefined if there is none, or no more. */
   session(id: string): SessionDetail | undefined;
   /** The newest session of a policy that left a complete restore point. */
   lastGood(policy: string): SessionRecord | undefined;
+  /** How many have failed since then. */
+  failuresSinceGood(policy: string): number;
   /** Resolves when the session has ended. Rejects with SESSION_NOT_FOUND or the signal's reason. */
   finished(sessionId: string, signal: AbortSignal): Promise<SessionRecord>;
+  /** Tells what happens from now on, until the returned function is called. */
+  subscribe(listener: JobsListener): () => void;
 
   /** Starts nothing more and ends what runs in order, within so many ms; queued sessions wait for the next start. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Told after each change is in the journal. */
-export type SessionListener = (session: SessionRecord) => void;
+/** Told in the order in which things happen. May not throw. */
+export interface JobsListener {
+  /** A session was queued or has changed; the journal has it. */
+  changed?(session: SessionRecord): void;
+  progress?(sessionId: string, progress: RunProgress): void;
+  issue?(sessionId: string, issue: RunIssue): void;
+}
 
 /** Says what keeps a session from starting now, by rules that jobs know nothing of. */
 export type HoldRule = (session: SessionRecord) => Hold | undefined;

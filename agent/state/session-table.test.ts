@@ -63,6 +63,8 @@ it("knows the last good session of a policy, though later ones failed", () => {
   const scriptFailed = { ...goodSession(), outcome: "failure" as const };
   for (const session of [first, second, failed]) state.sessions.put(session);
   expect(state.sessions.lastGood("documents")?.id).toBe(second.id);
+  expect(state.sessions.failuresSinceGood("documents")).toBe(1);
+  expect(state.sessions.failuresSinceGood("other")).toBe(0);
   state.sessions.put(scriptFailed);
   expect(state.sessions.lastGood("documents")?.id).toBe(scriptFailed.id);
   expect(state.sessions.lastGood("other")).toBeUndefined();

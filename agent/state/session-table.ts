@@ -82,6 +82,19 @@ export class SessionTable implements SessionStore {
     );
   }
 
+  failuresSinceGood(policy: string): number {
+    const count = this.#database.read((rows) =>
+      rows.value(
+        `SELECT count(*) FROM sessions WHERE policy = ? AND outcome = 'failure' AND state = 'finished'
+         AND sequence > coalesce(
+           (SELECT max(sequence) FROM sessions WHERE policy = ? AND is_good = 1), -1)`,
+        policy,
+        policy,
+      ),
+    );
+    return Number(count);
+  }
+
   addIssues(id: string, issues: readonly RunIssue[]): void {
     this.#database.write((rows) => {
       if (rows.value("SELECT 1 FROM sessions WHERE id = ?", id) === null) return;

@@ -30,6 +30,8 @@ export interface SessionStore {
   unfinished(): readonly SessionRecord[];
   /** The newest of a policy that left a complete restore point, whatever else went wrong. */
   lastGood(policy: string): SessionRecord | undefined;
+  /** How many of a policy have failed since that one. */
+  failuresSinceGood(policy: string): number;
   /** Keeps the first 1000 of a session. */
   addIssues(id: string, issues: readonly RunIssue[]): void;
   issues(id: string): readonly RunIssue[];
