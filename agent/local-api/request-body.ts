@@ -2,6 +2,12 @@
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import type {
+  PauseRequest,
+  ResumeRequest,
+  RunRequest,
+  StopRequest,
+} from "../../protocol/local-api/orders.ts";
 
 export const bodyBytesMax = 64 * 1024;
 
@@ -30,13 +36,15 @@ const policyName = z.string().min(1).max(64);
 
 /** Bodies by what is asked for. Fields that this version does not know are refused: passing over them could do harm. */
 export const bodies = {
-  run: z.strictObject({ policy: policyName }),
-  stop: z.strictObject({ policy: policyName }),
+  run: z.strictObject({ policy: policyName }) satisfies z.ZodType<RunRequest>,
+  stop: z.strictObject({ policy: policyName }) satisfies z.ZodType<StopRequest>,
   pause: z.strictObject({
     policy: policyName.exactOptional(),
     untilMs: z.int().min(0).exactOptional(),
-  }),
-  resume: z.strictObject({ policy: policyName.exactOptional() }),
+  }) satisfies z.ZodType<PauseRequest>,
+  resume: z.strictObject({
+    policy: policyName.exactOptional(),
+  }) satisfies z.ZodType<ResumeRequest>,
   reload: z.strictObject({}),
 };
 
