@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { toolPath } from "./linux/run-tool.ts";
+import { toolPath } from "./node/run-tool.ts";
 import { openSecretKeeper } from "./open-secret-keeper.ts";
 import { describeSecretKeeper } from "./ports/secret-keeper-contract.ts";
 

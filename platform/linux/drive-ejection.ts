@@ -4,12 +4,12 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { runTool } from "../node/run-tool.ts";
 import { dbusReason } from "./dbus-connection.ts";
 import { devicesOn, disksUnder, type StackedDevice } from "./disk-stack.ts";
 import { readMounts } from "./mount-table.ts";
 import { holdersOf } from "./path-holders.ts";
 import { blockDeviceOf, type ReachableMount, reachableMounts } from "./reachable-mounts.ts";
-import { runTool } from "./run-tool.ts";
 import type { Udisks } from "./udisks.ts";
 
 /** Indexers let go of a drive after a moment. */

@@ -1,6 +1,6 @@
 /** The UUID or serial of the file system on a block device, by which a drive is known wherever it is mounted. */
 import { readdir, stat } from "node:fs/promises";
-import { runTool } from "./run-tool.ts";
+import { runTool } from "../node/run-tool.ts";
 
 const blkidMsMax = 10_000;
 

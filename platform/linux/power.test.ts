@@ -7,9 +7,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { type PrivateBus, startPrivateBus } from "../../test/dbus/private-bus.ts";
 import { describeWithPrivateBus } from "../../test/dbus/with-private-bus.ts";
+import { toolPath } from "../node/run-tool.ts";
 import { describePower } from "../ports/power-contract.ts";
 import { LinuxPower } from "./power.ts";
-import { toolPath } from "./run-tool.ts";
 
 const nowhere = "unix:path=/nonexistent/bus";
 const login = {

@@ -1,6 +1,6 @@
 /** Keeps the machine awake through logind's inhibitors. */
 import { spawn } from "node:child_process";
-import { toolPath } from "./run-tool.ts";
+import { toolPath } from "../node/run-tool.ts";
 
 /** What taking the inhibitor may take; a machine whose logind is stuck is not waited for longer. */
 const takeMsMax = 10_000;

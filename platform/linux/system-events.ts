@@ -1,6 +1,9 @@
 /** Events of a Linux machine: logind, UPower, NetworkManager and udisks2 over the system bus; the rest from the kernel. */
+import { ClockJumps } from "../node/clock-jumps.ts";
+import { SleepState } from "../node/sleep-state.ts";
+import { lookOfFile, TimeZoneWatch } from "../node/time-zone-watch.ts";
 import type { Probe, SystemEvent, SystemEvents } from "../ports/system-events.ts";
-import { ClockJumps, openClocks } from "./clock-jumps.ts";
+import { openClocks } from "./clocks.ts";
 import {
   asDictionary,
   type DbusConnection,
@@ -12,8 +15,6 @@ import { LoginSessions, sessionRules } from "./login-sessions.ts";
 import { MountWatch } from "./mount-watch.ts";
 import { networkPlace } from "./network-places.ts";
 import { readSupplies } from "./power-supplies.ts";
-import { SleepState } from "./sleep-state.ts";
-import { TimeZoneWatch } from "./time-zone-watch.ts";
 
 /** What has no event of its own is asked this often; one round costs some microseconds. */
 const tickMsDefault = 2_000;
@@ -122,7 +123,7 @@ class Running {
     const now = (): number => performance.now();
     this.#sessions = new LoginSessions(this.#emit, now);
     this.#sleep = new SleepState(this.#emit, now);
-    this.#zone = new TimeZoneWatch(options.localtime);
+    this.#zone = new TimeZoneWatch(lookOfFile(options.localtime ?? "/etc/localtime"));
     this.#sysfs = options.sysfs ?? "/sys";
     this.#tickMs = options.tickMs ?? tickMsDefault;
     this.#power = this.#powerText();

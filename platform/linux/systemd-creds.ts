@@ -3,8 +3,8 @@
  * well where the machine has one. Root only; systemd need not be running. Secrets travel through pipes.
  */
 import { randomBytes } from "node:crypto";
+import { runTool, type ToolResult, toolPath } from "../node/run-tool.ts";
 import type { SecretSealer } from "../node/secret-files.ts";
-import { runTool, type ToolResult, toolPath } from "./run-tool.ts";
 
 const program = "systemd-creds";
 /** A TPM takes seconds, more when others use it. */

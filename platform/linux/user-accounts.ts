@@ -4,8 +4,8 @@
  */
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { runTool } from "../node/run-tool.ts";
 import type { UserAccount, UserAccounts } from "../ports/user-accounts.ts";
-import { runTool } from "./run-tool.ts";
 import { userDirectories } from "./user-directories.ts";
 
 interface PasswdEntry {

@@ -2,18 +2,18 @@
 import { lstatSync, readlinkSync } from "node:fs";
 
 export class TimeZoneWatch {
-  readonly #path: string;
+  readonly #look: () => string;
   #seen: string;
 
-  /** `path` is another file for tests. */
-  constructor(path: string = "/etc/localtime") {
-    this.#path = path;
-    this.#seen = look(path);
+  /** `look` gives a text that differs when the zone does. */
+  constructor(look: () => string) {
+    this.#look = look;
+    this.#seen = look();
   }
 
   /** True if the zone was changed since the last call, or since the start. */
   hasChanged(): boolean {
-    const now = look(this.#path);
+    const now = this.#look();
     if (now === this.#seen) return false;
     this.#seen = now;
     // Node reads the zone once; removing TZ, even where it is absent, makes it read again.
@@ -23,14 +23,16 @@ export class TimeZoneWatch {
   }
 }
 
-/** Some systems link to the zone's file, others copy it. */
-function look(path: string): string {
-  try {
-    const { ino, mtimeMs } = lstatSync(path);
-    return `${ino} ${mtimeMs} ${linkTarget(path)}`;
-  } catch {
-    return "";
-  }
+/** A look at the file that Unix systems keep for the zone: some link to it, others copy it. */
+export function lookOfFile(path: string): () => string {
+  return () => {
+    try {
+      const { ino, mtimeMs } = lstatSync(path);
+      return `${ino} ${mtimeMs} ${linkTarget(path)}`;
+    } catch {
+      return "";
+    }
+  };
 }
 
 function linkTarget(path: string): string {

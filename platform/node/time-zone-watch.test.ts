@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { TimeZoneWatch } from "./time-zone-watch.ts";
+import { lookOfFile, TimeZoneWatch } from "./time-zone-watch.ts";
 
 let folder: string;
 let link: string;
@@ -15,7 +15,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 it("sees a new link, a copied file and a removed one, each once", () => {
   symlinkSync("/usr/share/zoneinfo/Etc/UTC", link);
-  const watch = new TimeZoneWatch(link);
+  const watch = new TimeZoneWatch(lookOfFile(link));
   expect(watch.hasChanged()).toBe(false);
   rmSync(link);
   symlinkSync("/usr/share/zoneinfo/Asia/Tokyo", link);

@@ -1,7 +1,7 @@
-/** One sleep makes one `sleep` and one `resume`, told by logind, by the clocks, or by both. */
+/** One sleep makes one `sleep` and one `resume`, told by the system, by the clocks, or by both. */
 import type { SystemEvent } from "../ports/system-events.ts";
 
-/** What logind and the clocks say of one awakening lies no further apart. */
+/** What the system and the clocks say of one awakening lies no further apart. */
 const sameResumeMs = 30_000;
 
 export class SleepState {
@@ -16,7 +16,7 @@ export class SleepState {
     this.#now = now;
   }
 
-  /** logind says that sleep begins, or has ended. */
+  /** The system says that sleep begins, or has ended. */
   announced(isBeginning: boolean): void {
     if (!isBeginning) this.#resume();
     else if (!this.#isSleeping) {

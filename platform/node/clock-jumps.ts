@@ -1,6 +1,4 @@
 /** Tells from three clocks that the machine slept, and that somebody set the wall clock. */
-import { declareCall } from "./libc.ts";
-import { NativeMemory } from "./native-memory.ts";
 
 export interface ClockReading {
   readonly wallMs: number;
@@ -12,7 +10,6 @@ export interface ClockReading {
 
 /** Two clocks can't be read at one moment: shorter jumps may be a pause of this process in between. */
 const jumpMsMin = 2_000;
-const bootTimeClock = 7;
 
 /** The first reading is what the next is compared with, and so on. */
 export class ClockJumps {
@@ -32,17 +29,4 @@ export class ClockJumps {
       wasSet: Math.abs(reading.wallMs - wallMs - passedMs) >= jumpMsMin,
     };
   }
-}
-
-/** A reader of this machine's clocks. */
-export function openClocks(): () => ClockReading {
-  const time = new NativeMemory(16);
-  const view = new DataView(time.bytes.buffer);
-  const clockGettime = declareCall("clock_gettime", "int", ["int", "int64"]);
-  return () => {
-    clockGettime(bootTimeClock, time.address);
-    const seconds = Number(view.getBigInt64(0, true));
-    const bootMs = seconds * 1_000 + view.getUint32(8, true) / 1_000_000;
-    return { wallMs: Date.now(), awakeMs: performance.now(), bootMs };
-  };
 }
