@@ -1,32 +1,29 @@
 /** What the sessions of each policy come to, kept at hand: status is asked for often, and sessions end seldom. */
 import type { SessionRecord } from "../../protocol/session-record.ts";
-import type { SessionStore } from "../state/state.ts";
+import type { Jobs } from "../jobs/jobs.ts";
 
 export interface PolicyHistory {
   readonly lastGood?: SessionRecord;
   readonly lastEnded?: SessionRecord;
   /** Sessions that failed since the last good one. */
   readonly failuresSinceGood: number;
-  /** As the last session saw it; absent if none got so far. */
+  /** The repository's place, as the last session found it; absent if it did not get so far. */
   readonly reachable?: boolean;
 }
 
-/** More failures than this are all the same to people. */
-const failuresMax = 1000;
-/** The repository's place could not be used: codes of the error catalogue. */
+/** The repository's place could not be used. */
 const unreachableCodes: ReadonlySet<string> = new Set([
   "STORE_UNAVAILABLE",
   "STORE_MISSING",
   "STORE_DENIED",
 ]);
-const failedOutcomes: readonly unknown[] = ["failure", "interrupted"];
 
 export class SessionHistory {
-  readonly #store: SessionStore;
+  readonly #jobs: Pick<Jobs, "sessions" | "lastGood" | "failuresSinceGood">;
   readonly #known = new Map<string, PolicyHistory>();
 
-  constructor(store: SessionStore) {
-    this.#store = store;
+  constructor(jobs: Pick<Jobs, "sessions" | "lastGood" | "failuresSinceGood">) {
+    this.#jobs = jobs;
   }
 
   /** To be told of each change of a session. */
@@ -34,28 +31,26 @@ export class SessionHistory {
     if (state === "finished") this.#known.delete(policy);
   }
 
+  /** The latest moment that any session noted down, ms since 1970. */
+  latestKnownMs(): number | undefined {
+    const [latest] = this.#jobs.sessions({ limit: 1 });
+    return latest === undefined ? undefined : (latest.finishedMs ?? latest.queuedMs);
+  }
+
   of(policy: string): PolicyHistory {
     const known = this.#known.get(policy);
     if (known !== undefined) return known;
-    const history = this.#read(policy);
-    this.#known.set(policy, history);
-    return history;
-  }
-
-  #read(policy: string): PolicyHistory {
-    const lastGood = this.#store.lastGood(policy);
-    const ended = this.#store.list({ policy, states: ["finished"], limit: failuresMax });
-    const [lastEnded] = ended;
-    const good = ended.findIndex(({ id }) => id === lastGood?.id);
-    const sinceGood = good < 0 ? ended : ended.slice(0, good);
-    const failures = sinceGood.filter(({ outcome }) => failedOutcomes.includes(outcome));
+    const [lastEnded] = this.#jobs.sessions({ policy, states: ["finished"], limit: 1 });
+    const lastGood = this.#jobs.lastGood(policy);
     const reachable = lastEnded === undefined ? undefined : reachability(lastEnded);
-    return {
+    const history: PolicyHistory = {
       ...(lastGood !== undefined && { lastGood }),
       ...(lastEnded !== undefined && { lastEnded }),
-      failuresSinceGood: failures.length,
+      failuresSinceGood: this.#jobs.failuresSinceGood(policy),
       ...(reachable !== undefined && { reachable }),
     };
+    this.#known.set(policy, history);
+    return history;
   }
 }
 

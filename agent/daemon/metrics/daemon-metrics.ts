@@ -1,5 +1,5 @@
 /** What the daemon tells Prometheus: about each policy, about its sessions since the start, about itself. */
-import { isOverdue, overallHealth } from "../../../protocol/local-api/health.ts";
+import { isOverdue, overallHealth } from "../../../protocol/local-api/overall-health.ts";
 import type { PolicyStatus, StatusFacts } from "../../../protocol/local-api/status.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
 import { type Metric, metricsText, type Sample } from "./metrics-text.ts";

@@ -1,0 +1,420 @@
+/**
+ * The daemon: puts its parts together, starts them in the order in which they need each other, and ends them in the
+ * opposite one.
+ */
+import { openDurableFiles } from "../../platform/open-durable-files.ts";
+import { openPeerIdentity } from "../../platform/open-peer-identity.ts";
+import { overallHealth } from "../../protocol/local-api/overall-health.ts";
+import type { StatusFacts } from "../../protocol/local-api/status.ts";
+import type { Notifications } from "../../protocol/policy/policy.ts";
+import { programVersion } from "../../protocol/program-version.ts";
+import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
+import { JobRunner } from "../jobs/job-runner.ts";
+import { LocalApiServer } from "../local-api/local-api-server.ts";
+import { PolicyFolder } from "../policy-files/policy-folder.ts";
+import type { Moment } from "../schedule/moment.ts";
+import { ConfigurationKeeper } from "./configuration-keeper.ts";
+import { type DaemonCore, openCore } from "./daemon-core.ts";
+import { daemonDoctor } from "./daemon-doctor.ts";
+import type { DaemonOptions } from "./daemon-options.ts";
+import { secretsNeeded } from "./health/health-checks.ts";
+import { HealthWatch } from "./health/health-watch.ts";
+import { LocalView } from "./local-view.ts";
+import { MachineEvents } from "./machine-events.ts";
+import { MachineRules } from "./machine-rules.ts";
+import { daemonMetrics, SessionCounters } from "./metrics/daemon-metrics.ts";
+import { MetricsService } from "./metrics/metrics-service.ts";
+import { MessageService } from "./notifications/message-service.ts";
+import { mergedWays } from "./notifications/notifier.ts";
+import { PolicyBook } from "./policy-book.ts";
+import { PolicyReloads } from "./policy-reloads.ts";
+import { RunPreparation } from "./run-preparation.ts";
+import { RunScheduler } from "./run-scheduler.ts";
+import { ServiceStatus } from "./service-status.ts";
+import { SessionHistory } from "./session-history.ts";
+import { logSession } from "./session-log.ts";
+import { statusFacts } from "./status-facts.ts";
+
+/** Within that a run stores what it has at the end of the daemon; after that it is killed. */
+const drainMs = 60_000;
+const sessionsAtOnce = 2;
+const bootFact = "boot";
+
+export class Daemon {
+  readonly #core: DaemonCore;
+  readonly #configuration: ConfigurationKeeper;
+  readonly #policies: PolicyBook;
+  readonly #rules: MachineRules;
+  readonly #jobs: JobRunner;
+  readonly #history: SessionHistory;
+  readonly #scheduler: RunScheduler;
+  readonly #events: MachineEvents;
+  readonly #messages: MessageService;
+  readonly #metrics: MetricsService;
+  readonly #counters = new SessionCounters();
+  readonly #health: HealthWatch;
+  readonly #reloads: PolicyReloads;
+  readonly #serviceStatus: ServiceStatus;
+  readonly #startMs: number;
+  #api: LocalApiServer | undefined;
+  #stopping: Promise<void> | undefined;
+  #wakeMs: number | undefined;
+
+  private constructor(core: DaemonCore) {
+    this.#core = core;
+    const { options, places, state, board, log } = core;
+    const { clock, secrets } = options;
+    const nowMs = (): number => clock.now();
+    this.#startMs = nowMs();
+    this.#configuration = new ConfigurationKeeper(places.config, state.facts);
+    const folder = new PolicyFolder(places.policies, places.lastGoodPolicies, openDurableFiles());
+    this.#policies = new PolicyBook(folder, state.policies, nowMs);
+    this.#rules = new MachineRules(options, (error) =>
+      log.failure("The machine could not be asked about power, network or drives.", error),
+    );
+    this.#jobs = this.#makeJobs();
+    this.#history = new SessionHistory(this.#jobs);
+    this.#scheduler = this.#makeScheduler();
+    this.#events = this.#makeEvents();
+    this.#messages = new MessageService({
+      state,
+      clock,
+      board,
+      secrets,
+      onSecret: (secret) => log.redaction.hide(secret),
+      hostName: options.hostName,
+      isPolicy: (name) => this.#policies.inForce.has(name),
+      waysOf: (policy) => this.#waysOf(policy),
+      onFailure: (channel, policy, problem) =>
+        log.warning("A message did not arrive.", { channel, policy, problem }),
+    });
+    this.#metrics = new MetricsService(() => this.#metricsText(), board);
+    this.#serviceStatus = new ServiceStatus(
+      options.service,
+      () => this.#status(),
+      () => this.#health.isMoving(),
+    );
+    this.#health = new HealthWatch({
+      core,
+      policies: this.#policies,
+      history: this.#history,
+      now: () => this.#now(),
+      probes: () => this.#events.probes,
+      secretsNeeded: () => this.#secretsNeeded(),
+      onClockSet: () => this.#scheduler.wake(),
+      onLooked: () => this.#looked(),
+    });
+    this.#reloads = new PolicyReloads({
+      core,
+      configuration: this.#configuration,
+      policies: this.#policies,
+      onRead: async (removed) => await this.#read(removed),
+    });
+  }
+
+  /** Starts a daemon; resolves when it is at work. DAEMON_RUNNING, DAEMON_PLACE. */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const core = await openCore(options);
+    const daemon = new Daemon(core);
+    try {
+      await daemon.#start();
+      return daemon;
+    } catch (error) {
+      core.log.failure("The daemon could not start.", error);
+      await daemon.stop();
+      throw error;
+    }
+  }
+
+  /** Reads configuration and policies again. */
+  async reload(): Promise<void> {
+    await this.#reloads.reload();
+  }
+
+  /** Ends everything in order: a run stores what it has, within a minute. Harmless if called twice. */
+  async stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    await this.#stopping;
+  }
+
+  /** Something that nobody caught. The daemon goes on: backups matter more than a part that is gone. */
+  reportMistake(error: unknown): void {
+    this.#core.log.failure("Something went wrong by a mistake of ours.", error);
+  }
+
+  async #start(): Promise<void> {
+    const { options, place, log } = this.#core;
+    const processId = process.pid;
+    log.info("The daemon starts.", { version: programVersion, processId });
+    await this.#reloads.read();
+    await Promise.all([this.#rules.refresh(), this.#events.start()]);
+    this.#jobs.subscribe({
+      changed: (session) => this.#sessionChanged(session),
+      progress: () => this.#core.changes.tell(),
+    });
+    this.#jobs.start();
+    this.#tellOfBoot();
+    this.#scheduler.start();
+    this.#messages.start();
+    this.#api = await LocalApiServer.start({
+      place,
+      view: this.#view(),
+      peers: openPeerIdentity(),
+      ownUid: options.ownUid,
+      onFailure: (error, request) => log.failure(`A request failed: ${request}.`, error),
+    });
+    await this.#reloads.watch();
+    await this.#health.start();
+    this.#serviceStatus.ready();
+    log.info("The daemon is at work.", { count: this.#policies.inForce.size });
+  }
+
+  async #stop(): Promise<void> {
+    const { options, log, state, place } = this.#core;
+    options.service.stopping(drainMs + 10_000);
+    log.info("The daemon ends.");
+    await this.#reloads.stop();
+    await this.#health.stop();
+    await this.#events.stop();
+    await this.#scheduler.stop();
+    await this.#jobs.stop(drainMs);
+    await this.#messages.stop();
+    await this.#metrics.stop();
+    await this.#api?.close();
+    this.#serviceStatus.stop();
+    await options.power.setWake(undefined).catch(() => undefined);
+    state.close();
+    log.info("The daemon has ended.");
+    log.close();
+    place.release();
+  }
+
+  #makeJobs(): JobRunner {
+    const { options, places, state, log } = this.#core;
+    const preparation = new RunPreparation({
+      inForce: () => this.#policies.inForce,
+      guardRails: () => this.#configuration.orUsual.guardRails,
+      accounts: options.accounts,
+      secrets: options.secrets,
+      onSecret: (secret) => log.redaction.hide(secret),
+      hostName: options.hostName,
+      environment: options.environment,
+      cacheRoot: places.cache,
+      ownFolders: [places.state, places.run, ...(places.cache === undefined ? [] : [places.cache])],
+      hasBackup: (policy) => state.sessions.lastGood(policy) !== undefined,
+      checkTarget: async (policy) => {
+        await this.#rules.refresh();
+        this.#rules.checkTarget(policy);
+      },
+    });
+    return new JobRunner({
+      state,
+      clock: options.clock,
+      limits: options.limits,
+      watch: options.watch,
+      spawnEngine: options.spawnEngine,
+      environment: options.environment,
+      reportFolder: places.reports,
+      prepare: async (session, signal) => await preparation.prepare(session, signal),
+      scripts: (policy) => preparation.scripts(policy),
+      hold: (session) => this.#hold(session),
+      sessionsAtOnce,
+      onFailure: (error) => log.failure("A session went wrong by a mistake of ours.", error),
+    });
+  }
+
+  #makeScheduler(): RunScheduler {
+    const { options, state, log } = this.#core;
+    return new RunScheduler({
+      inForce: () => this.#policies.inForce,
+      memory: state.scheduleMemory,
+      jobs: this.#jobs,
+      lastEnded: (policy) => this.#history.of(policy).lastEnded,
+      now: () => this.#now(),
+      zone: options.zone,
+      chance: Math.random,
+      sleep: async (delayMs, signal) => await options.clock.sleep(delayMs, signal),
+      onLeftOut: (policy, text) => log.info(`A run is left out: ${text}.`, { policy }),
+      onFailure: (policy, error) => log.failure("A schedule went wrong.", error, { policy }),
+      onWake: (atMs) => this.#setWake(atMs),
+    });
+  }
+
+  #makeEvents(): MachineEvents {
+    const { options, log } = this.#core;
+    return new MachineEvents({
+      events: options.events,
+      happened: (event, target) => {
+        const named = [...this.#policies.inForce.values()].filter(
+          ({ policy }) =>
+            target === undefined || this.#rules.isTarget(policy, target.path, target.fileSystemId),
+        );
+        this.#scheduler.happened(
+          event,
+          named.map(({ name }) => name),
+        );
+      },
+      rulesChanged: () => void this.#rulesChanged(),
+      timeChanged: () => void this.#health.look(),
+      onEvent: ({ kind }) => log.debug(`The system tells: ${kind}.`),
+    });
+  }
+
+  #view(): LocalView {
+    const { log, changes } = this.#core;
+    return new LocalView({
+      jobs: this.#jobs,
+      policies: this.#policies,
+      log,
+      changes,
+      status: () => this.#status(),
+      metrics: () => this.#metricsText(),
+      reload: async () => await this.reload(),
+      doctor: async (signal) => await this.#doctor(signal),
+    });
+  }
+
+  #now(): Moment {
+    const { clock, limits } = this.#core.options;
+    const { uptimeMs, id } = limits.boot();
+    // A machine that does not tell its start has at least the time of this process.
+    return id === ""
+      ? { wallMs: clock.now(), monotonicMs: clock.monotonic(), clockId: `process ${process.pid}` }
+      : { wallMs: clock.now(), monotonicMs: uptimeMs, clockId: id };
+  }
+
+  #status(): StatusFacts {
+    const { options, board } = this.#core;
+    return statusFacts({
+      nowMs: () => options.clock.now(),
+      agent: {
+        version: programVersion,
+        hostName: options.hostName,
+        mode: "standalone",
+        processId: process.pid,
+        startMs: this.#startMs,
+      },
+      inForce: () => this.#policies.inForce,
+      history: this.#history,
+      jobs: this.#jobs,
+      nextRun: (policy) => this.#scheduler.nextRun(policy),
+      conditions: () => board.reasons(),
+    });
+  }
+
+  #metricsText(): string {
+    const { user, system } = process.cpuUsage();
+    const { outbox } = this.#core.state;
+    return daemonMetrics(this.#status(), this.#counters, {
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: (user + system) / 1e6,
+      messagesWaiting: outbox.waiting(),
+      messagesDropped: outbox.dropped(),
+    });
+  }
+
+  async #doctor(signal: AbortSignal): Promise<Awaited<ReturnType<typeof daemonDoctor>>> {
+    const { options, places } = this.#core;
+    return await daemonDoctor(
+      {
+        places,
+        ownUid: options.ownUid,
+        nowMs: () => options.clock.now(),
+        latestKnownMs: () => this.#history.latestKnownMs(),
+        inForce: () => this.#policies.inForce,
+        secrets: options.secrets,
+        secretsNeeded: () => this.#secretsNeeded(),
+        power: options.power,
+        probes: () => this.#events.probes,
+      },
+      signal,
+    );
+  }
+
+  #secretsNeeded(): readonly string[] {
+    const policies = [...this.#policies.inForce.values()].map(({ policy }) => policy);
+    return secretsNeeded(policies, this.#configuration.orUsual.notifications);
+  }
+
+  #waysOf(policy: string): Notifications | undefined {
+    const usual = this.#configuration.orUsual.notifications;
+    if (policy === "") return usual;
+    const found = this.#policies.inForce.get(policy);
+    return found && mergedWays(found.policy.notifications, usual);
+  }
+
+  /** Runs by hand are held back by nothing. */
+  #hold({ policy, cause }: SessionRecord): Hold | undefined {
+    const found = this.#policies.inForce.get(policy);
+    return found === undefined || cause.kind === "manual"
+      ? undefined
+      : this.#rules.hold(found.policy);
+  }
+
+  /** What rules ask of the machine has changed: sessions may start now, or must not go on. */
+  async #rulesChanged(): Promise<void> {
+    await this.#rules.refresh();
+    for (const { session } of this.#jobs.running()) {
+      const hold = this.#hold(session);
+      if (hold !== undefined) this.#jobs.cancel(session.id, { by: "limits", text: hold.text });
+    }
+    this.#jobs.reconsider();
+    this.#core.changes.tell();
+  }
+
+  #sessionChanged(session: SessionRecord): void {
+    const { log, changes } = this.#core;
+    logSession(log, session);
+    this.#history.changed(session);
+    if (session.state === "finished") this.#counters.ended(session);
+    this.#messages.sessionChanged(session);
+    this.#scheduler.sessionChanged(session);
+    changes.tell();
+    setImmediate(() => void this.#health.look());
+  }
+
+  /** After a look at everything: whoever waits for it is told. */
+  #looked(): void {
+    this.#messages.healthChanged(overallHealth(this.#status()));
+    this.#serviceStatus.refresh();
+  }
+
+  /** Policies or the configuration were read again. */
+  async #read(removed: readonly string[]): Promise<void> {
+    const { log } = this.#core;
+    const { log: logging, metrics } = this.#configuration.orUsual;
+    log.setLevel(logging.level);
+    await this.#metrics.serve(metrics.address);
+    for (const policy of removed) {
+      this.#scheduler.forget(policy);
+      const session = this.#jobs.running().find((each) => each.session.policy === policy)?.session;
+      const waiting = this.#jobs.queued().find((each) => each.session.policy === policy)?.session;
+      const found = session ?? waiting;
+      if (found !== undefined)
+        this.#jobs.cancel(found.id, { by: "policy", text: "the policy was removed" });
+    }
+    this.#jobs.reconsider();
+    this.#scheduler.wake();
+    await this.#health.look();
+  }
+
+  /** A start of the machine that this agent has not seen yet is an event. */
+  #tellOfBoot(): void {
+    const { state, options } = this.#core;
+    const { id } = options.limits.boot();
+    const isNew = id !== "" && state.facts.get(bootFact) !== id;
+    if (isNew) state.facts.put(bootFact, id);
+    if (isNew) this.#scheduler.expect({ kind: "power-on", text: "the machine was started" });
+  }
+
+  #setWake(atMs: number | undefined): void {
+    if (atMs === this.#wakeMs) return;
+    this.#wakeMs = atMs;
+    const { power } = this.#core.options;
+    power
+      .setWake(atMs)
+      .catch((error: unknown) =>
+        this.#core.log.failure("The machine can't be woken for a run.", error),
+      );
+  }
+}

@@ -1,0 +1,105 @@
+/** Looks at how the agent is: once a minute, and when something has happened. */
+import type { Probe } from "../../../platform/ports/system-events.ts";
+import type { Moment } from "../../schedule/moment.ts";
+import type { DaemonCore } from "../daemon-core.ts";
+import { sourceOfEvent } from "../machine-events.ts";
+import type { PolicyBook } from "../policy-book.ts";
+import type { SessionHistory } from "../session-history.ts";
+import {
+  ClockCheck,
+  checkEvents,
+  checkPolicies,
+  checkSecrets,
+  checkState,
+  checkTargets,
+} from "./health-checks.ts";
+
+export interface HealthWatchParts {
+  readonly core: DaemonCore;
+  readonly policies: PolicyBook;
+  readonly history: SessionHistory;
+  readonly now: () => Moment;
+  readonly probes: () => ReadonlyMap<string, Probe>;
+  readonly secretsNeeded: () => readonly string[];
+  readonly onClockSet: () => void;
+  /** After each look. */
+  readonly onLooked: () => void;
+}
+
+const intervalMs = 60_000;
+const pruneMs = 24 * 3_600_000;
+
+export class HealthWatch {
+  readonly #parts: HealthWatchParts;
+  readonly #clock: ClockCheck;
+  #timer: NodeJS.Timeout | undefined;
+  #lookedMs: number;
+  #prunedMs: number | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #isWaiting = false;
+  #isStopped = false;
+
+  constructor(parts: HealthWatchParts) {
+    this.#parts = parts;
+    this.#clock = new ClockCheck(parts.now());
+    this.#lookedMs = performance.now();
+  }
+
+  /** Looks now, and then every minute. */
+  async start(): Promise<void> {
+    await this.look();
+    this.#timer = setInterval(() => void this.look(), intervalMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#work;
+  }
+
+  /** False if looks don't come to an end any more. */
+  isMoving(): boolean {
+    return performance.now() - this.#lookedMs < 3 * intervalMs;
+  }
+
+  /** Looks once, after any look that is under way; one that waits already serves everybody. */
+  async look(): Promise<void> {
+    if (!this.#isWaiting) {
+      this.#isWaiting = true;
+      this.#work = this.#work.then(async () => {
+        this.#isWaiting = false;
+        if (!this.#isStopped) await this.#look();
+      });
+    }
+    await this.#work;
+  }
+
+  async #look(): Promise<void> {
+    const { core, policies, history, now, probes, onClockSet, onLooked } = this.#parts;
+    const { board, state, places, log, options } = core;
+    try {
+      const byMs = this.#clock.look(board, now());
+      if (byMs !== 0) {
+        log.warning("The clock was set.", { byMs });
+        onClockSet();
+      }
+      checkState(board, state, places.state);
+      checkPolicies(board, policies);
+      checkTargets(board, policies.inForce.keys(), (policy) => history.of(policy));
+      const all = [...policies.inForce.values()].map(({ policy }) => policy);
+      checkEvents(board, all, probes(), sourceOfEvent);
+      await checkSecrets(board, options.secrets, this.#parts.secretsNeeded());
+      this.#prune(options.clock.now());
+      onLooked();
+      this.#lookedMs = performance.now();
+    } catch (error) {
+      log.failure("A look at the agent's health went wrong.", error);
+    }
+  }
+
+  #prune(nowMs: number): void {
+    if (this.#prunedMs !== undefined && Math.abs(nowMs - this.#prunedMs) < pruneMs) return;
+    this.#prunedMs = nowMs;
+    this.#parts.core.state.prune(nowMs);
+  }
+}

@@ -1,0 +1,118 @@
+/** Makes of a policy, at the moment of its run, what an engine needs: paths that exist now, secrets, limits. */
+import { existsSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
+import type { UserAccounts } from "../../platform/ports/user-accounts.ts";
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
+import type { Policy } from "../../protocol/policy/policy.ts";
+import type { SessionRecord } from "../../protocol/session-record.ts";
+import type { JobScript, JobScripts, PreparedRun } from "../jobs/jobs.ts";
+import { localRepositories, resolveScope } from "../policy/policy-scope.ts";
+import type { PolicyInForce } from "./policy-book.ts";
+
+export interface RunPreparationParts {
+  readonly inForce: () => ReadonlyMap<string, PolicyInForce>;
+  readonly guardRails: () => GuardRails;
+  readonly accounts: UserAccounts;
+  readonly secrets: Pick<SecretKeeper, "read">;
+  /** Told of each secret that is read, so that no log shows it. */
+  readonly onSecret: (secret: string) => void;
+  readonly hostName: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cacheRoot: string | undefined;
+  /** Folders of the agent itself; absolute. */
+  readonly ownFolders: readonly string[];
+  /** True if there is a good backup of the policy: then its repository exists, and must never be made anew. */
+  readonly hasBackup: (policy: string) => boolean;
+  /** STORE_MISSING if the drive of the target is not there. */
+  readonly checkTarget: (policy: Policy) => Promise<void>;
+}
+
+/** So long a run waits for other sessions' locks of its repository. */
+const lockWaitMs = 15 * 60_000;
+
+export class RunPreparation {
+  readonly #parts: RunPreparationParts;
+
+  constructor(parts: RunPreparationParts) {
+    this.#parts = parts;
+  }
+
+  /** Rejects with POLICY_UNKNOWN, POLICY_SCOPE, POLICY_RESTRICTED, SOURCE_MISSING, SECRET_MISSING, SECRET_UNREADABLE. */
+  async prepare({ policy: name }: SessionRecord, signal: AbortSignal): Promise<PreparedRun> {
+    const { inForce, secrets, cacheRoot, onSecret, hasBackup, checkTarget } = this.#parts;
+    const found = inForce().get(name);
+    if (found === undefined) throw new BackstayError("POLICY_UNKNOWN", { policy: name });
+    const { policy } = found;
+    await checkTarget(policy);
+    const work = await this.#work(policy);
+    signal.throwIfAborted();
+    const stored = await secrets.read(policy.encryption.password.secret);
+    // As the command line reads password files: without the line feed at the end.
+    const password = new TextDecoder().decode(stored).replace(/\r?\n$/, "");
+    onSecret(password);
+    const { uploadPerSecond, downloadPerSecond, memory, duration } = policy.limits;
+    return {
+      order: {
+        repository: {
+          url: policy.destination.repository,
+          password,
+          create: policy.destination.create && !hasBackup(name),
+        },
+        ...(cacheRoot !== undefined && { cacheRoot }),
+        limits: {
+          ...(uploadPerSecond !== undefined && { uploadBytesPerSecond: uploadPerSecond }),
+          ...(downloadPerSecond !== undefined && { downloadBytesPerSecond: downloadPerSecond }),
+        },
+        lockWaitMs,
+        work,
+      },
+      ...(memory !== undefined && { memoryLimitBytes: memory }),
+      durationLimitMs: duration,
+    };
+  }
+
+  /** What runs around the engine of a policy; nothing if there is no such policy any more. */
+  scripts(policy: string): JobScripts {
+    const { preJob, postJob } = this.#parts.inForce().get(policy)?.policy.scripts ?? {};
+    return {
+      ...(preJob !== undefined && { preJob: jobScript(preJob) }),
+      ...(postJob !== undefined && { postJob: jobScript(postJob) }),
+    };
+  }
+
+  async #work(policy: Policy): Promise<PreparedRun["order"]["work"]> {
+    const { accounts, hostName, environment, guardRails, inForce, ownFolders } = this.#parts;
+    const all = [...inForce().values()].map((each) => each.policy);
+    const { work, missing } = resolveScope(policy, {
+      hostName,
+      users: await accounts.list(),
+      environment: (name) => environment[name],
+      exists: (path) => isAbsolute(path) && existsSync(path),
+      ownPlaces: [...ownFolders, ...localRepositories(all)],
+      guardRails: guardRails(),
+    });
+    const paths = missing.map(({ path }) => path);
+    if (work.paths.length === 0 || (paths.length > 0 && policy.source.missingPath === "error"))
+      throw new BackstayError("SOURCE_MISSING", {
+        policy: policy.name,
+        missing: paths.slice(0, 5).join(", "),
+      });
+    // The engine is given them all the same: it says what is not there, and the session ends with a warning.
+    const absent = paths.filter((path) => isAbsolute(path));
+    return {
+      ...work,
+      paths: [...work.paths, ...absent.map((path) => Buffer.from(path).toString("base64"))],
+    };
+  }
+}
+
+function jobScript(script: {
+  readonly command: readonly string[];
+  readonly timeout: number;
+  readonly required: boolean;
+}): JobScript {
+  const { command, timeout, required } = script;
+  return { command, timeoutMs: timeout, required };
+}
