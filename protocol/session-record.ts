@@ -104,7 +104,7 @@ export interface SessionQuery {
 
 /** Something that keeps a queued session from starting. */
 export interface Hold {
-  /** `paused`, `repository-busy`, `sessions-at-once`, or a code of whoever holds it: `battery`, `network`, … */
+  /** `paused`, `policy-busy`, `repository-busy`, `sessions-at-once`, or a code of whoever holds it: `battery`, `network`, … */
   readonly code: string;
   /** For people. */
   readonly text: string;

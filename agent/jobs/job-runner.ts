@@ -68,7 +68,7 @@ export class JobRunner implements Jobs {
 
   request(run: RunRequest): RunTicket {
     if (this.#stopped.signal.aborted) throw new BackstayError("SHUTTING_DOWN");
-    const known = this.#journal.live().find(({ policy }) => policy === run.policy);
+    const known = this.#sessionToJoin(run.policy);
     if (known !== undefined) {
       const session = known.state === "queued" ? this.#joined(known, run) : known;
       this.reconsider();
@@ -222,6 +222,14 @@ export class JobRunner implements Jobs {
       .toSorted((a, b) => b.priority - a.priority);
   }
 
+  /** The session of a policy that will do what is asked for: it waits, or it works and nothing ends it yet. */
+  #sessionToJoin(policy: string): SessionRecord | undefined {
+    const live = this.#journal.live().filter((session) => session.policy === policy);
+    const isWorking = ({ id, state }: SessionRecord): boolean =>
+      (state === "preparing" || state === "running") && this.#runs.get(id)?.isWorking === true;
+    return live.find(({ state }) => state === "queued") ?? live.find(isWorking);
+  }
+
   /** A queued session that stands for one more request. */
   #joined(session: SessionRecord, run: RunRequest): SessionRecord {
     const isStronger = run.cause.kind === "manual" && session.cause.kind !== "manual";
@@ -238,6 +246,8 @@ export class JobRunner implements Jobs {
       return { code: "paused", text: reason, ...(untilMs === undefined ? {} : { untilMs }) };
     }
     const others = this.running().map((run) => run.session);
+    if (others.some(({ policy }) => policy === session.policy))
+      return { code: "policy-busy", text: "its last session is still ending" };
     const busy = others.find(({ repository }) => repository === session.repository);
     if (busy !== undefined)
       return { code: "repository-busy", text: `a session of ${busy.policy} works there` };

@@ -59,8 +59,8 @@ export interface PolicyPause extends Pause {
 
 export interface Jobs {
   /**
-   * Queues a run, or joins the session that the policy has already. A run by hand makes a queued session one by
-   * hand. Throws QUEUE_FULL, SHUTTING_DOWN.
+   * Queues a run, or joins the policy's session that waits or works already; one that is ending is not joined. A run
+   * by hand makes a queued session one by hand. Throws QUEUE_FULL, SHUTTING_DOWN.
    */
   request(run: RunRequest): RunTicket;
   /** Asks a session to end in order, and kills its engine if that takes too long. False if it is not there or ended. */

@@ -52,6 +52,7 @@ export class SessionRun {
   readonly #rate = new RateEstimate();
   #redact: (text: string) => string = (text) => text;
   #engine: EngineRun | undefined;
+  #isBegun = false;
   #endRequest: EndRequest | undefined;
   #progress: RunProgress | undefined;
   #issues = 0;
@@ -64,9 +65,15 @@ export class SessionRun {
     this.#world = world;
   }
 
+  /** True while it does what it was asked for: it was begun here, and nobody has asked it to end. */
+  get isWorking(): boolean {
+    return this.#isBegun && this.#endRequest === undefined;
+  }
+
   /** Runs it; resolves when it has finished. Rejects for mistakes of ours only. */
   async run(): Promise<void> {
     const { journal, clock, limits } = this.#world;
+    this.#isBegun = true;
     journal.move(this.id, "preparing", { startedMs: clock.now(), boot: limits.boot().id });
     const done = await this.#work();
     this.saveIssues();
