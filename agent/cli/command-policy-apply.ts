@@ -1,9 +1,13 @@
 /** `backstay policy apply`: puts policies in force on this machine, all of those given or none. */
+import { openSecretKeeper } from "../../platform/open-secret-keeper.ts";
+import { stateDirectory } from "../../platform/standard-paths.ts";
 import { effectiveChanges, type ValueChange } from "../policy/effective-changes.ts";
 import { effectivePolicy } from "../policy/effective-policy.ts";
 import { policyFingerprint } from "../policy/policy-fingerprint.ts";
 import type { ReadPolicy } from "../policy/read-policies.ts";
+import { secretReferences } from "../policy/secret-references.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import type { Environment } from "./environment.ts";
 import { acceptedPolicies, givenPolicies } from "./policy-documents.ts";
 import { noteProblems, openPolicyPlace, type PolicyPlace } from "./policy-place.ts";
 import { shownValue } from "./policy-values.ts";
@@ -44,12 +48,13 @@ export const policyApplyCommand: CliCommand<ApplyOptions> = {
     const applications = acceptedPolicies(screen, given, globals.json).map((policy) =>
       application(place, policy),
     );
+    const missing = await missingSecrets(applications, environment);
     const isDry = options.dryRun === true;
     if (!isDry)
       for (const { policy, action } of applications)
         if (action !== "keep") await place.folder.write(policy.name, policy.text, signal);
     if (globals.json) {
-      screen.line(JSON.stringify(json(place, applications, isDry)));
+      screen.line(JSON.stringify(json(place, applications, isDry, missing)));
       return exitCodes.done;
     }
     const replaced = new Set(applications.map(({ policy }) => place.folder.fileOf(policy.name)));
@@ -57,6 +62,10 @@ export const policyApplyCommand: CliCommand<ApplyOptions> = {
       screen,
       place.loaded.problems.filter(({ file }) => !replaced.has(file)),
     );
+    for (const name of missing)
+      screen.note(
+        `warning: no secret ${name} is kept on this machine: run \`backstay secret set ${name}\``,
+      );
     if (globals.quiet) return exitCodes.done;
     for (const { policy, action, changes } of applications) {
       screen.line(`${policy.name}: ${(isDry ? wouldBe : done)[action]}`);
@@ -79,7 +88,23 @@ function application({ loaded, rails }: PolicyPlace, policy: ReadPolicy): Applic
   return { policy, action: isSame ? "keep" : "change", changes };
 }
 
-function json(place: PolicyPlace, applications: readonly Application[], isDry: boolean): object {
+/** The secrets that the policies name and this machine has not, in alphabetical order. */
+async function missingSecrets(
+  applications: readonly Application[],
+  environment: Environment,
+): Promise<string[]> {
+  const keeper = await openSecretKeeper(stateDirectory(environment));
+  const kept = await keeper.names();
+  const named = applications.flatMap(({ policy }) => secretReferences(policy.policy));
+  return [...new Set(named)].filter((name) => !kept.includes(name)).toSorted();
+}
+
+function json(
+  place: PolicyPlace,
+  applications: readonly Application[],
+  isDry: boolean,
+  missing: readonly string[],
+): object {
   return {
     message_type: "policies_applied",
     dry_run: isDry,
@@ -90,5 +115,6 @@ function json(place: PolicyPlace, applications: readonly Application[], isDry: b
       fingerprint: policyFingerprint(policy.policy),
       changes,
     })),
+    missing_secrets: missing,
   };
 }

@@ -23,16 +23,24 @@ async function printed(args: readonly string[], input = ""): Promise<string> {
   return ending.stdout;
 }
 
+async function keepSecret(): Promise<void> {
+  const set = await scene.start(["secret", "set", "x"], {}, (child) => child.stdin.end("y"));
+  expect(set.exitCode).toBe(0);
+}
+
 const stored = (name: string): string => scene.at("home", "config", "policies", `${name}.yaml`);
 
 describe("backstay policy", () => {
   it("applies, shows, exports and removes policies", async () => {
     const both = `${text("a")}---\n${text("b", "schedule: { timers: [{ every: after-policy, policy: a }] }\n")}`;
     writeFileSync(scene.at("both.yaml"), both);
-    expect(await printed(["apply", "--dry-run", "both.yaml"])).toBe(
-      "a: would be created\nb: would be created\n",
-    );
+    expect(await policy(["apply", "--dry-run", "both.yaml"])).toMatchObject({
+      exitCode: 0,
+      stdout: "a: would be created\nb: would be created\n",
+      stderr: "warning: no secret x is kept on this machine: run `backstay secret set x`\n",
+    });
     expect(existsSync(scene.at("home"))).toBe(false);
+    await keepSecret();
     expect(await printed(["apply", "both.yaml"])).toBe("a: created\nb: created\n");
     expect(await printed(["apply", "both.yaml"])).toBe("a: unchanged\nb: unchanged\n");
     expect(await printed(["apply", "-"], text("a", "kind: server\npriority: 5\n"))).toBe(
@@ -68,10 +76,12 @@ describe("backstay policy", () => {
   });
 
   it("speaks JSON", async () => {
+    await keepSecret();
     const applied = JSON.parse(await printed(["apply", "--json", "-"], text("a"))) as object;
     expect(applied).toMatchObject({
       message_type: "policies_applied",
       dry_run: false,
+      missing_secrets: [],
       policies: [{ name: "a", action: "create", file: stored("a"), changes: [] }],
     });
     expect(JSON.parse(await printed(["show", "--json"]))).toMatchObject({
@@ -151,6 +161,7 @@ describe("backstay policy", () => {
   });
 
   it("holds policies against the guard rails of the machine, and tells their values", async () => {
+    await keepSecret();
     mkdirSync(scene.at("home", "config"), { recursive: true });
     const rails = scene.at("home", "config", "agent.yaml");
     writeFileSync(rails, "guardRails: { destinations: [/mnt], uploadPerSecond: 1 MiB }\n");
@@ -172,6 +183,7 @@ describe("backstay policy", () => {
   });
 
   it("names files that can't be used, and applying puts them right", async () => {
+    await keepSecret();
     await printed(["apply", "-"], text("a"));
     chmodSync(stored("a"), 0o666);
     const shown = await policy(["show"]);
