@@ -6,7 +6,11 @@ const isLinux = process.platform === "linux";
 it.runIf(isLinux)(
   "the socket is in the machine's folder for such things, or in BACKSTAY_HOME",
   () => {
-    expect(localApiAddress({})).toEqual({ path: "/run/backstay/agent.sock", isPipe: false });
+    expect(localApiAddress({})).toEqual({
+      path: "/run/backstay/agent.sock",
+      isPipe: false,
+      lockFile: "/run/backstay/daemon.lock",
+    });
     expect(localApiAddress({ BACKSTAY_HOME: "/srv/b" }).path).toBe("/srv/b/run/agent.sock");
   },
 );

@@ -10,6 +10,8 @@ export interface LocalApiAddress {
   readonly path: string;
   /** True for a named pipe of Windows, which is no file. */
   readonly isPipe: boolean;
+  /** The file whose lock says that a daemon listens, or is about to. */
+  readonly lockFile: string;
 }
 
 /** What fits into the system's address of a socket, without the zero byte at its end. */
@@ -22,7 +24,9 @@ const darwinPathBytesMax = 103;
  */
 export function localApiAddress(environment: Environment): LocalApiAddress {
   const folder = runtimeDirectory(environment);
-  if (process.platform === "win32") return { path: pipeName(environment, folder), isPipe: true };
+  const lockFile = path.join(folder, "daemon.lock");
+  if (process.platform === "win32")
+    return { path: pipeName(environment, folder), isPipe: true, lockFile };
   const socket = path.join(folder, "agent.sock");
   const sizeBytes = Buffer.byteLength(socket);
   const most = process.platform === "darwin" ? darwinPathBytesMax : linuxPathBytesMax;
@@ -31,7 +35,7 @@ export function localApiAddress(environment: Environment): LocalApiAddress {
       path: socket,
       problem: `${sizeBytes} bytes long, and a socket's path has at most ${most}`,
     });
-  return { path: socket, isPipe: false };
+  return { path: socket, isPipe: false, lockFile };
 }
 
 /** Agents with homes of their own have pipes of their own; file names have no case there. */

@@ -7,7 +7,6 @@ import { openInstanceLock } from "../../platform/open-instance-lock.ts";
 import type { InstanceLock } from "../../platform/ports/instance-lock.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 
-const lockName = "daemon.lock";
 const answerMs = 2_000;
 const writableByOthers = 0o022;
 
@@ -26,14 +25,13 @@ export async function claimDaemonPlace(
   address: LocalApiAddress,
   ownUid: number,
 ): Promise<DaemonPlace> {
-  // A pipe is there as long as its process, and a second one of its name is refused: it is its own lock.
-  if (address.isPipe) return { address, release: () => undefined };
-  const folder = path.dirname(address.path);
-  makeFolder(folder, ownUid);
-  const lock = openInstanceLock(path.join(folder, lockName));
+  makeFolder(path.dirname(address.lockFile), address.isPipe ? undefined : ownUid);
+  const lock = openInstanceLock(address.lockFile);
   if (lock === undefined) throw new BackstayError("DAEMON_RUNNING", { path: address.path });
   try {
-    await clearSocket(address.path);
+    if (!address.isPipe) await clearSocket(address.path);
+    else if (await isAnswered(address.path))
+      throw new BackstayError("DAEMON_RUNNING", { path: address.path });
   } catch (error) {
     lock.release();
     throw error;
@@ -45,8 +43,11 @@ function heldPlace(address: LocalApiAddress, lock: InstanceLock): DaemonPlace {
   return { address, release: () => lock.release() };
 }
 
-/** Who may write to the folder could put another socket there, and answer in the daemon's place. */
-function makeFolder(folder: string, ownUid: number): void {
+/**
+ * Who may write to the folder could put another socket there, and answer in the daemon's place. Without `ownUid` the
+ * system has no such owners and modes.
+ */
+function makeFolder(folder: string, ownUid: number | undefined): void {
   let stat: Stats;
   try {
     const isNew = mkdirSync(folder, { recursive: true, mode: 0o755 }) !== undefined;
@@ -57,6 +58,7 @@ function makeFolder(folder: string, ownUid: number): void {
     throw placeError(folder, systemCode(error), error);
   }
   if (!stat.isDirectory()) throw placeError(folder, "it is not a folder");
+  if (ownUid === undefined) return;
   if (stat.uid !== ownUid && stat.uid !== 0) throw placeError(folder, "it belongs to another user");
   if ((stat.mode & writableByOthers) !== 0)
     throw placeError(folder, "other users may write to it (chmod go-w corrects that)");

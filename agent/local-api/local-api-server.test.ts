@@ -48,7 +48,10 @@ afterEach(async () => {
 });
 
 const claim = (): Promise<DaemonPlace> =>
-  claimDaemonPlace({ path: socketPath, isPipe: false }, ownUid);
+  claimDaemonPlace(
+    { path: socketPath, isPipe: false, lockFile: path.join(path.dirname(socketPath), "lock") },
+    ownUid,
+  );
 
 async function start(options: Partial<LocalApiOptions> = {}): Promise<void> {
   place = await claim();

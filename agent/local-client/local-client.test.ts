@@ -37,13 +37,13 @@ async function answering(pieces: readonly string[], ends = true): Promise<LocalC
   });
   server = next;
   await new Promise<void>((resolve) => next.listen(socketPath, resolve));
-  return new LocalClient({ path: socketPath, isPipe: false });
+  return new LocalClient({ path: socketPath });
 }
 
 const ok = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n";
 
 it("no daemon is a clear error, with the socket and what to do", async () => {
-  const client = new LocalClient({ path: socketPath, isPipe: false });
+  const client = new LocalClient({ path: socketPath });
   await expect(client.status(never)).rejects.toMatchObject({
     code: "DAEMON_UNREACHABLE",
     context: { path: socketPath, problem: "ENOENT" },

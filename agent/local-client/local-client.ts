@@ -40,7 +40,7 @@ export interface SessionFilter {
 export class LocalClient {
   readonly #path: string;
 
-  constructor(address: LocalApiAddress) {
+  constructor(address: Pick<LocalApiAddress, "path">) {
     this.#path = address.path;
   }
 
