@@ -30,9 +30,14 @@ function packagesOf(entries: readonly string[]): Map<string, string> {
   return packages;
 }
 
-const quick = ["agent/bin/backstay.ts", "agent/cli/main.ts", "agent/cli/command-backup.ts"];
+const quick = [
+  "agent/bin/backstay.ts",
+  "agent/cli/main.ts",
+  "agent/cli/command-backup.ts",
+  "agent/cli/command-status.ts",
+];
 
-it("the program and its backup load neither zod nor yaml", () => {
+it("the program, its status and its backup load neither zod nor yaml", () => {
   const packages = packagesOf(quick);
   expect(packages.has("commander")).toBe(true);
   expect([packages.get("zod"), packages.get("yaml")]).toEqual([undefined, undefined]);
