@@ -15,6 +15,7 @@ export function windowState(
   zone: string,
   atMs: number,
 ): WindowState {
+  if (hours === undefined) return { isOpen: true };
   const open = OpenHours.of(hours);
   const isOpen = open.isOpen(localTime(zone, atMs));
   const changesMs = nextShown(

@@ -3,7 +3,7 @@ import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
 import { type Moment, shifted } from "./moment.ts";
 import type { DueRun, ScheduleMemory } from "./schedule-memory.ts";
 import { nextSlot, type Slot } from "./slots.ts";
-import { spanAt, spansWithin, type TimeSpan, withSpan } from "./time-spans.ts";
+import { spanAt } from "./time-spans.ts";
 import { localTime } from "./zone-offsets.ts";
 
 /**
@@ -18,7 +18,7 @@ export function withClockSetBack(memory: ScheduleMemory, now: Moment): ScheduleM
   const run = (one: DueRun): DueRun => ({ ...one, since: shifted(one.since, byMs) });
   return {
     ...memory,
-    ...(lastSlot && { lastSlot: { ...lastSlot, dealtWith: shifted(lastSlot.dealtWith, byMs) } }),
+    lastSlot: { ...lastSlot, dealtWith: shifted(lastSlot.dealtWith, byMs) },
     ...(lastRun && {
       lastRun: {
         ...lastRun,
@@ -42,36 +42,21 @@ export function withZoneChange(
   rules: ScheduleRules,
   zone: string,
 ): { readonly memory: ScheduleMemory; readonly jumpedOver?: Slot } {
-  const { seen, seenLocalMs, served } = memory;
-  const changeMs = seen.wallMs;
-  const forwardMs = localTime(zone, changeMs) - seenLocalMs;
+  const { seen, seenLocalMs, served, servedLocalMs = seenLocalMs, lastSlot } = memory;
+  const forwardMs = localTime(zone, seen.wallMs) - seenLocalMs;
   if (forwardMs === 0) return { memory };
-  // What was served of the time to come was so by local time, which now comes at other moments.
-  const past = spansWithin(served, [Number.NEGATIVE_INFINITY, changeMs]);
-  const ahead = spansWithin(served, [changeMs + 1, Number.POSITIVE_INFINITY], -forwardMs);
-  let spans = past;
-  for (const span of spansWithin(ahead, [changeMs + 1, Number.POSITIVE_INFINITY]))
-    spans = withSpan(spans, span);
-  if (forwardMs < 0) spans = withSpan(spans, [changeMs, changeMs - forwardMs]);
-  const changed = { ...memory, served: spans };
-  const slot =
-    forwardMs > 0 ? unservedSlot(rules, zone, [changeMs - forwardMs, changeMs], served) : undefined;
-  if (slot === undefined) return { memory: changed };
-  return { memory: changed, jumpedOver: { ...slot, atMs: changeMs + 1 } };
-}
-
-/** A slot of the local times that were jumped over, unless all had been served before the clock jumped. */
-function unservedSlot(
-  rules: ScheduleRules,
-  zone: string,
-  [fromMs, toMs]: TimeSpan,
-  served: readonly TimeSpan[],
-): Slot | undefined {
-  for (let at = fromMs; ; ) {
-    const slot = nextSlot(rules, zone, at);
-    if (slot === undefined || slot.atMs > toMs) return undefined;
-    const span = spanAt(served, slot.atMs + (toMs - fromMs));
-    if (span === undefined) return slot;
-    at = span[1] - (toMs - fromMs);
-  }
+  // Hours that come again since the clock was set back were served up to their end.
+  const servedAheadMs = (spanAt(served, seen.wallMs + 1)?.[1] ?? seen.wallMs) - seen.wallMs;
+  const changed = {
+    ...memory,
+    seenLocalMs: seenLocalMs + forwardMs,
+    servedLocalMs: Math.max(servedLocalMs, seenLocalMs + servedAheadMs),
+    lastSlot: { ...lastSlot, atMs: lastSlot.atMs - forwardMs },
+  };
+  // Shown by the new zone, the hours jumped over end now, and begin after all that was ever shown.
+  const jumpedMs = changed.seenLocalMs - changed.servedLocalMs;
+  const slot = nextSlot(rules, zone, seen.wallMs - jumpedMs);
+  if (jumpedMs <= 0 || slot === undefined || slot.atMs > seen.wallMs) return { memory: changed };
+  // Right after, and at no moment that stands for another slot.
+  return { memory: changed, jumpedOver: { ...slot, atMs: seen.wallMs + servedAheadMs + 1 } };
 }

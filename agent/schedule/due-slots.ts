@@ -1,10 +1,10 @@
 /** Which slot has come due since the last look, and what that means for a machine that was on, off or asleep. Pure. */
 import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
-import { minuteMs } from "./local-time.ts";
+import { hourMs, minuteMs } from "./local-time.ts";
 import { elapsedMs, type Moment } from "./moment.ts";
 import type { DueRun, ScheduleMemory } from "./schedule-memory.ts";
 import { momentInWords, timerInWords } from "./schedule-words.ts";
-import { lastSlot, nextSlot, type Slot } from "./slots.ts";
+import { lastSlot, nextSlot, permittedFrom, type Slot } from "./slots.ts";
 import { spanAt, type TimeSpan, withSpan } from "./time-spans.ts";
 
 /** So late at least a slot may be looked at on a machine that is awake and busy. */
@@ -44,6 +44,18 @@ export function nextUnservedSlot(
   }
 }
 
+/** No two zones are further apart than this: local times further ahead were shown by a clock that was wrong. */
+const zonesApartMsMax = 27 * hourMs;
+
+/** The spans of time in which slots are served: by the wall clock, and by local times that come again in another zone. */
+export function servedSpans(memory: ScheduleMemory): readonly TimeSpan[] {
+  const { served, seen, seenLocalMs, servedLocalMs = seenLocalMs } = memory;
+  const repeatedMs = servedLocalMs - seenLocalMs;
+  return repeatedMs > 0 && repeatedMs <= zonesApartMsMax
+    ? withSpan(served, [seen.wallMs, seen.wallMs + repeatedMs])
+    : served;
+}
+
 /** How late a slot may be looked at and still count as on time. */
 export function toleranceMs({ missed }: ScheduleRules): number {
   return Math.max(missed.tolerance, latenessMsMin);
@@ -80,24 +92,31 @@ export function withLook(
   const sinceMs = now.wallMs - memory.seen.wallMs;
   const wasAwake = sinceMs >= 0 && sinceMs <= toleranceMs(rules);
   const served = withSpan(memory.served, [now.wallMs - (wasAwake ? sinceMs : 0), now.wallMs]);
-  return { ...memory, served, seen: now, seenLocalMs: localMs };
+  const { servedLocalMs, ...rest } = memory;
+  const isAhead = servedLocalMs !== undefined && servedLocalMs > localMs;
+  return { ...rest, ...(isAhead && { servedLocalMs }), served, seen: now, seenLocalMs: localMs };
 }
 
 /**
- * When runs go on by elapsed time, because the clock shows hours again that were served before: as long after the
- * newest slot as its next one is. Undefined if `now` is not in such hours. `served` is as it was before this look.
+ * When runs go on by elapsed time, because the clock comes again to hours or slots that were served before: as long
+ * after the newest slot as its next one is. Undefined if a slot comes before that.
  */
 export function repeatedHoursRun(
-  { lastSlot: newest, served }: ScheduleMemory,
+  memory: ScheduleMemory,
   rules: ScheduleRules,
   zone: string,
   now: Moment,
 ): { readonly atMs: number; readonly slot: Slot } | undefined {
-  const span = spanAt(served, now.wallMs);
-  if (newest === undefined || span === undefined || span[1] <= now.wallMs) return undefined;
+  const newest = memory.lastSlot;
+  const spans = servedSpans(memory);
+  if (spans.every(([, toMs]) => toMs <= now.wallMs)) return undefined;
   const slot = nextSlot(rules, zone, newest.atMs);
   if (slot === undefined) return undefined;
   const leftMs = slot.atMs - newest.atMs - elapsedMs(newest.dealtWith, now);
-  const atMs = now.wallMs + Math.max(0, leftMs);
-  return atMs <= span[1] ? { atMs, slot } : undefined;
+  const atMs = permittedFrom(slot.timer, rules, zone, now.wallMs + Math.max(0, leftMs));
+  if (atMs === undefined) return undefined;
+  const isRepeated = atMs < (spanAt(spans, atMs)?.[1] ?? atMs);
+  const next = nextSlot(rules, zone, atMs);
+  const isNextServed = next !== undefined && spanAt(spans, next.atMs) !== undefined;
+  return isRepeated || isNextServed ? { atMs, slot } : undefined;
 }

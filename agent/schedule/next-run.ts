@@ -2,7 +2,7 @@
 import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
 import { windowState } from "./backup-window.ts";
 import { continuousWaitMs } from "./due-runs.ts";
-import { nextUnservedSlot, repeatedHoursRun } from "./due-slots.ts";
+import { nextUnservedSlot, repeatedHoursRun, servedSpans } from "./due-slots.ts";
 import { elapsedMs, type Moment } from "./moment.ts";
 import type { ScheduleFacts } from "./schedule-facts.ts";
 import type { DueRun, ScheduleMemory } from "./schedule-memory.ts";
@@ -40,12 +40,14 @@ export function nextRun(
 
 /** When to wake the machine: for slots only, since retries may be many. */
 export function nextWakeMs(
-  { served }: ScheduleMemory,
+  memory: ScheduleMemory,
   rules: ScheduleRules,
   zone: string,
   now: Moment,
 ): number | undefined {
-  return rules.wake ? nextUnservedSlot(rules, zone, now.wallMs, served)?.atMs : undefined;
+  return rules.wake
+    ? nextUnservedSlot(rules, zone, now.wallMs, servedSpans(memory))?.atMs
+    : undefined;
 }
 
 function nextBySlot(
@@ -54,7 +56,7 @@ function nextBySlot(
   zone: string,
   now: Moment,
 ): NextRun | undefined {
-  const next = nextUnservedSlot(rules, zone, now.wallMs, memory.served);
+  const next = nextUnservedSlot(rules, zone, now.wallMs, servedSpans(memory));
   const repeated = repeatedHoursRun(memory, rules, zone, now);
   const slot =
     repeated !== undefined && (next === undefined || repeated.atMs < next.atMs)

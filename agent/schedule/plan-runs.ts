@@ -7,8 +7,14 @@ import type { RunCause } from "../../protocol/session-record.ts";
 import { windowState } from "./backup-window.ts";
 import { withClockSetBack, withZoneChange } from "./clock-changes.ts";
 import { continuousRun, eventRun, followingRun } from "./due-runs.ts";
-import { repeatedHoursRun, runOfSlot, unservedSlotBetween, withLook } from "./due-slots.ts";
-import { elapsedMs } from "./moment.ts";
+import {
+  repeatedHoursRun,
+  runOfSlot,
+  servedSpans,
+  unservedSlotBetween,
+  withLook,
+} from "./due-slots.ts";
+import { before, elapsedMs } from "./moment.ts";
 import { type NextRun, nextRun, nextWakeMs } from "./next-run.ts";
 import type { ScheduleFacts } from "./schedule-facts.ts";
 import type { DueRun, ScheduleMemory } from "./schedule-memory.ts";
@@ -92,8 +98,14 @@ export function planRuns(
 /** A policy that never ran begins now; one of which only the last session is known goes on from there. */
 function newMemory({ now, lastEnded }: ScheduleFacts, zone: string): ScheduleMemory {
   const wallMs = Math.min(now.wallMs, lastEnded?.startedMs ?? now.wallMs);
-  const seen = { wallMs, monotonicMs: 0, clockId: "" };
-  return { version: 1, seen, seenLocalMs: localTime(zone, wallMs), served: [[wallMs, wallMs]] };
+  const seen = before(now, now.wallMs - wallMs);
+  return {
+    version: 1,
+    seen,
+    seenLocalMs: localTime(zone, wallMs),
+    served: [[wallMs, wallMs]],
+    lastSlot: { atMs: wallMs, dealtWith: seen },
+  };
 }
 
 /** A run that was asked for and of which nothing was ever seen is due again: the daemon died in between. */
@@ -111,20 +123,20 @@ function withDueSlot(
   jumpedOver: Slot | undefined,
   leftOut: string[],
 ): ScheduleMemory {
-  const { seen, served } = memory;
-  const slot = unservedSlotBetween(rules, zone, seen.wallMs, now.wallMs, served) ?? jumpedOver;
+  const { seen } = memory;
+  const slot =
+    unservedSlotBetween(rules, zone, seen.wallMs, now.wallMs, servedSpans(memory)) ?? jumpedOver;
   if (slot === undefined) {
     const goesOn = repeatedHoursRun(memory, rules, zone, now);
-    const { lastSlot } = memory;
-    if (goesOn === undefined || goesOn.atMs > now.wallMs || lastSlot === undefined) return memory;
+    if (goesOn === undefined || goesOn.atMs > now.wallMs) return memory;
     const text = `${timerInWords(goesOn.slot.timer)}; by elapsed time, as these hours come again`;
     const due: DueRun = { kind: "schedule", text, attempt: 1, since: now, delayMs: 0 };
-    const known = { ...memory, lastSlot: { ...lastSlot, dealtWith: now } };
+    const known = { ...memory, lastSlot: { ...memory.lastSlot, dealtWith: now } };
     return session === undefined && memory.due === undefined ? { ...known, due } : known;
   }
   const known = {
     ...memory,
-    served: withSpan(served, [slot.atMs, slot.atMs]),
+    served: withSpan(memory.served, [slot.atMs, slot.atMs]),
     lastSlot: { atMs: slot.atMs, dealtWith: now },
   };
   const what = `${timerInWords(slot.timer)} (${momentInWords(slot.atMs, zone, now.wallMs)})`;

@@ -31,8 +31,10 @@ const scheduleMemory = z.strictObject({
   seenLocalMs: z.number(),
   /** Slots in there have been dealt with; in order. */
   served: z.array(z.tuple([z.number(), z.number()]).readonly()).readonly(),
-  /** The newest slot that came, whether it was run or left out, and when that was. */
-  lastSlot: z.strictObject({ atMs: z.number(), dealtWith: moment }).exactOptional(),
+  /** After a change of the zone: local times up to this one were shown before, and what they ask for is served. */
+  servedLocalMs: z.number().exactOptional(),
+  /** The newest slot that came, whether it was run or left out, and when that was; at first the beginning. */
+  lastSlot: z.strictObject({ atMs: z.number(), dealtWith: moment }),
   lastRun: z
     .strictObject({
       sessionId: z.string(),

@@ -10,7 +10,7 @@ import { hourMs, minuteMs } from "./local-time.ts";
 import type { LocalTimes } from "./local-times.ts";
 import { OpenHours } from "./open-hours.ts";
 import { permittedTimes } from "./permitted-times.ts";
-import { nextMoment } from "./zone-offsets.ts";
+import { nextMoment, nextShown } from "./zone-offsets.ts";
 
 export interface Slot {
   readonly atMs: number;
@@ -55,6 +55,21 @@ export function lastSlot(
   }
 }
 
+/** The first moment from `fromMs` on at which a timer's runs are permitted; undefined if they never are. */
+export function permittedFrom(
+  timer: Timer,
+  rules: ScheduleRules,
+  zone: string,
+  fromMs: number,
+): number | undefined {
+  const open = openHoursOf(timer, OpenHours.of(rules.window));
+  return nextShown(
+    (localMs) => (open.isOpen(localMs) ? localMs : open.changeAfter(localMs)),
+    zone,
+    fromMs - 1,
+  );
+}
+
 function timerTimes(rules: ScheduleRules): readonly TimerTimes[] {
   let found = known.get(rules);
   if (found === undefined) {
@@ -79,12 +94,16 @@ function timesOf(timer: Timer, window: OpenHours): LocalTimes | undefined {
       return permittedTimes(cronTimes(parseCron(timer.expression)), window, 0);
     case "interval": {
       // Hours open on the hour, as the grid does: what moves one within the hour moves the other.
-      const { interval, offset = 0, permitted } = timer;
-      const open = window.and(OpenHours.of(permitted));
+      const { interval, offset = 0 } = timer;
+      const open = openHoursOf(timer, window);
       return permittedTimes(intervalTimes(timer), open, (offset % interval) % hourMs);
     }
     case "continuous":
     case "after-policy":
       return undefined;
   }
+}
+
+function openHoursOf(timer: Timer, window: OpenHours): OpenHours {
+  return timer.every === "interval" ? window.and(OpenHours.of(timer.permitted)) : window;
 }

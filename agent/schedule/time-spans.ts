@@ -24,18 +24,6 @@ export function withSpan(spans: readonly TimeSpan[], added: TimeSpan): readonly 
   return joined;
 }
 
-/** What of the spans lies within a span, moved by so many ms. */
-export function spansWithin(
-  spans: readonly TimeSpan[],
-  within: TimeSpan,
-  movedMs: number = 0,
-): readonly TimeSpan[] {
-  return spans
-    .map(([from, to]) => [Math.max(from, within[0]), Math.min(to, within[1])] as const)
-    .filter(([from, to]) => from <= to)
-    .map(([from, to]) => [from + movedMs, to + movedMs] as const);
-}
-
 function joinClosest(spans: TimeSpan[]): void {
   let closest = 0;
   for (let at = 1; at + 1 < spans.length; at++)
