@@ -7,7 +7,7 @@ export const daemonErrors = {
     exitCode: 1,
     title: "No daemon of Backstay answers on this machine.",
     remedy:
-      "Start it with `systemctl start backstay` (or by hand: `backstayd`) and see its log. Commands with `--repo` work without it.",
+      "Start it with `systemctl start backstayd` (or by hand: `backstayd`) and see its log. Commands with `--repo` work without it.",
   },
   DAEMON_RUNNING: {
     kind: "permanent",
