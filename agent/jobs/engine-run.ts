@@ -28,6 +28,14 @@ export interface EngineWatch {
   readonly graceMs: number;
 }
 
+/** What fits every machine; looking costs next to nothing, and only while an engine runs. */
+export const usualWatch: EngineWatch = {
+  tickMs: 1000,
+  silenceMs: 5 * 60_000,
+  stallMs: 2 * 3_600_000,
+  graceMs: 2 * 60_000,
+};
+
 export interface EngineRunOptions {
   readonly clock: Clock;
   readonly limits: ProcessLimits;

@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, it, type TestContext } from "vitest";
 import { openState } from "../../agent/state/open-state.ts";
 import type { State } from "../../agent/state/state.ts";
+import { JobsScene } from "../jobs/jobs-scene.ts";
 import { goodSession, sampleSession } from "../state/state-samples.ts";
 
 let place: string;
@@ -172,4 +173,26 @@ it.for([
   expect(after.sessions.list({})).toEqual([second, first]);
   expect(troubles).toEqual([]);
   after.close();
+});
+
+it("sessions run and are recorded while the disk is full", async (context) => {
+  mount(context, "tmpfs");
+  const scene = new JobsScene();
+  const state = open();
+  try {
+    scene.restart({ state });
+    scene.jobs.start();
+    fillUp();
+    const sessions = [];
+    for (let i = 0; i < 60; i += 1) sessions.push(await scene.run("documents"));
+    expect([troubles, state.keptIn]).toEqual([["STATE_FULL"], "memory"]);
+    expect(sessions.map(({ outcome }) => outcome)).toEqual(Array(60).fill("success"));
+    makeRoom();
+    state.close();
+    const after = open();
+    expect(after.sessions.list({ limit: 1000 })).toEqual(sessions.toReversed());
+    after.close();
+  } finally {
+    await scene.remove();
+  }
 });

@@ -4,6 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import path from "node:path";
+import { usualWatch } from "../../agent/jobs/engine-run.ts";
 import { engineSpawner } from "../../agent/jobs/engine-spawner.ts";
 import { JobRunner } from "../../agent/jobs/job-runner.ts";
 import type { PreparedRun } from "../../agent/jobs/jobs.ts";
@@ -34,7 +35,7 @@ const jobs = new JobRunner({
   state,
   clock: openClock(),
   limits: openProcessLimits(),
-  watch: { tickMs: 1000, silenceMs: 60_000, stallMs: 60_000, graceMs: 20_000 },
+  watch: usualWatch,
   spawnEngine: engineSpawner({ file: given.engine, environment: process.env }),
   environment: process.env,
   reportFolder: path.join(given.folder, "reports"),
