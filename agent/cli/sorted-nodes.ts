@@ -21,13 +21,13 @@ export class SortedNodes {
     signal: AbortSignal,
   ): Promise<SortedNodes> {
     const bytes = await repository.loadTree(tree, signal);
-    const options = { treeId: idToHex(tree) };
-    const probe = new TreeReader(bytes, options);
+    const treeId = idToHex(tree);
+    const probe = new TreeReader(bytes, { treeId, content: "skipped" });
     const order = new NodeOrder();
     let isSorted = true;
     for (let node = probe.next(); node !== undefined && isSorted; node = probe.next())
       isSorted = order.accept(node.name) !== "descending";
-    const reader = new TreeReader(bytes, options);
+    const reader = new TreeReader(bytes, { treeId, content: "in-place" });
     if (isSorted) return new SortedNodes(() => reader.next());
     // Old and foreign writers: held as a whole, as there is no other way.
     const nodes: Node[] = [];

@@ -341,6 +341,24 @@ describe("memory and time", () => {
     expect(peakBytes).toBeLessThan(1024 * mebibyte);
   });
 
+  it("a file of eleven million blobs is followed in bounded memory", async () => {
+    const count = 11_000_000;
+    const { kinds, peakBytes } = await checkApart(async (crafted) => {
+      const content = crafted.blob("once");
+      const tree = encodeTree(new ByteWriter(), [
+        craftNode({ name: "long", type: "file", content, size: 4 * count }),
+      ]);
+      const id = Buffer.from(`"${hexOf(content)}"`);
+      const at = Buffer.from(tree).indexOf(id);
+      const more = Buffer.alloc((count - 1) * (id.length + 1), Buffer.from(`${id.toString()},`));
+      const plain = Buffer.concat([tree.subarray(0, at), more, tree.subarray(at)]);
+      const root = crafted.rawTree(new Uint8Array(plain.buffer, plain.byteOffset, plain.length));
+      await addSnapshot(await crafted.open(), root);
+    });
+    expect(kinds).toEqual([]);
+    expect(peakBytes).toBeLessThan(1024 * mebibyte);
+  });
+
   it("an index of millions of entries that are nothing is refused in bounded memory", async () => {
     const text = Buffer.alloc(200 * mebibyte, "{},");
     text.set(Buffer.from('{"packs":['));

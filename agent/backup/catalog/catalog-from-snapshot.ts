@@ -12,6 +12,7 @@ interface Level {
   readonly id: Uint8Array;
   /** Set for a long tree: what `nodes` are decoded from. */
   readonly bytes: Uint8Array | undefined;
+  /** To be gone through once. */
   readonly nodes: Iterable<Node>;
   /** Trees of the subdirectories, in the order of their nodes. */
   readonly subtrees: readonly Uint8Array[];
@@ -67,9 +68,11 @@ async function loadLevel(
 ): Promise<Level> {
   const bytes = await repository.loadTree(id, signal);
   const isLong = bytes.length > heldTreeBytesMax;
-  const nodes = isLong ? { [Symbol.iterator]: () => decodeTree(bytes) } : [...decodeTree(bytes)];
+  const short = isLong ? undefined : [...decodeTree(bytes)];
   const subtrees: Uint8Array[] = [];
-  for (const { subtree } of nodes) if (subtree !== null) subtrees.push(subtree);
+  for (const { subtree } of short ?? decodeTree(bytes, { content: "skipped" }))
+    if (subtree !== null) subtrees.push(subtree);
+  const nodes = short ?? decodeTree(bytes, { content: "in-place" });
   return { id, bytes: isLong ? bytes : undefined, nodes, subtrees, blocks: [] };
 }
 

@@ -115,6 +115,7 @@ class PathWalk {
     const examiner = this.#examiner;
     examiner.beginTree();
     const reader = new TreeReader(bytes, {
+      content: "in-place",
       onUnknownType: (name, type) => {
         const bits = examiner.lookAtUnknown(name);
         const text = `${shownName(name)}: type ${JSON.stringify(type.slice(0, 32))}`;

@@ -36,7 +36,10 @@ export class TreeRecorder {
     this.#examiner = new NodeExaminer(this.#table, hurt);
   }
 
-  /** Examines the tree whose id stands at `ids[offset]` and whose plain bytes, proved to be its own, are `bytes`. */
+  /**
+   * Examines the tree whose id stands at `ids[offset]` and whose plain bytes, proved to be its own, are `bytes`; they may
+   * be written over.
+   */
   examine(ids: Uint8Array, offset: number, bytes: Uint8Array): void {
     const entry = this.#table.find(ids, offset, true);
     // The header of a damaged pack may name what no index does.
@@ -67,6 +70,7 @@ export class TreeRecorder {
     let bits = 0;
     examiner.beginTree();
     const reader = new TreeReader(bytes, {
+      content: "in-place",
       onUnknownType: (name) => {
         bits |= examiner.lookAtUnknown(name);
       },

@@ -42,10 +42,23 @@ const noAttributes: readonly NodeAttribute[] = [];
 const smallNumbers = Array.from({ length: 64 }, (_, value) => BigInt(value));
 const maximumU32 = 0xffffffff;
 const quote = 0x22;
+const closeBracket = 0x5d;
+/** An id in quotes and what separates it from the next. */
+const idTextBytesMin = 67;
+/** Bytes of ids that one piece of memory gathers again and again; longer lists get memory of their own. */
+const shortContentBytesMax = 1024 * 1024;
+
+/**
+ * What becomes of the ids of a file's blobs: `own` gives each node its own; with `in-place` lists of more than
+ * 1 MiB are written over their own text and stay there, so that the tree's bytes can be read only once;
+ * `skipped` leaves `content` null.
+ */
+export type ContentReading = "own" | "in-place" | "skipped";
 
 /** Holds the fields of the node that is being read. */
 export class NodeReader {
   readonly #cursor: JsonCursor;
+  readonly #contentReading: ContentReading;
   /** Raw name of the node read last. */
   name: Uint8Array = noBytes;
   /** Type of the node read last, as it is written there. */
@@ -70,8 +83,8 @@ export class NodeReader {
   #device = 0n;
   #content: Uint8Array | null = null;
   #subtree: Uint8Array | null = null;
-  /** Ids of the file that is being read; grows. */
-  #ids = new Uint8Array(32 * 64);
+  /** Ids of the file that is being read; grows to `shortContentBytesMax`. */
+  #ids: Uint8Array = new Uint8Array(32 * 64);
   /** By field, one further: the field that came after it the last time. The first is what comes first. */
   readonly #followers = Uint8Array.from([0, ...fieldNames.keys()], (field, place) =>
     place === 0 ? 0 : Math.min(field + 1, fields.subtree),
@@ -80,8 +93,9 @@ export class NodeReader {
   readonly #userText = new RepeatedText();
   readonly #groupText = new RepeatedText();
 
-  constructor(cursor: JsonCursor) {
+  constructor(cursor: JsonCursor, contentReading: ContentReading) {
     this.#cursor = cursor;
+    this.#contentReading = contentReading;
   }
 
   /**
@@ -240,7 +254,8 @@ export class NodeReader {
         this.#device = this.#u64();
         return;
       case fields.content:
-        this.#content = this.#readContent();
+        if (this.#contentReading === "skipped") cursor.skipValue(3);
+        else this.#content = this.#readContent();
         return;
       default:
         this.#subtree = new Uint8Array(32);
@@ -290,17 +305,34 @@ export class NodeReader {
 
   #readContent(): Uint8Array {
     const cursor = this.#cursor;
+    const start = cursor.at;
+    let ids = this.#ids;
     let length = 0;
     for (let more = cursor.enterArray(); more; more = cursor.moreElements()) {
-      if (length === this.#ids.length) {
-        const grown = new Uint8Array(length * 2);
-        grown.set(this.#ids);
-        this.#ids = grown;
-      }
-      this.#id(this.#ids, length, fields.content);
+      if (length === ids.length) ids = this.#moreRoom(ids, start);
+      this.#id(ids, length, fields.content);
       length += 32;
     }
-    return this.#ids.slice(0, length);
+    return ids === this.#ids ? ids.slice(0, length) : ids.subarray(0, length);
+  }
+
+  /** Room for more than the full `ids` of a list whose text begins at `start`. Holds them, too. */
+  #moreRoom(ids: Uint8Array, start: number): Uint8Array {
+    if (ids.length < shortContentBytesMax) {
+      this.#ids = new Uint8Array(ids.length * 2);
+      this.#ids.set(ids);
+      return this.#ids;
+    }
+    // What was read is more than twice as long as what it says: writing never catches up.
+    const { bytes, at } = this.#cursor;
+    const found = bytes.indexOf(closeBracket, at);
+    const end = found < 0 ? bytes.length : found;
+    const larger =
+      this.#contentReading === "in-place"
+        ? bytes.subarray(start, end)
+        : new Uint8Array(ids.length + Math.ceil((end - at) / idTextBytesMin) * 32);
+    larger.set(ids);
+    return larger;
   }
 
   #id(target: Uint8Array, at: number, field: number): void {

@@ -202,6 +202,72 @@ describe("what decodeTree accepts", () => {
   });
 });
 
+describe("long lists of ids", () => {
+  /** As many ids, all different. */
+  const idsOf = (count: number): Uint8Array => {
+    const ids = new Uint8Array(count * 32);
+    const view = new DataView(ids.buffer);
+    for (let i = 0; i < count; i += 1) view.setUint32(i * 32 + (i % 28), i + 1);
+    return ids;
+  };
+  const textWith = (separator: string, ...lists: readonly Uint8Array[]): Uint8Array => {
+    const nodes = lists.map((ids, number) => {
+      const texts = Array.from({ length: ids.length / 32 }, (_, i) =>
+        Buffer.from(ids.subarray(i * 32, i * 32 + 32)).toString("hex"),
+      );
+      const content = texts.map((text) => `"${text}"`).join(separator);
+      return `{"name":"${number}","type":"file","content":[${content}],"size":${number}}`;
+    });
+    return bytesOf(`{"nodes":[${nodes.join(",")}]}`);
+  };
+
+  it.each(["own", "in-place"] as const)("are read whole: %s", (content) => {
+    for (const separator of [",", " ,\n "]) {
+      const lists = [1, 32_768, 32_769, 0, 50_000, 3].map(idsOf);
+      const bytes = textWith(separator, ...lists);
+      const nodes = [...decodeTree(bytes, { content })];
+      expect(nodes.map(({ size }) => size)).toEqual(lists.map((_, number) => number));
+      for (const [number, node] of nodes.entries())
+        expect(Buffer.compare(node.content ?? bytes, lists[number])).toBe(0);
+    }
+  });
+
+  it("take no memory where they may be written over their text, and leave it alone elsewhere", () => {
+    const bytes = textWith(",", idsOf(50_000));
+    const before = Buffer.from(bytes);
+    expect(decodeTree(bytes).next().value?.content?.buffer).not.toBe(bytes.buffer);
+    expect(Buffer.compare(bytes, before)).toBe(0);
+    const inPlace = decodeTree(bytes, { content: "in-place" }).next().value?.content;
+    expect(inPlace?.buffer).toBe(bytes.buffer);
+    expect(Buffer.compare(inPlace ?? bytes, idsOf(50_000))).toBe(0);
+  });
+
+  it("are passed over where nobody wants them", () => {
+    const bytes = textWith(",", idsOf(3), idsOf(50_000));
+    const before = Buffer.from(bytes);
+    const nodes = [...decodeTree(bytes, { content: "skipped" })];
+    expect(nodes.map(({ size, content }) => [size, content])).toEqual([
+      [0, null],
+      [1, null],
+    ]);
+    expect(Buffer.compare(bytes, before)).toBe(0);
+  });
+
+  it.each(["own", "in-place"] as const)("that are cut or hold no id are damage: %s", (content) => {
+    const bytes = textWith(",", idsOf(40_000));
+    const end = bytes.indexOf("]".charCodeAt(0));
+    for (const length of [end - 100 * 67, end - 30, end]) {
+      const cut = bytes.slice(0, length);
+      expect(() => [...decodeTree(cut, { content })]).toThrow(/damaged/);
+    }
+    for (const at of [end - 40, end - 200 * 67]) {
+      const changed = bytes.slice();
+      changed[at] = "]".charCodeAt(0);
+      expect(() => [...decodeTree(changed, { content })]).toThrow(/damaged/);
+    }
+  });
+});
+
 describe("what decodeTree refuses", () => {
   const damages: readonly [text: string, what: string][] = [
     ["", "nothing"],

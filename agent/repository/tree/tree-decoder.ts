@@ -6,7 +6,7 @@ import type { ErrorContext } from "../../../protocol/backstay-error.ts";
 import { JsonCursor } from "../json/json-cursor.ts";
 import { utf8Bytes } from "../json/utf8.ts";
 import type { Node } from "./node.ts";
-import { NodeReader } from "./node-reader.ts";
+import { type ContentReading, NodeReader } from "./node-reader.ts";
 
 export interface TreeReaderOptions {
   /** Hex id of the tree, for errors. */
@@ -16,6 +16,8 @@ export interface TreeReaderOptions {
    * next one. Without it such a node is an error, because what it refers to would be forgotten.
    */
   readonly onUnknownType?: (name: Uint8Array, type: string) => void;
+  /** What becomes of the ids of files' blobs; `own` unless given. */
+  readonly content?: ContentReading;
 }
 
 const nodesKey = utf8Bytes("nodes");
@@ -27,12 +29,12 @@ export class TreeReader {
   readonly #options: TreeReaderOptions;
   #state: "start" | "nodes" | "end" = "start";
 
-  /** `bytes` is the whole plain tree; it must not change while it is read. */
+  /** `bytes` is the whole plain tree; nobody else may change it while it is read. */
   constructor(bytes: Uint8Array, options: TreeReaderOptions = {}) {
     const facts: ErrorContext =
       options.treeId === undefined ? { file: "tree" } : { file: "tree", id: options.treeId };
     this.#cursor = new JsonCursor(bytes, facts);
-    this.#nodes = new NodeReader(this.#cursor);
+    this.#nodes = new NodeReader(this.#cursor, options.content ?? "own");
     this.#options = options;
   }
 

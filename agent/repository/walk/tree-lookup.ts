@@ -71,7 +71,7 @@ async function findInTree(
   signal: AbortSignal,
 ): Promise<Node | undefined> {
   const bytes = await repository.loadTree(tree, signal);
-  const reader = new TreeReader(bytes, { treeId: idToHex(tree) });
+  const reader = new TreeReader(bytes, { treeId: idToHex(tree), content: "in-place" });
   for (let node = reader.next(); node !== undefined; node = reader.next())
     if (Buffer.compare(node.name, name) === 0) return node;
   return undefined;

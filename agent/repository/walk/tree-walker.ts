@@ -179,7 +179,8 @@ class Walk implements TreePosition {
     this.#signal.throwIfAborted();
     try {
       const bytes = await this.#repository.loadTree(frame.treeId, this.#signal);
-      const reader = new TreeReader(bytes, { treeId: idToHex(frame.treeId) });
+      const treeId = idToHex(frame.treeId);
+      const reader = new TreeReader(bytes, { treeId, content: "in-place" });
       for (let index = 0; index < frame.taken; index += 1) reader.next();
       frame.reader = reader;
       frame.heldBytes = bytes.length;

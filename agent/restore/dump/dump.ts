@@ -143,6 +143,7 @@ class TarDump {
         problem: "too many folders inside each other",
       });
     const reader = new TreeReader(bytes, {
+      content: "in-place",
       onUnknownType: (name, type) => this.#skip(join(path, name), `unknown type ${type}`),
     });
     this.#folders.push({ path, reader, order: new NodeOrder(), bytes: bytes.length });

@@ -4,6 +4,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
+import { largeBlobBytesMin } from "../../repository/blob/blob-opener.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Node } from "../../repository/tree/node.ts";
 import { nodeNameProblem, nodeShapeProblem } from "../../repository/tree/node-rules.ts";
@@ -108,7 +109,10 @@ export class PlanBuilder {
       }
       this.plan.setRange(row, this.plan.rows, 0);
       try {
-        await this.#addTree(row, await prefetch.front(), scope, depth);
+        const bytes = await prefetch.front();
+        await this.#addTree(row, bytes, scope, depth);
+        // Hundreds of megabytes are not left to the collector.
+        if (bytes.length > largeBlobBytesMin) (bytes.buffer as ArrayBuffer).transfer(0);
       } catch (error) {
         if (!isLocal(error)) throw error;
         this.plan.setFlag(row, rowFlag.incomplete);
@@ -134,6 +138,8 @@ export class PlanBuilder {
     const first = plan.rows;
     const names = new SiblingNames(this.#request.foldsNames, () => namesFrom(plan, first));
     const reader = new TreeReader(bytes, {
+      // Trees that are kept to be read again are too short for any long list.
+      content: "in-place",
       onUnknownType: (name, type) => {
         this.#refuse(parent, name, `an entry of the unknown type ${JSON.stringify(type)}`);
       },
