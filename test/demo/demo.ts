@@ -1,6 +1,7 @@
 /**
  * `npm run demo [FOLDER] [-- --keep]`: backs a folder up into a new repository, again, lists, checks, restores it and
- * compares source and restore entry by entry, all through the real program. Without FOLDER it takes this checkout.
+ * compares source and restore entry by entry, all through the real program. Then a daemon does the same by itself: by its
+ * schedule, and when a screen is locked. Without FOLDER it takes this checkout.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,6 +17,7 @@ import {
   type TreeComparison,
   type TreeDifference,
 } from "../tree-comparison.ts";
+import { DaemonDemo } from "./daemon-demo.ts";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 /** What the demo's own processes write while it runs. */
@@ -119,8 +121,9 @@ class Demo {
       );
       return `${number(packs_read)} packs, ${size(bytes_read)} read and verified, no errors`;
     });
-    await this.#restore();
-    const isSame = await this.#compare(startedMs);
+    await this.#restore(restored);
+    let isSame = await this.#compare(startedMs, restored);
+    isSame &&= await this.#withDaemon(startedMs);
     if (number(second["data_added"]) > number(first["data_added"]) / 10)
       console.log("note: the second backup stored much; the folder seems to change while we look");
     this.#tellHow(keep);
@@ -164,19 +167,41 @@ class Demo {
     });
   }
 
-  async #restore(): Promise<void> {
-    const args = ["restore", "latest", "--target", this.#places.restored];
+  /** The same work, done by a daemon: nobody asks for these runs. */
+  async #withDaemon(startedMs: number): Promise<boolean> {
+    const { source, repository, passwordFile, folder } = this.#places;
+    const places = { source, repository, passwordFile, folder, exclude: this.#excludes().slice(1) };
+    const daemon = await DaemonDemo.prepare(places);
+    try {
+      await this.#timed("start a daemon with a policy for the folder", undefined, () =>
+        daemon.start(),
+      );
+      await this.#timed("wait for its schedule", undefined, () => daemon.runBySchedule());
+      await this.#timed("lock a screen", undefined, () => daemon.runByEvent());
+      await this.#timed("ask how it is", "status", () => daemon.status());
+      await this.#timed("see what it did", "sessions", () => daemon.sessions());
+      await this.#timed("end the daemon", undefined, () => daemon.end());
+    } finally {
+      await daemon.remove();
+    }
+    const target = path.join(folder, "restored-from-daemon");
+    await this.#restore(target);
+    return await this.#compare(startedMs, target);
+  }
+
+  async #restore(target: string): Promise<void> {
+    const args = ["restore", "latest", "--target", target];
     await this.#timed("restore it", args.join(" "), async () => {
       const summary = await this.#backstay.message("summary", ...args);
       return `${number(summary["files_restored"])} files and folders, ${size(summary["bytes_restored"])}`;
     });
   }
 
-  async #compare(startedMs: number): Promise<boolean> {
-    const { source, restored } = this.#places;
+  async #compare(startedMs: number, target: string): Promise<boolean> {
+    const { source } = this.#places;
     let comparison: TreeComparison | undefined;
     await this.#timed("compare source and restore, entry by entry", undefined, async () => {
-      comparison = compareTrees(source, path.join(restored, source), {
+      comparison = compareTrees(source, path.join(target, source), {
         ignored: ["space"],
         isExpected: (difference) => this.#isExpected(difference, startedMs),
       });
