@@ -7,6 +7,7 @@ import { policyFingerprint } from "../policy/policy-fingerprint.ts";
 import type { ReadPolicy } from "../policy/read-policies.ts";
 import { secretReferences } from "../policy/secret-references.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { reloadDaemon } from "./daemon-reload.ts";
 import type { Environment } from "./environment.ts";
 import { acceptedPolicies, givenPolicies } from "./policy-documents.ts";
 import { noteProblems, openPolicyPlace, type PolicyPlace } from "./policy-place.ts";
@@ -53,8 +54,9 @@ export const policyApplyCommand: CliCommand<ApplyOptions> = {
     if (!isDry)
       for (const { policy, action } of applications)
         if (action !== "keep") await place.folder.write(policy.name, policy.text, signal);
+    const isInForce = !isDry && (await reloadDaemon(environment, signal));
     if (globals.json) {
-      screen.line(JSON.stringify(json(place, applications, isDry, missing)));
+      screen.line(JSON.stringify(json(place, applications, isDry, isInForce, missing)));
       return exitCodes.done;
     }
     const replaced = new Set(applications.map(({ policy }) => place.folder.fileOf(policy.name)));
@@ -68,7 +70,8 @@ export const policyApplyCommand: CliCommand<ApplyOptions> = {
       );
     if (globals.quiet) return exitCodes.done;
     for (const { policy, action, changes } of applications) {
-      screen.line(`${policy.name}: ${(isDry ? wouldBe : done)[action]}`);
+      const now = isInForce ? ", in force now" : "";
+      screen.line(`${policy.name}: ${(isDry ? wouldBe : done)[action]}${now}`);
       if (action === "change")
         for (const { setting, before, after } of changes)
           screen.line(`  ${setting}: ${shownValue(before)} -> ${shownValue(after)}`);
@@ -103,11 +106,13 @@ function json(
   place: PolicyPlace,
   applications: readonly Application[],
   isDry: boolean,
+  isInForce: boolean,
   missing: readonly string[],
 ): object {
   return {
     message_type: "policies_applied",
     dry_run: isDry,
+    in_force: isInForce,
     policies: applications.map(({ policy, action, changes }) => ({
       name: policy.name,
       action,

@@ -2,6 +2,7 @@
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { policiesBefore } from "../policy/policy-order.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { reloadDaemon } from "./daemon-reload.ts";
 import { openPolicyPlace } from "./policy-place.ts";
 
 export const policyRemoveCommand: CliCommand = {
@@ -13,7 +14,7 @@ export const policyRemoveCommand: CliCommand = {
     command.addHelpText("after", "\nBackups stay in the repository.");
   },
 
-  async run({ operands, screen, globals, environment }) {
+  async run({ operands, screen, globals, environment, signal }) {
     const { folder, loaded } = await openPolicyPlace(environment);
     const names = [...new Set(operands)];
     const known = (name: string): boolean =>
@@ -30,6 +31,7 @@ export const policyRemoveCommand: CliCommand = {
       if (globals.json) screen.line(JSON.stringify({ message_type: "policy_removed", name }));
       else if (!globals.quiet) screen.line(`${name}: removed; its backups stay`);
     }
+    await reloadDaemon(environment, signal);
     return exitCodes.done;
   },
 };
