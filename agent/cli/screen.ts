@@ -73,8 +73,9 @@ export class Screen {
   drawBlock(lines: readonly string[], paint = (line: string, _at: number): string => line): void {
     if (!this.canRedraw || this.#isReaderGone) return;
     this.#writeGathered();
-    const columns = Math.max(20, this.#streams.stdout.columns ?? 80);
-    const rows = Math.max(2, this.#streams.stdout.rows ?? 24);
+    // A terminal that does not know its size says 0.
+    const columns = Math.max(20, this.#streams.stdout.columns || 80);
+    const rows = Math.max(2, this.#streams.stdout.rows || 24);
     const shown = lines
       .slice(0, rows - 1)
       .map((line, at) => paint(shortenMiddle(line, columns - 1), at));

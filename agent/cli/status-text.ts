@@ -101,7 +101,11 @@ function row(label: string, text: string, tone: Tone = "plain"): ToneLine {
 
 function lastGoodLine(policy: PolicyStatus, nowMs: number): ToneLine {
   const { lastGood, maximumAgeMs, enabled } = policy;
-  const tone = isOverdue(policy, nowMs) ? "bad" : enabled ? "good" : "plain";
+  const tone = isOverdue(policy, nowMs)
+    ? "bad"
+    : enabled && lastGood !== undefined
+      ? "good"
+      : "plain";
   const limit = `may be ${spokenDuration(maximumAgeMs)} old at most`;
   if (lastGood === undefined) return row("last good backup", `none yet; ${limit}`, tone);
   const atMs = lastGood.startedMs ?? lastGood.queuedMs;
@@ -164,7 +168,7 @@ function runningLines(
   nowMs: number,
 ) {
   const since = session.startedMs ?? session.queuedMs;
-  const cause = `since ${spokenDuration(nowMs - since)}: ${printedMessage(session.cause.text)}`;
+  const cause = `for ${spokenDuration(nowMs - since)}: ${printedMessage(session.cause.text)}`;
   const ending =
     endRequest === undefined ? [] : [row("", `is being ended: ${printedMessage(endRequest.text)}`)];
   const { filesDone = 0, bytesDone = 0, filesTotal, bytesTotal, issues = 0 } = progress ?? {};
