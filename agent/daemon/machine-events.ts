@@ -84,6 +84,11 @@ export class MachineEvents {
         break;
       case "time-change":
         timeChanged();
+        break;
+      case "sleep":
+      case "shutdown":
+        // The machine's end comes to this process as a wish to end.
+        break;
     }
   }
 }

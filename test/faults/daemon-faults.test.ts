@@ -25,7 +25,7 @@ import { DaemonScene, until } from "../daemon/daemon-scene.ts";
 
 const kills = Number(process.env["BACKSTAY_KILLS"] ?? 8);
 const everySecond = 'schedule: { timers: [ { every: cron, expression: "* * * * * *" } ] }';
-const movedClock = fileURLToPath(new URL("../daemon/moved-clock.ts", import.meta.url));
+const oddDaemon = fileURLToPath(new URL("../daemon/odd-daemon.ts", import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
 let scene: DaemonScene;
@@ -33,7 +33,7 @@ afterEach(async () => await scene.remove());
 
 /** No slot of the schedule has two runs that were good, and no two sessions ran at the same time. */
 function expectNoDoubleRuns(sessions: readonly SessionRecord[]): void {
-  const good = sessions.filter(({ outcome, cause }) => outcome === "success" && cause.slotMs);
+  const good = sessions.filter(({ outcome, cause }) => outcome === "success" && cause.slotMs !== undefined);
   const slots = good.map(({ cause }) => cause.slotMs);
   expect(new Set(slots).size).toBe(slots.length);
   const ended = sessions
@@ -86,13 +86,7 @@ describe("a daemon that is killed", { timeout: 120_000 + kills * 30_000 }, () =>
 
 describe("a daemon whose clock is set", () => {
   it("by hours forward and back runs no slot twice, does not starve, and says so", async () => {
-    const offsets = mkdtempSync(path.join(tmpdir(), "backstay-clock-"));
-    const offset = path.join(offsets, "offset");
-    writeFileSync(offset, "0");
-    scene = new DaemonScene({
-      program: [process.execPath, "--disable-warning=ExperimentalWarning", movedClock],
-      environment: { BACKSTAY_TEST_OFFSET: offset },
-    });
+    const odd = oddScene();
     await scene.storeSecret();
     scene.writePolicy("documents", [
       'schedule: { timers: [ { every: cron, expression: "*/2 * * * * *" } ] }',
@@ -101,7 +95,7 @@ describe("a daemon whose clock is set", () => {
     await scene.session();
     for (const hours of [3, -5, 30]) {
       const before = (await scene.sessions()).length;
-      writeFileSync(offset, String(hours * 3_600_000));
+      odd.set("clock-offset", String(hours * 3_600_000));
       // What the system does when somebody sets the clock.
       await scene.client.reload(new AbortController().signal);
       await until(`runs go on after ${hours} h`, async () => {
@@ -114,7 +108,31 @@ describe("a daemon whose clock is set", () => {
     const slots = sessions.flatMap(({ cause }) => cause.slotMs ?? []);
     expect(new Set(slots).size).toBe(slots.length);
     expect(sessions.filter(({ outcome }) => outcome === "failure")).toEqual([]);
-    rmSync(offsets, { recursive: true });
+  });
+});
+
+describe("a daemon whose engine misbehaves", () => {
+  const cases = [
+    { kind: "hang", code: "ENGINE_HUNG" },
+    { kind: "eat", code: "ENGINE_MEMORY" },
+  ];
+  it.each(cases)("($kind) ends it, tells why, and runs the next one", async ({ kind, code }) => {
+    const odd = oddScene();
+    await scene.storeSecret();
+    scene.writePolicy("documents", ["limits: { memory: 300 MiB }"]);
+    odd.set("engine", kind);
+    await scene.start();
+    const run = await scene.cli(["run", "documents", "--wait"]);
+    expect(run.exitCode).not.toBe(0);
+    const session = await scene.session();
+    expect(session).toMatchObject({ outcome: "failure", failure: { code } });
+    expect(() => process.kill(session.engine?.processId ?? 0, 0)).toThrow("ESRCH");
+    expect((await scene.status()).health.reasons.map((reason) => reason.code)).toContain(
+      "BACKUP_FAILED",
+    );
+    odd.unset("engine");
+    expect((await scene.cli(["run", "documents", "--wait"])).exitCode).toBe(0);
+    expect((await scene.status()).health.level).toBe("ok");
   });
 });
 
@@ -187,6 +205,24 @@ describe("a daemon whose disk fails it", () => {
     },
   );
 });
+
+/** A scene whose daemon is odd in ways that can be set and unset while it runs. */
+function oddScene(): { set: (name: string, value: string) => void; unset: (name: string) => void } {
+  const folder = mkdtempSync(path.join(tmpdir(), "backstay-odd-"));
+  scene = new DaemonScene({
+    program: [process.execPath, "--disable-warning=ExperimentalWarning", oddDaemon],
+    environment: { BACKSTAY_TEST_ODDITIES: folder },
+  });
+  const remove = scene.remove.bind(scene);
+  scene.remove = async () => {
+    await remove();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return {
+    set: (name, value) => writeFileSync(path.join(folder, name), value),
+    unset: (name) => rmSync(path.join(folder, name)),
+  };
+}
 
 function killGroup(processId: number): void {
   try {
