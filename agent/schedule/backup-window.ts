@@ -1,6 +1,8 @@
 /** The backup window of a policy: whether it is open, and when that changes. Moments are ms since 1970. */
-import type { Hours } from "../../protocol/policy/schedule-rules.ts";
+import type { Hours, ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { Hold } from "../../protocol/session-record.ts";
 import { OpenHours } from "./open-hours.ts";
+import { momentInWords } from "./schedule-words.ts";
 import { localTime, nextShown } from "./zone-offsets.ts";
 
 export interface WindowState {
@@ -24,4 +26,17 @@ export function windowState(
     atMs,
   );
   return { isOpen, ...(changesMs === undefined ? {} : { changesMs }) };
+}
+
+/** What keeps a run from starting while the backup window is closed, until when. `zone` is the machine's. */
+export function windowHold(rules: ScheduleRules, zone: string, nowMs: number): Hold | undefined {
+  const ownZone = rules.timeZone ?? zone;
+  const { isOpen, changesMs } = windowState(rules.window, ownZone, nowMs);
+  if (isOpen) return undefined;
+  const until = changesMs === undefined ? "" : ` at ${momentInWords(changesMs, ownZone, nowMs)}`;
+  return {
+    code: "window",
+    text: `until the backup window opens${until}`,
+    ...(changesMs !== undefined && { untilMs: changesMs }),
+  };
 }

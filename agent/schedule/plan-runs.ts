@@ -14,6 +14,7 @@ import {
   unservedSlotBetween,
   withLook,
 } from "./due-slots.ts";
+import { hourMs } from "./local-time.ts";
 import { before, elapsedMs } from "./moment.ts";
 import { type NextRun, nextRun, nextWakeMs } from "./next-run.ts";
 import type { ScheduleFacts } from "./schedule-facts.ts";
@@ -195,7 +196,8 @@ function decide(
   return { decision: { kind: "run", cause, attempt }, after: { ...rest, asked: due } };
 }
 
-/** What of a memory has to outlast a restart; the rest is where the last look was. */
-function essence({ seen: _seen, seenLocalMs: _local, served, ...rest }: ScheduleMemory): string {
-  return JSON.stringify([rest, served.map(([fromMs]) => fromMs)]);
+/** What of a memory has to outlast a restart, and where the last look was to the hour. */
+function essence({ seen, seenLocalMs: _local, served, ...rest }: ScheduleMemory): string {
+  const hour = Math.floor(seen.wallMs / hourMs);
+  return JSON.stringify([rest, hour, served.map(([fromMs]) => fromMs)]);
 }

@@ -29,22 +29,3 @@ export function scheduleProblems(rules: ScheduleRules): ScheduleProblem[] {
     return [{ path: ["timers", at], text: `never comes: ${timerInWords(timer)}` }];
   });
 }
-
-/**
- * Policies that run after each other in a circle, in that order; each circle once. A policy that is named and does
- * not exist is the caller's to find.
- */
-export function policyCircles(policies: ReadonlyMap<string, ScheduleRules>): string[][] {
-  const circles: string[][] = [];
-  const done = new Set<string>();
-  const visit = (name: string, path: readonly string[]): void => {
-    const start = path.indexOf(name);
-    if (start >= 0) circles.push(path.slice(start));
-    if (start >= 0 || done.has(name)) return;
-    for (const timer of policies.get(name)?.timers ?? [])
-      if (timer.every === "after-policy") visit(timer.policy, [...path, name]);
-    done.add(name);
-  };
-  for (const name of policies.keys()) visit(name, []);
-  return circles;
-}

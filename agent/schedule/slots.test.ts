@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ScheduleRules, scheduleRules } from "../../protocol/policy/schedule-rules.ts";
-import { windowState } from "./backup-window.ts";
+import { windowHold, windowState } from "./backup-window.ts";
 import { dayMs, hourMs, minuteMs } from "./local-time.ts";
 import { scheduleProblems } from "./schedule-problems.ts";
 import { scheduleInWords } from "./schedule-words.ts";
@@ -278,6 +278,16 @@ describe("a backup window", () => {
       at("2026-03-30T00:15Z"),
     );
   });
+});
+
+it("a closed window holds a run until it opens, in words", () => {
+  const given = rules({ window: [{ from: "22:00", to: "06:00" }], timeZone: "Europe/Berlin" });
+  expect(windowHold(given, "UTC", Date.parse("2026-05-04T10:00Z"))).toEqual({
+    code: "window",
+    text: "until the backup window opens at 22:00",
+    untilMs: Date.parse("2026-05-04T20:00Z"),
+  });
+  expect(windowHold(given, "UTC", Date.parse("2026-05-04T21:00Z"))).toBeUndefined();
 });
 
 it("says what never comes, what can't be read, and nothing of what works", () => {

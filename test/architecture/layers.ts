@@ -59,6 +59,7 @@ export const layers: readonly Layer[] = [
     holds: /^agent\/policy-files\//,
     mayImport: ["protocol", ports, "agent/policy"],
   },
+  { name: "agent/triggers", holds: /^agent\/triggers\//, mayImport: ["protocol", ports] },
   { name: "agent/repository", holds: /^agent\/repository\//, mayImport: contracts },
   { name: "agent/backup", holds: /^agent\/backup\//, mayImport: repositoryUsers },
   { name: "agent/tar", holds: /^agent\/tar\//, mayImport: [] },
