@@ -2,7 +2,15 @@
 import { LinuxProcessLimits } from "./linux/process-limits.ts";
 import { PortableProcessLimits } from "./node/portable-process-limits.ts";
 import type { ProcessLimits } from "./ports/process-limits.ts";
+import { WindowsProcessLimits } from "./windows/process-limits.ts";
 
 export function openProcessLimits(): ProcessLimits {
-  return process.platform === "linux" ? new LinuxProcessLimits() : new PortableProcessLimits();
+  switch (process.platform) {
+    case "linux":
+      return new LinuxProcessLimits();
+    case "win32":
+      return new WindowsProcessLimits();
+    default:
+      return new PortableProcessLimits();
+  }
 }

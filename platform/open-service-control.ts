@@ -3,6 +3,7 @@ import { hasTerminal } from "./hang-up.ts";
 import { takeSystemdService } from "./linux/systemd-service.ts";
 import { ServiceByHand } from "./node/service-by-hand.ts";
 import type { ServiceControl } from "./ports/service-control.ts";
+import { takeWindowsService } from "./windows/windows-service.ts";
 
 /**
  * To be called once, early, with the environment of the process itself: what is meant for this process alone is taken out of
@@ -11,11 +12,24 @@ import type { ServiceControl } from "./ports/service-control.ts";
 export function openServiceControl(
   environment: Record<string, string | undefined>,
 ): ServiceControl {
-  const managed = process.platform === "linux" ? takeSystemdService(environment) : undefined;
+  const managed = takeManagedService(environment);
   if (managed !== undefined) return managed;
   const hadTerminal = hasTerminal();
   // Windows sends the signal only when the console is closed.
   const isTerminalGone = (): boolean =>
     process.platform === "win32" || (hadTerminal && !hasTerminal());
   return new ServiceByHand(isTerminalGone);
+}
+
+function takeManagedService(
+  environment: Record<string, string | undefined>,
+): ServiceControl | undefined {
+  switch (process.platform) {
+    case "linux":
+      return takeSystemdService(environment);
+    case "win32":
+      return takeWindowsService();
+    default:
+      return undefined;
+  }
 }

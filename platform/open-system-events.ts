@@ -3,14 +3,19 @@ import { systemBusAddress } from "./linux/dbus-connection.ts";
 import { LinuxSystemEvents } from "./linux/system-events.ts";
 import { PortableSystemEvents } from "./node/portable-system-events.ts";
 import type { SystemEvents } from "./ports/system-events.ts";
+import { thisMachine, WindowsSystemEvents } from "./windows/system-events.ts";
+import { takenWindowsService } from "./windows/windows-service.ts";
 
-/** `environment` may name another system bus (DBUS_SYSTEM_BUS_ADDRESS). Nothing happens before its start. */
+/** `environment` may name another system bus (DBUS_SYSTEM_BUS_ADDRESS). Nothing happens before its start. A service
+ * opens its service control first: on Windows the events come from there. */
 export function openSystemEvents(
   environment: Readonly<Record<string, string | undefined>>,
 ): SystemEvents {
   switch (process.platform) {
     case "linux":
       return new LinuxSystemEvents({ bus: systemBusAddress(environment) });
+    case "win32":
+      return new WindowsSystemEvents({ machine: thisMachine(takenWindowsService()) });
     default:
       return new PortableSystemEvents();
   }
