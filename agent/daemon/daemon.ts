@@ -13,6 +13,7 @@ import { JobRunner } from "../jobs/job-runner.ts";
 import { LocalApiServer } from "../local-api/local-api-server.ts";
 import { PolicyFolder } from "../policy-files/policy-folder.ts";
 import type { Moment } from "../schedule/moment.ts";
+import { SleepLocks } from "../triggers/sleep-locks.ts";
 import { ConfigurationKeeper } from "./configuration-keeper.ts";
 import { type DaemonCore, openCore } from "./daemon-core.ts";
 import { daemonDoctor } from "./daemon-doctor.ts";
@@ -20,6 +21,7 @@ import type { DaemonOptions } from "./daemon-options.ts";
 import { secretsNeeded } from "./health/health-checks.ts";
 import { HealthWatch } from "./health/health-watch.ts";
 import { LocalView } from "./local-view.ts";
+import { MachineAfterRuns } from "./machine-after-runs.ts";
 import { MachineEvents } from "./machine-events.ts";
 import { MachineRules } from "./machine-rules.ts";
 import { daemonMetrics, SessionCounters } from "./metrics/daemon-metrics.ts";
@@ -55,6 +57,7 @@ export class Daemon {
   readonly #health: HealthWatch;
   readonly #reloads: PolicyReloads;
   readonly #serviceStatus: ServiceStatus;
+  readonly #machine: MachineAfterRuns;
   readonly #startMs: number;
   #api: LocalApiServer | undefined;
   #stopping: Promise<void> | undefined;
@@ -76,6 +79,11 @@ export class Daemon {
     this.#history = new SessionHistory(this.#jobs);
     this.#scheduler = this.#makeScheduler();
     this.#events = this.#makeEvents();
+    this.#machine = new MachineAfterRuns({
+      core,
+      jobs: this.#jobs,
+      inForce: () => this.#policies.inForce,
+    });
     this.#messages = new MessageService({
       state,
       clock,
@@ -177,7 +185,9 @@ export class Daemon {
     await this.#health.stop();
     await this.#events.stop();
     await this.#scheduler.stop();
+    await this.#machine.stopActions();
     await this.#jobs.stop(drainMs);
+    await this.#machine.stop();
     await this.#messages.stop();
     await this.#metrics.stop();
     await this.#api?.close();
@@ -243,7 +253,7 @@ export class Daemon {
   #makeEvents(): MachineEvents {
     const { options, log } = this.#core;
     return new MachineEvents({
-      events: options.events,
+      events: new SleepLocks(options.events, options.clock),
       happened: (event, target) => {
         const named = [...this.#policies.inForce.values()].filter(
           ({ policy }) =>
@@ -271,6 +281,7 @@ export class Daemon {
       metrics: () => this.#metricsText(),
       reload: async () => await this.reload(),
       doctor: async (signal) => await this.#doctor(signal),
+      onPause: () => this.#machine.cancel(),
     });
   }
 
@@ -370,7 +381,11 @@ export class Daemon {
     this.#messages.sessionChanged(session);
     this.#scheduler.sessionChanged(session);
     changes.tell();
-    setImmediate(() => void this.#health.look());
+    // Jobs tell of it in the middle of their work.
+    setImmediate(() => {
+      this.#machine.sessionChanged(session);
+      void this.#health.look();
+    });
   }
 
   /** After a look at everything: whoever waits for it is told. */

@@ -39,6 +39,8 @@ export interface LocalViewParts {
   readonly metrics: () => string;
   /** Reads policies and configuration again. */
   readonly reload: () => Promise<void>;
+  /** Whoever pauses wants the machine for themselves: nothing is done to it for the runs so far. */
+  readonly onPause: () => void;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
 }
 
@@ -113,6 +115,7 @@ export class LocalView implements DaemonView {
   pause({ policy, untilMs }: PauseRequest, requestedBy: string): PauseStatus {
     const { jobs, log, changes } = this.#parts;
     if (policy !== undefined) this.#known(policy);
+    this.#parts.onPause();
     const pause = jobs.pause({
       ...(policy !== undefined && { policy }),
       ...(untilMs !== undefined && { untilMs }),
