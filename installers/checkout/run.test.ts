@@ -138,7 +138,9 @@ describe("set-up", () => {
   it("refuses a command that it does not know", async () => {
     const { exitCode, stderr } = await run(["toString"]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/^Usage: .* setup\|demo\|bench\|test\|check\|fix \[arguments\]\n$/);
+    expect(stderr).toMatch(
+      /^Usage: .* setup\|demo\|bench\|systemd\|test\|check\|fix \[arguments\]\n$/,
+    );
     expect(npmCalls()).toBe("");
   });
 });
