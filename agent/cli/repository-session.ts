@@ -46,6 +46,7 @@ export async function withRepository<T>(
     const repository = await Repository.open(store, {
       password,
       cacheRoot: globals.cacheRoot,
+      damagedPack: (pack, error) => noteDamagedPack(invocation, pack, error),
       signal,
     });
     const { lock } = options;
@@ -75,6 +76,20 @@ export async function openNamedStore(
       screen.note(`${what}: ${failureLine(error)} Trying again in ${seconds} s.`);
     },
   });
+}
+
+/** A copy elsewhere helped this time. */
+function noteDamagedPack({ globals, screen }: Asking, pack: string, error: BackstayError): void {
+  const text = `pack ${pack} is damaged; what was needed of it was read from another pack; run \`backstay check --read-data\``;
+  if (globals.json)
+    screen.note(
+      JSON.stringify({
+        message_type: "warning",
+        error: { message: text, code: error.code },
+        item: `data/${pack}`,
+      }),
+    );
+  else screen.note(`warning: ${text}`);
 }
 
 async function repositoryAddress(

@@ -4,7 +4,7 @@
  */
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { FileType, ObjectStore } from "../../storage/object-store.ts";
-import { BlobLoader } from "./blob/blob-loader.ts";
+import { BlobLoader, type TakeDamagedPack } from "./blob/blob-loader.ts";
 import { MetadataCache } from "./cache/metadata-cache.ts";
 import {
   configBytesMax,
@@ -35,6 +35,8 @@ export interface OpenOptions {
   readonly password: Uint8Array;
   /** Folder that holds the caches of all repositories; undefined: no cache. */
   readonly cacheRoot?: string | undefined;
+  /** Told of each pack that is damaged where its blobs could be had from other packs. */
+  readonly damagedPack?: TakeDamagedPack | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -53,6 +55,7 @@ export class Repository {
   /** Packs of the table that these index files name; NaN if a damaged file may name others. */
   #indexedPacks = 0;
   #loader: BlobLoader | undefined;
+  readonly #damagedPack: TakeDamagedPack | undefined;
 
   private constructor(parts: {
     store: ObjectStore;
@@ -61,6 +64,7 @@ export class Repository {
     sealer: Sealer;
     cache: MetadataCache | undefined;
     key: KeyInfo;
+    damagedPack: TakeDamagedPack | undefined;
   }) {
     this.store = parts.store;
     this.config = parts.config;
@@ -68,6 +72,7 @@ export class Repository {
     this.sealer = parts.sealer;
     this.cache = parts.cache;
     this.key = parts.key;
+    this.#damagedPack = parts.damagedPack;
   }
 
   /**
@@ -110,7 +115,16 @@ export class Repository {
       options.cacheRoot === undefined
         ? undefined
         : await MetadataCache.open(options.cacheRoot, config.id);
-    return new Repository({ store, config, masterKey: master, sealer, cache, key: info });
+    const { damagedPack } = options;
+    return new Repository({
+      store,
+      config,
+      masterKey: master,
+      sealer,
+      cache,
+      key: info,
+      damagedPack,
+    });
   }
 
   get id(): string {
@@ -151,7 +165,14 @@ export class Repository {
     this.#table = table;
     this.#indexFiles = files;
     this.#indexedPacks = isWhole ? table.packCount : Number.NaN;
-    this.#loader = new BlobLoader(this.store, this.cache, table, this.sealer, this.masterKey);
+    this.#loader = new BlobLoader(
+      this.store,
+      this.cache,
+      table,
+      this.sealer,
+      this.masterKey,
+      this.#damagedPack,
+    );
   }
 
   /**

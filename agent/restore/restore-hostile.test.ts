@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Handle } from "../../storage/object-store.ts";
+import { addSnapshot, check } from "../../test/check/check-scene.ts";
 import { CraftedRepository, craftNode } from "../../test/repository/crafted-snapshot.ts";
+import { Repository } from "../repository/repository.ts";
 import type { Node } from "../repository/tree/node.ts";
 import { restoreSnapshot } from "./restore.ts";
 import type { RestoreRequest } from "./restore-request.ts";
@@ -292,6 +294,59 @@ describe("damaged repositories", () => {
     const summary = await restore(tree);
     expect(problems(summary).toSorted()).toEqual(["all", "whole"]);
     expect(fs.readFileSync(at("many")).equals(Buffer.concat(parts()))).toBe(true);
+  });
+
+  describe("whose blobs another pack holds, too", () => {
+    const spoils: Record<string, (bytes: Uint8Array) => Uint8Array | undefined> = {
+      "has flipped bits": (bytes) => bytes.map((byte) => byte ^ 4),
+      "was cut off": (bytes) => bytes.slice(0, 100),
+      "is missing": () => undefined,
+    };
+
+    it.each(Object.keys(spoils))(
+      "are restored whole when one %s, and a check names it",
+      async (how) => {
+        const [first, second, third] = parts();
+        const nodes = [
+          crafted.file("many", [first, second, third]),
+          crafted.file("small", ["once", "twice"]),
+        ];
+        crafted.nextPack();
+        for (const part of [third, second, "twice", "once", first]) crafted.blob(part);
+        const tree = crafted.tree(nodes);
+        const opened = await crafted.open();
+        await addSnapshot(opened, tree);
+        const { store, packIds } = crafted;
+        for (const pack of packIds) {
+          const told: string[] = [];
+          const handle: Handle = { type: "data", name: pack };
+          const good = await store.load(handle, undefined, signal);
+          const bad = spoils[how](good);
+          await store.remove(handle, signal);
+          if (bad !== undefined) await store.save(handle, bad, signal);
+          const repository = await Repository.open(store, {
+            password: new TextEncoder().encode("crafted"),
+            damagedPack: (name) => told.push(name),
+            signal,
+          });
+          await repository.loadIndex(signal);
+          target = join(base, pack);
+          const summary = await restore(tree, { repository });
+          expect(summary).toMatchObject({ errors: 0, entriesFailed: 0, entriesRestored: 2 });
+          expect(fs.readFileSync(at("many")).equals(Buffer.concat(parts()))).toBe(true);
+          expect(text("small")).toBe("oncetwice");
+          const used = repository.blobs.packOf(
+            repository.blobs.find(nodes[0].content ?? tree, 0, false),
+          );
+          expect(told).toEqual(repository.blobs.packId(used) === pack ? [pack] : []);
+          const { problems: found } = await check(repository);
+          expect(found.map(({ object }) => object.id)).toEqual([pack]);
+          expect(found.map(({ harm }) => harm.snapshotCount)).toEqual([0]);
+          if (bad !== undefined) await store.remove(handle, signal);
+          await store.save(handle, good, signal);
+        }
+      },
+    );
   });
 
   it("restores each file right, or names it, wherever one bit of a pack has flipped", async () => {

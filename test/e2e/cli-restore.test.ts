@@ -3,6 +3,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LocalStore } from "../../storage/local/local-store.ts";
+import { addSnapshot } from "../check/check-scene.ts";
+import { CraftedRepository } from "../repository/crafted-snapshot.ts";
 import { compareTrees, differenceLines } from "../tree-comparison.ts";
 import { CliScene, password } from "./cli-scene.ts";
 
@@ -122,6 +125,41 @@ describe("a restore", () => {
     );
     expect(exitCode).toBe(1);
     expect(stderr).toContain('"message_type":"exit_error","code":1');
+  });
+});
+
+describe("with a damaged pack whose blobs another pack holds, too", () => {
+  const asCrafted = { BACKSTAY_PASSWORD: "crafted" };
+
+  it("a restore is whole, with a warning that names the pack", async () => {
+    const repository = scene.at("twice");
+    const crafted = new CraftedRepository(new LocalStore(repository));
+    const node = crafted.file("file", ["first ", "second"]);
+    crafted.nextPack();
+    for (const content of ["second", "first "]) crafted.blob(content);
+    const tree = crafted.tree([node]);
+    const opened = await crafted.open();
+    await addSnapshot(opened, tree);
+    const { blobs } = opened;
+    const pack = blobs.packId(blobs.packOf(blobs.find(node.content ?? tree, 0, false)));
+    const place = path.join(repository, "data", pack.slice(0, 2), pack);
+    writeFileSync(place, Buffer.alloc(readFileSync(place).length, 7));
+    const run = async (...args: readonly string[]) =>
+      await scene.start(["--repo", repository, ...args], asCrafted);
+    const target = scene.at("from twice");
+    const restored = await run("restore", "latest", "--target", target);
+    expect(restored).toMatchObject({ exitCode: 0 });
+    expect(restored.stderr).toMatch(new RegExp(`^warning: pack ${pack} is damaged.*\\n$`));
+    expect(readFileSync(path.join(target, "file"), "utf8")).toBe("first second");
+    const dumped = await run("dump", "latest", "/file", "--json");
+    expect(dumped).toMatchObject({ exitCode: 0, stdout: "first second" });
+    expect(JSON.parse(dumped.stderr)).toMatchObject({
+      message_type: "warning",
+      item: `data/${pack}`,
+    });
+    const checked = await run("check", "--read-data");
+    expect(checked.exitCode).toBe(1);
+    expect(checked.stdout + checked.stderr).toContain(pack);
   });
 });
 

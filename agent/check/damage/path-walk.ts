@@ -145,7 +145,7 @@ class PathWalk {
       try {
         return await this.#loader.load(this.#id, 0, true, this.#context.signal);
       } catch (error) {
-        // Another copy of it could be read before, or it vanished a moment ago.
+        // It could be read before: it vanished a moment ago.
         describeLoss(error);
       }
     }

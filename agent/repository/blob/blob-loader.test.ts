@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { MemoryStore } from "../../../storage/memory/memory-store.ts";
 import type { ByteRange, Handle } from "../../../storage/object-store.ts";
 import {
@@ -16,7 +17,10 @@ import {
 import { MetadataCache } from "../cache/metadata-cache.ts";
 import { idFromHex } from "../id.ts";
 import { BlobTable } from "../index/blob-table.ts";
+import { encodeIndex } from "../index/index-file.ts";
+import { loadIndex } from "../index/index-loader.ts";
 import { decodeHeader } from "../pack/pack-header.ts";
+import { encodeUnpacked } from "../unpacked-file.ts";
 import { BlobLoader } from "./blob-loader.ts";
 import { PackMemory } from "./pack-memory.ts";
 
@@ -206,6 +210,95 @@ describe("loading a blob", () => {
     aborting.abort();
     await expect(aborted).rejects.toMatchObject({ name: "AbortError" });
     expect(Buffer.from(await other).toString()).toBe("two");
+  });
+});
+
+describe("a blob that two packs hold", () => {
+  /** A repository of which each blob but `once` lies in two packs, and the packs by which its index finds them. */
+  async function twice(isTree: boolean) {
+    const store = new CountingStore();
+    const contents = contentsOf(0, 20);
+    const packs = [["once", ...contents], ["other", ...contents].toReversed()].map((list) =>
+      craftPack(
+        sealer,
+        list.map((content) => ({ plain: text(content), isTree })),
+      ),
+    );
+    for (const { id, bytes, header } of packs) {
+      await store.save({ type: "data", name: id }, bytes, signal);
+      const index = encodeUnpacked(sealer, encodeIndex([{ id: idFromHex(id), header }]), 2);
+      await store.save({ type: "index", name: hexOf(hashOf(index)) }, index, signal);
+    }
+    const { table } = await loadIndex({ store, sealer, cache: undefined }, signal);
+    const first = table.packId(table.packOf(table.find(hashOf(text(contents[0])), 0, isTree)));
+    const own = first === packs[0].id ? "once" : "other";
+    return { store, table, contents, first, own };
+  }
+
+  const damages: readonly (readonly [string, (bytes: Uint8Array) => Uint8Array | undefined])[] = [
+    ["is gone", () => undefined],
+    ["is cut off", (bytes) => bytes.slice(0, 20)],
+    ["has a flipped bit in each blob", (bytes) => bytes.map((byte) => byte ^ 1)],
+  ];
+
+  it.each(damages)(
+    "comes from the second when the first %s, which is told once",
+    async (_, spoil) => {
+      for (const isTree of [true, false])
+        for (const used of [undefined, cache]) {
+          const { store, table, contents, first, own } = await twice(isTree);
+          const handle = { type: "data", name: first } as const;
+          const spoilt = spoil(await store.load(handle, undefined, signal));
+          await store.remove(handle, signal);
+          if (spoilt !== undefined) await store.save(handle, spoilt, signal);
+          const told: string[] = [];
+          const loader = new BlobLoader(store, used, table, sealer, craftedKey, (pack) =>
+            told.push(pack),
+          );
+          for (let round = 0; round < 2; round += 1)
+            for (const content of contents) {
+              const loaded = await loader.load(hashOf(text(content)), 0, isTree, signal);
+              expect(Buffer.from(loaded).toString()).toBe(content);
+            }
+          expect(told).toEqual([first]);
+          const lost = loader.load(hashOf(text(own)), 0, isTree, signal);
+          await expect(lost).rejects.toMatchObject({
+            code: spoilt === undefined ? "STORE_NOT_FOUND" : "REPOSITORY_DAMAGED",
+          });
+          await cache.remove("trees", first);
+        }
+    },
+  );
+
+  it("is lost when both are damaged, and the error names the first", async () => {
+    const { store, table, contents, first } = await twice(false);
+    for await (const { name } of store.list("data", signal)) {
+      const handle = { type: "data", name } as const;
+      const bytes = await store.load(handle, undefined, signal);
+      await store.remove(handle, signal);
+      await store.save(
+        handle,
+        bytes.map((byte) => byte ^ 1),
+        signal,
+      );
+    }
+    const told: string[] = [];
+    const loader = new BlobLoader(store, undefined, table, sealer, craftedKey, (pack) =>
+      told.push(pack),
+    );
+    const lost = loader.load(hashOf(text(contents[0])), 0, false, signal);
+    await expect(lost).rejects.toMatchObject({ context: { pack: first } });
+    expect(told).toEqual([]);
+  });
+
+  it("is not looked for elsewhere when the store is out of reach", async () => {
+    const { store, table, contents } = await twice(false);
+    const loader = new BlobLoader(store, undefined, table, sealer, craftedKey);
+    store.load = async () => {
+      throw new BackstayError("STORE_UNAVAILABLE", {});
+    };
+    const loading = loader.load(hashOf(text(contents[0])), 0, false, signal);
+    await expect(loading).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   });
 });
 

@@ -1,4 +1,7 @@
-/** Loads single blobs, above all trees: through the cache where there is one, whole tree packs at a time. */
+/**
+ * Loads single blobs, above all trees: through the cache where there is one, whole tree packs at a time. What is damaged
+ * in one pack is looked for in others.
+ */
 
 import { sealOverheadBytes } from "../../../platform/ports/codec.ts";
 import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
@@ -6,7 +9,9 @@ import type { ObjectStore } from "../../../storage/object-store.ts";
 import type { MetadataCache } from "../cache/metadata-cache.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import type { Sealer } from "../crypto/sealed-bytes.ts";
+import { isFileLoss } from "../file-loss.ts";
 import { idToHex } from "../id.ts";
+import { BlobCopies, type BlobPlace, placeIn } from "../index/blob-copies.ts";
 import type { BlobTable } from "../index/blob-table.ts";
 import { BlobOpener, type BlobProblem, blobBytesMax, describeBlobProblem } from "./blob-opener.ts";
 import { PackMemory } from "./pack-memory.ts";
@@ -19,20 +24,21 @@ const wholePackBytesMax = 32 * 1024 * 1024;
 const partsMax = 32;
 
 /** Where a blob lies, and what it must hold. */
-interface Place {
-  readonly pack: string;
-  readonly at: number;
-  readonly length: number;
-  readonly plainLength: number;
-  readonly ids: Uint8Array;
-  readonly idOffset: number;
+interface Place extends BlobPlace {
+  readonly id: Uint8Array;
 }
+
+/** Told, once each, of packs in which something is damaged that was found in another; `error` says what. */
+export type TakeDamagedPack = (pack: string, error: BackstayError) => void;
 
 export class BlobLoader {
   readonly #store: ObjectStore;
   readonly #cache: MetadataCache | undefined;
   readonly #table: BlobTable;
   readonly #opener: BlobOpener;
+  readonly #copies: BlobCopies;
+  readonly #takeDamagedPack: TakeDamagedPack;
+  readonly #damagedPacks = new Set<string>();
   readonly #memory = new PackMemory(heldBytesMax);
   readonly #holding = new Set<string>();
   readonly #fetching = new Map<string, Promise<Uint8Array | undefined>>();
@@ -43,17 +49,20 @@ export class BlobLoader {
     table: BlobTable,
     sealer: Sealer,
     key: MasterKey,
+    takeDamagedPack: TakeDamagedPack = () => undefined,
   ) {
     this.#store = store;
     this.#cache = cache;
     this.#table = table;
     this.#opener = new BlobOpener(sealer.codec, key);
+    this.#copies = new BlobCopies({ store, sealer, cache }, table);
+    this.#takeDamagedPack = takeDamagedPack;
   }
 
   /**
    * The blob's bytes, the caller's own, checked against its id. BLOB_MISSING if no pack holds it,
-   * REPOSITORY_DAMAGED naming blob and pack if that is damaged, STORE_NOT_FOUND if it is gone; otherwise rejects as
-   * `ObjectStore.load`.
+   * REPOSITORY_DAMAGED naming blob and pack if it is damaged in all that do, STORE_NOT_FOUND if they are gone; otherwise
+   * rejects as `ObjectStore.load`.
    */
   async load(
     ids: Uint8Array,
@@ -61,19 +70,39 @@ export class BlobLoader {
     isTree: boolean,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    const table = this.#table;
-    const entry = table.find(ids, offset, isTree);
-    const pack = entry < 0 ? -1 : table.packOf(entry);
-    if (pack < 0) throw new BackstayError("BLOB_MISSING", { blob: idToHex(ids, offset) });
-    const place: Place = {
-      pack: table.packId(pack),
-      at: table.offsetOf(entry),
-      length: table.storedLengthOf(entry),
-      plainLength: table.isCompressed(entry) ? table.plainLengthOf(entry) : 0,
-      // The caller may reuse its array while this waits.
-      ids: ids.slice(offset, offset + 32),
-      idOffset: 0,
-    };
+    // The caller may reuse its array while this waits.
+    const id = ids.slice(offset, offset + 32);
+    const place = placeIn(this.#table, id, 0, isTree);
+    if (place === undefined) throw new BackstayError("BLOB_MISSING", { blob: idToHex(id) });
+    try {
+      return await this.#loadFrom({ ...place, id }, isTree, signal);
+    } catch (error) {
+      if (!isFileLoss(error)) throw error;
+      const found = await this.#loadCopy(id, isTree, signal);
+      if (found === undefined) throw error;
+      if (!this.#damagedPacks.has(place.pack)) this.#takeDamagedPack(place.pack, error);
+      this.#damagedPacks.add(place.pack);
+      return found;
+    }
+  }
+
+  /** From a place that is not the first; undefined if there is none where it is right. */
+  async #loadCopy(
+    id: Uint8Array,
+    isTree: boolean,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> {
+    for (const place of await this.#copies.find(id, 0, isTree, signal)) {
+      try {
+        return await this.#loadFrom({ ...place, id }, isTree, signal);
+      } catch (error) {
+        if (!isFileLoss(error)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  async #loadFrom(place: Place, isTree: boolean, signal: AbortSignal): Promise<Uint8Array> {
     if (place.length > blobBytesMax + sealOverheadBytes) throw damaged(place, "length");
     const nearby = isTree ? await this.#loadNearby(place, signal) : undefined;
     return nearby ?? (await this.#loadFromStore(place, signal));
@@ -82,8 +111,8 @@ export class BlobLoader {
   /** From memory, cache, or a pack that is fetched whole; undefined if those don't have it, or not right. */
   async #loadNearby(place: Place, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const held = this.#memory.get(place.pack);
-    if (held !== undefined) return await this.#openCopy(held, place.at, place);
-    const part = await this.#cache?.loadRange("trees", place.pack, place.at, place.length);
+    if (held !== undefined) return await this.#openCopy(held, place.offset, place);
+    const part = await this.#cache?.loadRange("trees", place.pack, place.offset, place.length);
     if (part !== undefined) {
       const uses = this.#memory.countUse(place.pack);
       if (uses === 1) await this.#cache?.touch("trees", place.pack);
@@ -92,7 +121,7 @@ export class BlobLoader {
     }
     if (this.#cache === undefined && this.#memory.countUse(place.pack) < partsMax) return undefined;
     const whole = await this.#fetchWhole(place.pack, signal);
-    return whole === undefined ? undefined : await this.#openCopy(whole, place.at, place);
+    return whole === undefined ? undefined : await this.#openCopy(whole, place.offset, place);
   }
 
   /** Opens a blob of a copy of its pack; a copy that is wrong is forgotten. */
@@ -106,7 +135,7 @@ export class BlobLoader {
   }
 
   async #loadFromStore(place: Place, signal: AbortSignal): Promise<Uint8Array> {
-    const range = { offset: place.at, length: place.length };
+    const range = { offset: place.offset, length: place.length };
     let stored: Uint8Array;
     try {
       stored = await this.#store.load({ type: "data", name: place.pack }, range, signal);
@@ -120,8 +149,8 @@ export class BlobLoader {
   }
 
   #tryOpen(src: Uint8Array, at: number, place: Place): Uint8Array | BlobProblem {
-    const { length, plainLength, ids, idOffset } = place;
-    const opened = this.#opener.tryOpen(src, at, length, plainLength, ids, idOffset);
+    const { length, plainLength, id } = place;
+    const opened = this.#opener.tryOpen(src, at, length, plainLength, id, 0);
     return typeof opened === "string" ? opened : this.#opener.keep(opened);
   }
 
@@ -169,7 +198,7 @@ export class BlobLoader {
 
 function damaged(place: Place, problem: BlobProblem): BackstayError {
   return new BackstayError("REPOSITORY_DAMAGED", {
-    blob: idToHex(place.ids, place.idOffset),
+    blob: idToHex(place.id),
     pack: place.pack,
     problem: describeBlobProblem(problem),
   });

@@ -1,8 +1,9 @@
 /**
  * Fetches the ranges of packs that a restore needs, each once, and hands them to the workers. What turns out to be
- * damaged is asked for a second time, blob by blob: a bad cable must not cost a file.
+ * damaged is asked for a second time, blob by blob: a bad cable must not cost a file, and another pack may hold it, too.
  */
-import { isBackstayError } from "../../../protocol/backstay-error.ts";
+import { type BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
+import type { ErrorCode } from "../../../protocol/error-catalog.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { RestorePlan } from "../plan/restore-plan.ts";
 import type { WorkAnswer, WorkJob } from "../write/work-messages.ts";
@@ -70,21 +71,15 @@ class BlobFeeder {
       const handle = { type: "data", name } as const;
       bytes = ownBytes(await repository.store.load(handle, { offset, length }, this.#signal));
     } catch (error) {
-      await this.#missRange(range, name, error);
+      if (!isLoss(error)) throw error;
+      // A pack that is too short may still hold some of them, and others may hold all.
+      for (const [first, end] of this.#blobsOf(range)) await this.#retry(first, end, name);
       return;
     }
     const job = { kind: "sealed-blobs", bytes, packOffset: offset, from, to } as const;
     const { unopened } = await run(job, [bytes.buffer]);
     for (let i = 0; i < unopened.length; i += 2)
       await this.#retry(unopened[i], unopened[i + 1], name);
-  }
-
-  /** A pack that is too short may still hold some of the blobs; one that is not there holds none. */
-  async #missRange(range: PackRange, pack: string, error: unknown): Promise<void> {
-    const reason = lossReason(error, pack);
-    if (isBackstayError(error, "STORE_RANGE")) {
-      for (const [from, to] of this.#blobsOf(range)) await this.#retry(from, to, pack);
-    } else await this.#lose(range.from, range.to, reason);
   }
 
   /** Places of one blob after the other. */
@@ -118,10 +113,15 @@ class BlobFeeder {
   }
 }
 
+/** True if the error is about what was asked for, and not about the store as a whole. */
+function isLoss(error: unknown): error is BackstayError {
+  return isBackstayError(error) && error.kind === "permanent";
+}
+
 /** What to tell people; errors that are not about this pack are thrown on. */
 function lossReason(error: unknown, pack: string): string {
-  if (!isBackstayError(error) || error.kind !== "permanent") throw error;
-  const problems: Partial<Record<typeof error.code, string>> = {
+  if (!isLoss(error)) throw error;
+  const problems: Partial<Record<ErrorCode, string>> = {
     STORE_NOT_FOUND: "is missing",
     STORE_RANGE: "is cut off",
     STORE_DENIED: "may not be read",
