@@ -111,6 +111,7 @@ export class Daemon {
       secretsNeeded: () => this.#secretsNeeded(),
       onClockSet: () => this.#scheduler.wake(),
       onLooked: () => this.#looked(),
+      isIdle: () => this.#jobs.running().length === 0 && this.#jobs.queued().length === 0,
     });
     this.#reloads = new PolicyReloads({
       core,

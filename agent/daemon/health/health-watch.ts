@@ -1,4 +1,5 @@
 /** Looks at how the agent is: once a minute, and when something has happened. */
+import { returnMemory } from "../../../platform/memory-return.ts";
 import type { Probe } from "../../../platform/ports/system-events.ts";
 import type { Moment } from "../../schedule/moment.ts";
 import type { DaemonCore } from "../daemon-core.ts";
@@ -24,15 +25,20 @@ export interface HealthWatchParts {
   readonly onClockSet: () => void;
   /** After each look. */
   readonly onLooked: () => void;
+  /** Nothing waits or runs. */
+  readonly isIdle: () => boolean;
 }
 
 const intervalMs = 60_000;
 const pruneMs = 24 * 3_600_000;
+/** After a start, and then now and then: what was needed meanwhile is not needed by an idle daemon. */
+const memoryReturn = { firstMs: 3_000, everyMs: 30 * 60_000 };
 
 export class HealthWatch {
   readonly #parts: HealthWatchParts;
   readonly #clock: ClockCheck;
   #timer: NodeJS.Timeout | undefined;
+  #memoryTimer: NodeJS.Timeout | undefined;
   #lookedMs: number;
   #prunedMs: number | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -49,11 +55,13 @@ export class HealthWatch {
   async start(): Promise<void> {
     await this.look();
     this.#timer = setInterval(() => void this.look(), intervalMs);
+    this.#memoryTimer = setTimeout(() => this.#returnMemory(), memoryReturn.firstMs);
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#memoryTimer);
     await this.#work;
   }
 
@@ -95,6 +103,13 @@ export class HealthWatch {
     } catch (error) {
       log.failure("A look at the agent's health went wrong.", error);
     }
+  }
+
+  #returnMemory(): void {
+    const isIdle = this.#parts.isIdle();
+    if (isIdle) returnMemory();
+    const delayMs = isIdle ? memoryReturn.everyMs : intervalMs;
+    this.#memoryTimer = setTimeout(() => this.#returnMemory(), delayMs);
   }
 
   #prune(nowMs: number): void {
