@@ -10,32 +10,51 @@ const program = "systemd-creds";
 /** A TPM takes seconds, more when others use it. */
 const callMsMax = 60_000;
 
+/**
+ * Ways to seal, the best first; each opens what another has sealed. Bound to the TPM, but to no measurement of the boot: an
+ * update of the firmware must not lock the agent out. systemd 252 can't open again what is bound to no measurement at
+ * all, so there it is bound to that of register 16, which nothing that starts a machine writes to.
+ */
+const ways: readonly (readonly string[])[] = [
+  ["--with-key=auto", "--tpm2-pcrs="],
+  ["--with-key=auto", "--tpm2-pcrs=16"],
+  ["--with-key=host"],
+];
+
 /** Undefined where this process can't have it. `usable` says whether it worked just now. */
 export async function findSystemdCreds(): Promise<
   { readonly sealer: SecretSealer; readonly usable: boolean } | undefined
 > {
   if (process.geteuid?.() !== 0 || toolPath(program) === undefined) return undefined;
-  return { sealer: systemdCredsSealer, usable: await worksHere() };
+  for (const way of ways) {
+    const sealer = new SystemdCredsSealer(way);
+    if (await worksHere(sealer)) return { sealer, usable: true };
+  }
+  return { sealer: new SystemdCredsSealer(ways[0]), usable: false };
 }
 
-const systemdCredsSealer: SecretSealer = {
-  protection: program,
-  machineBound: true,
+class SystemdCredsSealer implements SecretSealer {
+  readonly protection = program;
+  readonly machineBound = true;
+  readonly #way: readonly string[];
 
-  async seal(name, secret) {
-    // Bound to no measurement of the boot: an update of the firmware must not lock the agent out.
-    const how = ["--with-key=auto", "--tpm2-pcrs="];
-    const result = await call(["encrypt", `--name=${credentialName(name)}`, ...how], secret);
+  constructor(way: readonly string[]) {
+    this.#way = way;
+  }
+
+  async seal(name: string, secret: Uint8Array): Promise<Uint8Array> {
+    const args = ["encrypt", `--name=${credentialName(name)}`, ...this.#way];
+    const result = await call(args, secret);
     return Buffer.from(result.stdout, "base64");
-  },
+  }
 
-  async open(name, sealed) {
+  async open(name: string, sealed: Uint8Array): Promise<Uint8Array> {
     const base64 = Buffer.from(Buffer.from(sealed).toString("base64"));
     const how = ["--transcode=base64", "--newline=no"];
     const result = await call(["decrypt", `--name=${credentialName(name)}`, ...how], base64);
     return Buffer.from(result.stdout, "base64");
-  },
-};
+  }
+}
 
 function credentialName(name: string): string {
   return `backstay-${name}`;
@@ -49,11 +68,11 @@ async function call(args: readonly string[], input: Uint8Array): Promise<ToolRes
   return result;
 }
 
-async function worksHere(): Promise<boolean> {
+async function worksHere(sealer: SecretSealer): Promise<boolean> {
   const sample = randomBytes(16);
   try {
-    const sealed = await systemdCredsSealer.seal("trial", sample);
-    return Buffer.compare(await systemdCredsSealer.open("trial", sealed), sample) === 0;
+    const sealed = await sealer.seal("trial", sample);
+    return Buffer.compare(await sealer.open("trial", sealed), sample) === 0;
   } catch {
     return false;
   }
