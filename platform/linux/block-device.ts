@@ -1,6 +1,7 @@
 /** What kind of disk is behind a block device, as far as sysfs tells. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { namesIn, readValue } from "./kernel-values.ts";
 
 export type DiskKind = "rotating" | "solid" | "network" | "unknown";
 
@@ -28,17 +29,18 @@ export function diskKind(device: string, sysfs: string = "/sys"): DiskKind {
 
 function kindOfDirectory(directory: string, depth: number, sysfs: string): DiskKind {
   // A partition lies in the folder of its disk, which has the queue.
-  const disk = read(join(directory, "partition")) === undefined ? directory : dirname(directory);
+  const disk =
+    readValue(join(directory, "partition")) === undefined ? directory : dirname(directory);
   const name = basename(disk);
   if (networkNames.test(name)) {
     return "network";
   }
-  const below = list(join(disk, "slaves"));
+  const below = namesIn(join(disk, "slaves"));
   if (below.length > 0 && depth > 0) {
     const kinds = below.map((slave) => kindOfSlave(disk, slave, depth - 1, sysfs));
     return mostLimiting(kinds);
   }
-  const rotational = read(join(disk, "queue/rotational"));
+  const rotational = readValue(join(disk, "queue/rotational"));
   if (rotational === "0") {
     return "solid";
   }
@@ -63,23 +65,7 @@ function mostLimiting(kinds: readonly DiskKind[]): DiskKind {
 }
 
 function isVirtual(disk: string): boolean {
-  const vendor = read(join(disk, "device/vendor")) ?? "";
-  const model = read(join(disk, "device/model")) ?? "";
+  const vendor = readValue(join(disk, "device/vendor")) ?? "";
+  const model = readValue(join(disk, "device/model")) ?? "";
   return virtualVendors.test(vendor) || virtualVendors.test(model);
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }

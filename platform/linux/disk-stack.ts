@@ -1,6 +1,7 @@
 /** The disk under a block device, through partitions and the layers of device mapper and RAID, as sysfs shows it. */
-import { readdirSync, readFileSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { namesIn, readValue } from "./kernel-values.ts";
 
 /** Devices stacked deeper than this are not followed. */
 const deepestStack = 8;
@@ -23,7 +24,7 @@ export function disksUnder(device: string, sysfs: string = "/sys"): readonly Dis
 function disksOf(folder: string, depth: number): DiskFolder[] {
   // A partition lies in the folder of its disk, which knows the layers below.
   const disk = readValue(join(folder, "partition")) === undefined ? folder : dirname(folder);
-  const below = list(join(disk, "slaves"));
+  const below = namesIn(join(disk, "slaves"));
   if (below.length === 0 || depth === 0) return [disk];
   return below.flatMap((name) => disksOf(realpathSync(join(disk, "slaves", name)), depth - 1));
 }
@@ -45,10 +46,10 @@ function devicesAt(folder: string, depth: number): StackedDevice[] {
   if (device === undefined) return [];
   const own = { name: basename(folder).replaceAll("!", "/"), device };
   if (depth === 0) return [own];
-  const parts = list(folder)
+  const parts = namesIn(folder)
     .map((name) => join(folder, name))
     .filter((part) => readValue(join(part, "partition")) !== undefined);
-  const above = list(join(folder, "holders")).map((name) =>
+  const above = namesIn(join(folder, "holders")).map((name) =>
     realpathSync(join(folder, "holders", name)),
   );
   return [own, ...[...parts, ...above].flatMap((each) => devicesAt(each, depth - 1))];
@@ -58,20 +59,4 @@ function devicesAt(folder: string, depth: number): StackedDevice[] {
 export function isRemovableDisk(disk: DiskFolder): boolean {
   if (readValue(join(disk, "removable")) === "1") return true;
   return /\/usb\d+\//.test(disk) || readValue(join(disk, "device/type")) === "SD";
-}
-
-function readValue(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }

@@ -1,5 +1,6 @@
 /** Who has something open below a folder, as /proc tells. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
+import { namesIn, readValue } from "./kernel-values.ts";
 
 /** So many are named at most. */
 const namedMax = 5;
@@ -7,7 +8,7 @@ const namedMax = 5;
 /** Programs with their process ids, such as `bash (4711)`: with an open file, a working directory or a program there. Of others' processes only root learns. */
 export function holdersOf(folder: string): readonly string[] {
   const holders: string[] = [];
-  for (const pid of list("/proc").filter((name) => /^\d+$/.test(name))) {
+  for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name))) {
     if (holders.length >= namedMax) break;
     if (holds(`/proc/${pid}`, folder)) holders.push(`${nameOf(pid)} (${pid})`);
   }
@@ -15,7 +16,7 @@ export function holdersOf(folder: string): readonly string[] {
 }
 
 function holds(process: string, folder: string): boolean {
-  const descriptors = list(`${process}/fd`).map((name) => `${process}/fd/${name}`);
+  const descriptors = namesIn(`${process}/fd`).map((name) => `${process}/fd/${name}`);
   const links = [`${process}/cwd`, `${process}/root`, `${process}/exe`, ...descriptors];
   return links.some((link) => {
     const target = linkTarget(link);
@@ -24,11 +25,7 @@ function holds(process: string, folder: string): boolean {
 }
 
 function nameOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return "a process";
-  }
+  return readValue(`/proc/${pid}/comm`) ?? "a process";
 }
 
 function linkTarget(path: string): string {
@@ -36,13 +33,5 @@ function linkTarget(path: string): string {
     return readlinkSync(path);
   } catch {
     return "";
-  }
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
   }
 }

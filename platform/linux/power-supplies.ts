@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PowerState } from "../ports/power.ts";
+import { readValue } from "./kernel-values.ts";
 
 type Supply = ReadonlyMap<string, string>;
 
@@ -39,19 +40,11 @@ function readSupply(folder: string): Supply {
       ["TYPE", "type"],
       ["SCOPE", "scope"],
     ] as const)
-      if (!values.has(name)) values.set(name, readValue(join(folder, file)));
+      if (!values.has(name)) values.set(name, readValue(join(folder, file)) ?? "");
   } catch {
     // A supply that has just been unplugged.
   }
   return values;
-}
-
-function readValue(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return "";
-  }
 }
 
 function isOwnBattery(supply: Supply): boolean {

@@ -1,4 +1,6 @@
 /** Reads a pack blob by blob, as the index lists them: to learn exactly what of it is damaged, and for packs of any size. */
+
+import type { ByteBudget } from "../../../storage/byte-budget.ts";
 import type { ByteRange } from "../../../storage/object-store.ts";
 import { isLargeBlob } from "../../repository/blob/blob-opener.ts";
 import { idToHex } from "../../repository/id.ts";
@@ -8,7 +10,6 @@ import type { CheckContext } from "../check-context.ts";
 import type { PackLedger } from "../listing/pack-ledger.ts";
 import { describeDifferences, type PackListing } from "../listing/pack-listing.ts";
 import { describeLoss } from "../report/lost-file.ts";
-import type { ByteBudget } from "./byte-budget.ts";
 import { placeNumbers, type WindowJob } from "./check-messages.ts";
 import type { CheckPool } from "./check-pool.ts";
 import { planWindows, type ReadWindow } from "./read-windows.ts";

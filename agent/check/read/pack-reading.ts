@@ -4,6 +4,7 @@
  * again blob by blob.
  */
 
+import { ByteBudget } from "../../../storage/byte-budget.ts";
 import { largeBlobBytesMin } from "../../repository/blob/blob-opener.ts";
 import { idFromHex, idToHex } from "../../repository/id.ts";
 import type { CheckContext } from "../check-context.ts";
@@ -14,7 +15,6 @@ import type { CheckProblemKind } from "../report/check-report.ts";
 import { describeLoss } from "../report/lost-file.ts";
 import type { OpenProblem } from "../report/problem-list.ts";
 import { readRecords, type TreeRecord } from "../trees/tree-records.ts";
-import { ByteBudget } from "./byte-budget.ts";
 import type { CheckPool } from "./check-pool.ts";
 import { type CloseLook, lookClosely, ownBytes } from "./close-look.ts";
 

@@ -4,10 +4,10 @@
  */
 import { type BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../../protocol/error-catalog.ts";
+import { ByteBudget } from "../../../storage/byte-budget.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { RestorePlan } from "../plan/restore-plan.ts";
 import type { WorkAnswer, WorkJob } from "../write/work-messages.ts";
-import { ByteBudget } from "./byte-budget.ts";
 import { type PackRange, packRanges } from "./pack-ranges.ts";
 
 export interface FeedRequest {

@@ -1,10 +1,11 @@
-/** Bounds the bytes that are under way at once. */
+/** Bounds the bytes that are being fetched, or wait to be used, at once. */
 
 interface Waiting {
   readonly bytes: number;
   readonly resolve: () => void;
 }
 
+/** Whoever takes bytes gives them back. */
 export class ByteBudget {
   readonly #max: number;
   readonly #waiting: Waiting[] = [];
@@ -14,7 +15,7 @@ export class ByteBudget {
     this.#max = bytesMax;
   }
 
-  /** Resolves when there is room; more than the whole budget gets through alone. Rejects with the signal's reason. */
+  /** Resolves when there is room, first come first served; more than the whole budget gets through alone. Rejects with the signal's reason. */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#waiting.length === 0 && this.#fits(bytes)) {
@@ -38,6 +39,7 @@ export class ByteBudget {
     });
   }
 
+  /** Gives back what `take` has let through. */
   give(bytes: number): void {
     this.#used -= bytes;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
