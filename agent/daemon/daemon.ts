@@ -12,6 +12,7 @@ import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
 import { JobRunner } from "../jobs/job-runner.ts";
 import { LocalApiServer } from "../local-api/local-api-server.ts";
 import { PolicyFolder } from "../policy-files/policy-folder.ts";
+import { windowHold } from "../schedule/backup-window.ts";
 import type { Moment } from "../schedule/moment.ts";
 import { SleepLocks } from "../triggers/sleep-locks.ts";
 import { ConfigurationKeeper } from "./configuration-keeper.ts";
@@ -228,7 +229,7 @@ export class Daemon {
       reportFolder: places.reports,
       prepare: async (session, signal) => await preparation.prepare(session, signal),
       scripts: (policy) => preparation.scripts(policy),
-      hold: (session) => this.#hold(session),
+      hold: (session) => this.#hold(session) ?? this.#closedWindow(session),
       sessionsAtOnce,
       onFailure: (error) => log.failure("A session went wrong by a mistake of ours.", error),
     });
@@ -361,6 +362,13 @@ export class Daemon {
     return found === undefined || cause.kind === "manual"
       ? undefined
       : this.#rules.hold(found.policy);
+  }
+
+  /** A session that waited past its window waits for the next one. */
+  #closedWindow({ policy, cause }: SessionRecord): Hold | undefined {
+    const found = this.#policies.inForce.get(policy);
+    if (found === undefined || cause.kind === "manual") return undefined;
+    return windowHold(found.policy.schedule, this.#core.options.zone(), this.#now().wallMs);
   }
 
   /** What rules ask of the machine has changed: sessions may start now, or must not go on. */

@@ -68,6 +68,7 @@ it.each([
   [{ retention: {} }, "retention is"],
   [{ retention: { gfs: { yearly: { keep: 5 } } } }, "retention is"],
   [{ backupCache: { enabled: true } }, "backupCache.enabled is"],
+  [{ notifications: { desktop: true } }, "notifications.desktop is"],
   [{ scripts: { preFreeze: { command: ["/bin/true"] } } }, "scripts.preFreeze is"],
   [{ scripts: { postThaw: { command: ["/bin/true"] } } }, "scripts.postThaw is"],
 ])("refuses %j", (changes, objection) => {

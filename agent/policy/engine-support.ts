@@ -30,6 +30,11 @@ export function unsupportedSettings(policy: Policy): Objection[] {
   );
   refuse(policy.retention !== undefined, ["retention"], "is not possible yet: everything is kept");
   refuse(policy.backupCache.enabled, ["backupCache", "enabled"], "is not possible yet");
+  refuse(
+    policy.notifications.desktop,
+    ["notifications", "desktop"],
+    "is not possible yet: mail, webhook and ping are",
+  );
   for (const name of ["preFreeze", "postThaw"] as const)
     refuse(
       scripts[name] !== undefined,
