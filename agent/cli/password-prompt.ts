@@ -23,7 +23,6 @@ export async function askPassword(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   signal.throwIfAborted();
-  process.stderr.write(question);
   const typed: number[] = [];
   return await new Promise<Uint8Array>((resolve, reject) => {
     const stop = (): void => {
@@ -53,7 +52,9 @@ export async function askPassword(
       }
     };
     signal.addEventListener("abort", onAbort, { once: true });
+    // Whoever answers at once must not be shown either.
     terminal.setRawMode(true);
+    process.stderr.write(question);
     terminal.on("data", onData);
     terminal.on("end", onEnd);
     terminal.resume();
