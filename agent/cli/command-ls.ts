@@ -2,19 +2,22 @@
 import { Option } from "commander";
 import { argumentBytes } from "../../platform/process-arguments.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { utf8Bytes } from "../repository/json/utf8.ts";
+import { utf8Text } from "../repository/json/utf8.ts";
 import type { Repository } from "../repository/repository.ts";
+import { encodeSnapshot } from "../repository/snapshot/snapshot-codec.ts";
 import {
   findSnapshot,
   type NamedSnapshot,
   shortIdLength,
   splitSnapshotPath,
 } from "../repository/snapshot/snapshot-finder.ts";
-import type { Node, NodeTime } from "../repository/tree/node.ts";
+import type { Node } from "../repository/tree/node.ts";
 import { findDirectory, findNode, pathComponents } from "../repository/walk/tree-lookup.ts";
-import { walkTree } from "../repository/walk/tree-walker.ts";
+import { type TreePosition, walkTree } from "../repository/walk/tree-walker.ts";
 import { addExamples, type CliCommand, exitCodes, type Invocation } from "./command.ts";
+import { EntrySorter, type SortKey, sortKeys } from "./entry-sorter.ts";
 import { failureLine } from "./error-report.ts";
+import { NcduListing } from "./ncdu-listing.ts";
 import { entryLine, lsJson } from "./node-text.ts";
 import { printedName } from "./printed-text.ts";
 import { formatLocalTime } from "./quantities.ts";
@@ -23,14 +26,14 @@ import { snapshotJson } from "./snapshot-json.ts";
 import { addSnapshotOptions, listOptions, type SnapshotOptions } from "./snapshot-options.ts";
 
 const slash = Buffer.from("/");
-const sortKeys = ["name", "size", "time", "mtime", "atime", "ctime", "extension"] as const;
 
 interface LsOptions extends SnapshotOptions {
   readonly long?: boolean;
   readonly recursive?: boolean;
   readonly humanReadable?: boolean;
-  readonly sort?: (typeof sortKeys)[number];
+  readonly sort?: SortKey;
   readonly reverse?: boolean;
+  readonly ncdu?: boolean;
 }
 
 export const lsCommand: CliCommand<LsOptions> = {
@@ -42,18 +45,21 @@ export const lsCommand: CliCommand<LsOptions> = {
       .option("--recursive", "with paths: also what lies deeper in them")
       .option("--human-readable", "with --long: sizes with units")
       .addOption(new Option("-s, --sort <key>", "sort all entries").choices([...sortKeys]))
-      .option("--reverse", "with the last entry first");
+      .option("--reverse", "with the last entry first")
+      .option("--ncdu", "print what `ncdu -f -` reads, to browse the snapshot by size");
     addSnapshotOptions(command, " with `latest`");
     addExamples(command, [
       "backstay ls latest",
       "backstay ls latest /srv/data --long",
       "backstay ls 79766175 --json | jq .path",
+      "backstay ls latest --ncdu | ncdu -f -",
     ]);
   },
 
   async run(invocation) {
     const { operands, options, environment, screen, signal, globals } = invocation;
     const [text, ...texts] = operands;
+    refuseContradictions(options, globals.json);
     const { name, path } = splitSnapshotPath(text);
     const folders = texts.map((folder) => pathComponents(absolute(folder)));
     const choice = listOptions(options, environment, screen);
@@ -70,13 +76,28 @@ export const lsCommand: CliCommand<LsOptions> = {
         const folderPath = Buffer.concat(folder.flatMap((part) => [slash, part]));
         await findNode(repository, root, folderPath, signal);
       }
+      const shown = { repository, root, folders };
+      if (options.ncdu === true) return await exportForNcdu(invocation, named, shown);
       if (globals.json)
         screen.line(snapshotJson(named, ',"message_type":"snapshot","struct_type":"snapshot"'));
       else if (!globals.quiet) screen.note(headline(named, texts));
-      return await listEntries(invocation, repository, root, folders);
+      return await listEntries(invocation, shown);
     });
   },
 };
+
+function refuseContradictions({ ncdu, sort, reverse }: LsOptions, json: boolean): void {
+  const refuse = (other: string): never => {
+    throw new BackstayError("USAGE", {
+      command: "ls",
+      problem: `--ncdu and ${other} exclude each other`,
+    });
+  };
+  if (ncdu !== true) return;
+  if (json) refuse("--json");
+  if (sort !== undefined) refuse("--sort");
+  if (reverse === true) refuse("--reverse");
+}
 
 function absolute(folder: string): Uint8Array {
   if (!folder.startsWith("/"))
@@ -95,13 +116,16 @@ function headline({ id, snapshot }: NamedSnapshot, folders: readonly string[]): 
   return `snapshot ${id.slice(0, shortIdLength)} of [${paths}] at ${when} by ${who}${where}:`;
 }
 
-/** Lists the entries below `root`: all, or what is in `folders`. Resolves with the exit code. */
-async function listEntries(
-  { options, screen, signal, globals }: Invocation<LsOptions>,
-  repository: Repository,
-  root: Uint8Array,
-  folders: readonly (readonly Uint8Array[])[],
-): Promise<number> {
+/** What of a snapshot is listed: all below the tree `root`, or what is in `folders`, as components of their paths. */
+interface Shown {
+  readonly repository: Repository;
+  readonly root: Uint8Array;
+  readonly folders: readonly (readonly Uint8Array[])[];
+}
+
+/** Lists entries line by line. Resolves with the exit code. */
+async function listEntries(invocation: Invocation<LsOptions>, shown: Shown): Promise<number> {
+  const { options, screen, globals } = invocation;
   const style = {
     long: options.long === true,
     humanReadable: options.humanReadable === true,
@@ -113,6 +137,49 @@ async function listEntries(
     options.sort === undefined && options.reverse !== true
       ? undefined
       : new EntrySorter(options.sort ?? "name", options.reverse === true);
+  const exitCode = await walkShown(invocation, shown, {
+    entry: (node, position, isWanted) => {
+      if (!isWanted) return;
+      const path = position.path();
+      const text = textOf(node, path);
+      if (sorter === undefined) screen.print(text);
+      else sorter.add(node, path, text);
+    },
+  });
+  sorter?.printTo((text) => screen.print(text));
+  return exitCode;
+}
+
+/** Folders on the way to what is wanted are part of it: ncdu knows no paths. */
+async function exportForNcdu(
+  invocation: Invocation<LsOptions>,
+  named: NamedSnapshot,
+  shown: Shown,
+): Promise<number> {
+  const { screen } = invocation;
+  const snapshot = utf8Text(encodeSnapshot(named.snapshot));
+  const listing = new NcduListing(snapshot, (text) => screen.print(text));
+  const exitCode = await walkShown(invocation, shown, {
+    entry: (node) => listing.add(node),
+    leave: () => listing.leave(),
+  });
+  listing.end();
+  return exitCode;
+}
+
+interface ShownVisitor {
+  /** Told of each entry that is wanted, and of each folder on the way to one that is. */
+  entry(node: Node, position: TreePosition, isWanted: boolean): void;
+  /** Told after each folder, also after one that is not gone into. */
+  leave?(): void;
+}
+
+/** Resolves with the exit code; damaged folders are told and passed over. */
+async function walkShown(
+  { options, screen, signal }: Invocation<LsOptions>,
+  { repository, root, folders }: Shown,
+  visitor: ShownVisitor,
+): Promise<number> {
   let damaged = 0;
   const recursive = options.recursive === true || folders.length === 0;
   const scopes = [new FolderScope(folders, 0)];
@@ -124,18 +191,16 @@ async function listEntries(
         const scope = scopes[position.depth];
         const inside = scope.enter(node.name);
         const isShown = scope.isInside || inside.isTarget;
-        if (isShown) {
-          const path = position.path();
-          const text = textOf(node, path);
-          if (sorter === undefined) screen.print(text);
-          else sorter.add(node, path, text);
-        }
         const goesOn = inside.isOnTheWay || inside.isTarget || (isShown && recursive);
-        if (node.type !== "dir" || !goesOn) return false;
-        scopes.length = position.depth + 1;
-        scopes.push(inside.deeper(isShown && recursive));
-        return true;
+        const isEntered = node.type === "dir" && goesOn;
+        if (isShown || isEntered) visitor.entry(node, position, isShown);
+        if (isEntered) {
+          scopes.length = position.depth + 1;
+          scopes.push(inside.deeper(isShown && recursive));
+        } else if (isShown && node.type === "dir") visitor.leave?.();
+        return isEntered;
       },
+      leave: () => visitor.leave?.(),
       damaged(error, position) {
         damaged += 1;
         screen.note(`${printedName(position.path())}: ${failureLine(error)}`);
@@ -144,7 +209,6 @@ async function listEntries(
     },
     signal,
   );
-  sorter?.printTo((text) => screen.print(text));
   return damaged > 0 ? exitCodes.failed : exitCodes.done;
 }
 
@@ -180,61 +244,4 @@ class FolderScope {
   deeper(everything: boolean): FolderScope {
     return new FolderScope(this.#folders, this.#depth, this.isTarget || everything);
   }
-}
-
-/** Holds all entries until the last one is known. */
-class EntrySorter {
-  readonly #key: (typeof sortKeys)[number];
-  readonly #reverse: boolean;
-  readonly #entries: {
-    readonly path: Uint8Array;
-    readonly size: number;
-    readonly time: NodeTime;
-    readonly text: string | Uint8Array;
-  }[] = [];
-
-  constructor(key: (typeof sortKeys)[number], reverse: boolean) {
-    this.#key = key;
-    this.#reverse = reverse;
-  }
-
-  add(node: Node, path: Uint8Array, text: string | Uint8Array): void {
-    const time =
-      this.#key === "atime" ? node.atime : this.#key === "ctime" ? node.ctime : node.mtime;
-    this.#entries.push({ path, size: node.size, time, text });
-  }
-
-  printTo(print: (text: string | Uint8Array) => void): void {
-    const compareKeys = this.#comparison();
-    const sign = this.#reverse ? -1 : 1;
-    this.#entries.sort((a, b) => sign * (compareKeys(a, b) || Buffer.compare(a.path, b.path)));
-    for (const { text } of this.#entries) print(text);
-  }
-
-  #comparison(): (
-    a: { path: Uint8Array; size: number; time: NodeTime },
-    b: { path: Uint8Array; size: number; time: NodeTime },
-  ) => number {
-    switch (this.#key) {
-      case "name":
-        return () => 0;
-      case "size":
-        return (a, b) => a.size - b.size;
-      case "extension":
-        return (a, b) => Buffer.compare(extensionOf(a.path), extensionOf(b.path));
-      case "time":
-      case "mtime":
-      case "atime":
-      case "ctime":
-        return (a, b) => a.time.seconds - b.time.seconds || a.time.nanoseconds - b.time.nanoseconds;
-      default:
-        return this.#key satisfies never;
-    }
-  }
-}
-
-function extensionOf(path: Uint8Array): Uint8Array {
-  const name = path.subarray(path.lastIndexOf(0x2f) + 1);
-  const dot = name.lastIndexOf(0x2e);
-  return dot < 0 ? utf8Bytes("") : name.subarray(dot);
 }

@@ -98,6 +98,20 @@ describeWithPeers("on one repository", ["restic018"], ({ restic018 }) => {
     }
   });
 
+  it("ls --ncdu, to the byte", async () => {
+    for (const more of [[], [path.join(scene.source, "docs")], ["/", "--recursive"]]) {
+      const args = ["ls", ids[1], "--ncdu", ...more];
+      // Go writes an escape for bytes that are no text; JSON means the same.
+      const theirs = (await restic.output(...args)).replaceAll("\\ufffd", "\ufffd");
+      expect(await scene.backstay.output(...args)).toBe(theirs);
+      expect(theirs).toContain('"name":"docs"');
+    }
+    for (const other of [["--sort", "size"], ["--reverse"], ["--json"]]) {
+      const { exitCode, stderr } = await scene.backstay.run("ls", "latest", "--ncdu", ...other);
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining(other[0])]);
+    }
+  });
+
   it("find --tree and --blob", async () => {
     const [snapshot] = (await both("snapshots", "#0"))[0] as [Message[]];
     const [theirs, ours] = await both("find", "--tree", String(snapshot[0]["tree"]));
