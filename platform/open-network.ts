@@ -1,4 +1,5 @@
 /** Picks what knows the network of this system. */
+import { DarwinNetwork } from "./darwin/network.ts";
 import { systemBusAddress } from "./linux/dbus-connection.ts";
 import { LinuxNetwork } from "./linux/network.ts";
 import { PortableNetwork } from "./node/portable-network.ts";
@@ -9,6 +10,8 @@ export function openNetwork(environment: Readonly<Record<string, string | undefi
   switch (process.platform) {
     case "linux":
       return new LinuxNetwork({ bus: systemBusAddress(environment) });
+    case "darwin":
+      return new DarwinNetwork();
     default:
       return new PortableNetwork();
   }

@@ -1,4 +1,5 @@
 /** Picks what knows the power of this system. */
+import { DarwinPower } from "./darwin/power.ts";
 import { systemBusAddress } from "./linux/dbus-connection.ts";
 import { LinuxPower } from "./linux/power.ts";
 import { PortablePower } from "./node/portable-power.ts";
@@ -10,6 +11,8 @@ export function openPower(environment: Readonly<Record<string, string | undefine
   switch (process.platform) {
     case "linux":
       return new LinuxPower({ bus: systemBusAddress(environment) });
+    case "darwin":
+      return new DarwinPower();
     case "win32":
       return new WindowsPower();
     default:

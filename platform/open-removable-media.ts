@@ -1,4 +1,5 @@
 /** Picks what knows the drives of this system. */
+import { DarwinRemovableMedia } from "./darwin/removable-media.ts";
 import { systemBusAddress } from "./linux/dbus-connection.ts";
 import { LinuxRemovableMedia } from "./linux/removable-media.ts";
 import { PortableRemovableMedia } from "./node/portable-removable-media.ts";
@@ -12,6 +13,8 @@ export function openRemovableMedia(
   switch (process.platform) {
     case "linux":
       return new LinuxRemovableMedia({ bus: systemBusAddress(environment) });
+    case "darwin":
+      return new DarwinRemovableMedia();
     case "win32":
       return new WindowsRemovableMedia({
         systemPaths: [environment["SystemRoot"] ?? "C:\\Windows", process.execPath],

@@ -1,5 +1,6 @@
 /** Picks how this system keeps secrets. */
 import path from "node:path";
+import { KeychainSeal } from "./darwin/keychain-seal.ts";
 import { findSystemdCreds } from "./linux/systemd-creds.ts";
 import { plainSealer, SecretFiles, type SecretSealer } from "./node/secret-files.ts";
 import { openDurableFiles } from "./open-durable-files.ts";
@@ -34,6 +35,10 @@ async function systemSealer(
   switch (process.platform) {
     case "linux":
       return await findSystemdCreds();
+    case "darwin": {
+      const sealer = new KeychainSeal();
+      return process.geteuid?.() === 0 ? { sealer, usable: await sealer.worksHere() } : undefined;
+    }
     case "win32": {
       const sealer = new DataProtectionSeal({ folder, files });
       return { sealer, usable: sealer.worksHere() };

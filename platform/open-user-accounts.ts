@@ -1,6 +1,7 @@
 /** Picks the adapter that knows this system's users. */
+import { DarwinUserAccounts } from "./darwin/user-accounts.ts";
 import { LinuxUserAccounts } from "./linux/user-accounts.ts";
-import { macProfiles, ProfileFolders, windowsProfiles } from "./node/profile-folders.ts";
+import { ProfileFolders, windowsProfiles } from "./node/profile-folders.ts";
 import type { UserAccounts } from "./ports/user-accounts.ts";
 
 /** `environment` is the service's. */
@@ -11,7 +12,7 @@ export function openUserAccounts(
     case "win32":
       return new ProfileFolders(windowsProfiles(environment["SystemDrive"] ?? "C:"));
     case "darwin":
-      return new ProfileFolders(macProfiles);
+      return new DarwinUserAccounts();
     default:
       return new LinuxUserAccounts();
   }

@@ -4,7 +4,7 @@ import type { MountedFileSystem } from "../ports/removable-media.ts";
 import type { SystemEvent } from "../ports/system-events.ts";
 import { describeSystemEvents } from "../ports/system-events-contract.ts";
 import { decodeServiceCall, type ServiceNotice } from "./service-controls.ts";
-import { WindowsSystemEvents } from "./system-events.ts";
+import { type NoticeSource, WindowsSystemEvents } from "./system-events.ts";
 
 const stick: MountedFileSystem = {
   path: "E:\\",
@@ -23,7 +23,7 @@ class PlayedMachine {
   sleptMs = 0;
   setMs = 0;
   readonly listeners = new Set<(notice: ServiceNotice) => void>();
-  readonly service: { listen(listener: (notice: ServiceNotice) => void): () => void } | undefined;
+  readonly service: NoticeSource | undefined;
 
   constructor(isService: boolean) {
     const listen = (listener: (notice: ServiceNotice) => void): (() => void) => {
@@ -33,11 +33,11 @@ class PlayedMachine {
     this.service = isService ? { listen } : undefined;
   }
 
-  readonly sessions = (): readonly UserSession[] => this.sessionList;
+  readonly sessions = async (): Promise<readonly UserSession[]> => this.sessionList;
   readonly drives = async (): Promise<readonly MountedFileSystem[]> => this.driveList;
   readonly timeZone = (): string => this.zone;
   readonly addresses = (): string => this.addressText;
-  readonly power = (): string => this.powerText;
+  readonly power = async (): Promise<string> => this.powerText;
   readonly clocks = (): { wallMs: number; awakeMs: number; bootMs: number } => {
     const awakeMs = performance.now();
     const bootMs = awakeMs + this.sleptMs;
@@ -108,7 +108,7 @@ const seen: readonly SystemEvent["kind"][] = [
 describeSystemEvents("the Windows adapter in a service", async () => {
   const machine = new PlayedMachine(true);
   return {
-    events: new WindowsSystemEvents({ machine, tickMs }),
+    events: new WindowsSystemEvents({ machine, service: machine.service, tickMs }),
     cause: async (kind) => await cause(machine, kind),
     end: async () => undefined,
   };
@@ -117,7 +117,7 @@ describeSystemEvents("the Windows adapter in a service", async () => {
 describeSystemEvents("the Windows adapter outside a service", async () => {
   const machine = new PlayedMachine(false);
   return {
-    events: new WindowsSystemEvents({ machine, tickMs }),
+    events: new WindowsSystemEvents({ machine, service: machine.service, tickMs }),
     cause: async (kind) => await cause(machine, kind),
     end: async () => undefined,
   };
@@ -126,7 +126,7 @@ describeSystemEvents("the Windows adapter outside a service", async () => {
 describe("the Windows adapter", () => {
   it("does not take a session that is listed too long for a new one", async () => {
     const machine = new PlayedMachine(true);
-    const events = new WindowsSystemEvents({ machine, tickMs });
+    const events = new WindowsSystemEvents({ machine, service: machine.service, tickMs });
     const kinds: string[] = [];
     await events.start(({ kind }) => kinds.push(kind));
     machine.tell(0xe, 6, 1);
@@ -141,7 +141,7 @@ describe("the Windows adapter", () => {
   it("names the file system, and takes a changed medium for another one", async () => {
     const machine = new PlayedMachine(false);
     machine.driveList = [stick];
-    const events = new WindowsSystemEvents({ machine, tickMs });
+    const events = new WindowsSystemEvents({ machine, service: machine.service, tickMs });
     const told: SystemEvent[] = [];
     await events.start((event) => told.push(event));
     machine.driveList = [{ ...stick, id: "0000-0001" }];
@@ -157,11 +157,11 @@ describe("the Windows adapter", () => {
   it("goes on when Windows tells of no sessions", async () => {
     const machine = new PlayedMachine(false);
     Object.assign(machine, {
-      sessions: () => {
+      sessions: async () => {
         throw new Error("WTSEnumerateSessionsW: access denied (error 5)");
       },
     });
-    const events = new WindowsSystemEvents({ machine, tickMs });
+    const events = new WindowsSystemEvents({ machine, service: machine.service, tickMs });
     const probes = await events.start(() => undefined);
     expect(probes.get("sessions")).toEqual({
       available: false,
