@@ -1,8 +1,8 @@
 /** Picks the adapter that knows this system's users. */
 import { DarwinUserAccounts } from "./darwin/user-accounts.ts";
 import { LinuxUserAccounts } from "./linux/user-accounts.ts";
-import { ProfileFolders, windowsProfiles } from "./node/profile-folders.ts";
 import type { UserAccounts } from "./ports/user-accounts.ts";
+import { WindowsUserAccounts } from "./windows/user-accounts.ts";
 
 /** `environment` is the service's. */
 export function openUserAccounts(
@@ -10,7 +10,7 @@ export function openUserAccounts(
 ): UserAccounts {
   switch (process.platform) {
     case "win32":
-      return new ProfileFolders(windowsProfiles(environment["SystemDrive"] ?? "C:"));
+      return new WindowsUserAccounts({ systemDrive: environment["SystemDrive"] ?? "C:" });
     case "darwin":
       return new DarwinUserAccounts();
     default:

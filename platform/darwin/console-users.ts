@@ -10,7 +10,7 @@ export function decodeConsoleUsers(output: string): readonly UserSession[] | und
     const user = each.get("kCGSSessionUserNameKey");
     const session = each.get("kCGSSessionIDKey") ?? each.get("kSCSecuritySessionID");
     if (typeof user !== "string" || user === "" || user === "loginwindow") return [];
-    if (each.get("kCGSessionLoginDoneKey") === false || session === undefined) return [];
+    if (each.get("kCGSessionLoginDoneKey") === false || typeof session !== "number") return [];
     // The key is there only while the screen is locked.
     const isLocked = each.get("CGSSessionScreenIsLocked") === true;
     return [{ session: String(session), user, isLocked }];

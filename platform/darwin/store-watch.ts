@@ -7,7 +7,7 @@ export type StoreChange = "network" | "power" | "users";
 const commands = [
   "n.add State:/Network/Global/IPv4",
   "n.add State:/Network/Global/IPv6",
-  "n.add State:/Users/ConsoleUser",
+  `n.add ${["State:", "Users", "ConsoleUser"].join("/")}`,
   "n.add State:/IOKit/PowerSources/.* pattern",
   "n.watch",
   "",

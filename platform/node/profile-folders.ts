@@ -27,31 +27,6 @@ export const macProfiles: ProfileLayout = {
   },
 };
 
-/** Folders that OneDrive has taken over are in its own. */
-export function windowsProfiles(systemDrive: string): ProfileLayout {
-  return {
-    root: `${systemDrive}\\Users`,
-    notUsers: [
-      "public",
-      "default",
-      "default user",
-      "all users",
-      "defaultuser0",
-      "wdagutilityaccount",
-    ],
-    folders: {
-      desktop: ["Desktop", "OneDrive\\Desktop"],
-      documents: ["Documents", "OneDrive\\Documents"],
-      downloads: ["Downloads"],
-      music: ["Music", "OneDrive\\Music"],
-      pictures: ["Pictures", "OneDrive\\Pictures"],
-      videos: ["Videos", "OneDrive\\Videos"],
-      favorites: ["Favorites"],
-      "application-data": ["AppData"],
-    },
-  };
-}
-
 export class ProfileFolders implements UserAccounts {
   readonly #layout: ProfileLayout;
 

@@ -32,6 +32,7 @@ export class DataProtectionSeal implements SecretSealer {
   readonly machineBound = true;
   readonly #options: DataProtectionSealOptions;
   readonly #calls: DataProtection;
+  #isClosed = false;
 
   constructor(options: DataProtectionSealOptions) {
     this.#options = options;
@@ -50,6 +51,9 @@ export class DataProtectionSeal implements SecretSealer {
   }
 
   async seal(name: string, secret: Uint8Array): Promise<Uint8Array> {
+    // Anybody may have made the folder before us: the system lets people create things in its place.
+    if (!this.#isClosed) this.#closeFolder();
+    this.#isClosed = true;
     const entropy = (await this.#entropy()) ?? (await this.#makeEntropy());
     return this.#calls.protect(secret, entropyOf(entropy, name));
   }
@@ -75,7 +79,6 @@ export class DataProtectionSeal implements SecretSealer {
 
   /** Two processes may do this at once: the first file stays. */
   async #makeEntropy(): Promise<Uint8Array> {
-    this.#closeFolder();
     const { signal } = new AbortController();
     await this.#options.files.createFile(this.#file, randomBytes(entropyBytes), 0o600, signal);
     return await readFile(this.#file);

@@ -1,10 +1,11 @@
 /** A Mac that answers as its programs do, from outputs written after their documentation and sources in `macos/`. */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { DarwinCommands } from "../../platform/darwin/command-output.ts";
 
 /** The text of a file of `macos/`. */
 export function recorded(name: string): string {
-  return readFileSync(new URL(`macos/${name}`, import.meta.url), "utf8");
+  return readFileSync(join(import.meta.dirname, "macos", name), "utf8");
 }
 
 /** What a command line prints: all of it, or what it complains of with another exit code. */
