@@ -1,4 +1,6 @@
 /** What `backup` shows while it runs and at its end: for people, or as restic's JSON messages. */
+
+import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type {
   BackupEvents,
   BackupIssue,
@@ -20,7 +22,6 @@ import {
   shareOf,
   unlessZero,
 } from "./quantities.ts";
-import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
 export interface BackupView {

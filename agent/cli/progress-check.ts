@@ -1,4 +1,6 @@
 /** What `check` shows while it runs and at its end: for people, or as restic's JSON messages. */
+
+import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type {
   CheckEvents,
   CheckFinding,
@@ -22,7 +24,6 @@ import {
   formatPercent,
   formatRate,
 } from "./quantities.ts";
-import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
 export interface CheckView {

@@ -1,4 +1,6 @@
 /** What `restore` shows while it runs and at its end: for people, or as restic's JSON messages. */
+
+import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import { utf8Text } from "../repository/json/utf8.ts";
 import type { RestoreIssue } from "../restore/restore-issues.ts";
 import type { RestoreAction, RestoreCounts, RestoreProgress } from "../restore/restore-progress.ts";
@@ -17,7 +19,6 @@ import {
   shareOf,
   unlessZero,
 } from "./quantities.ts";
-import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type { Screen } from "./screen.ts";
 
 export interface RestoreView {

@@ -73,9 +73,8 @@ export class Screen {
   drawBlock(lines: readonly string[], paint = (line: string, _at: number): string => line): void {
     if (!this.canRedraw || this.#isReaderGone) return;
     this.#writeGathered();
-    // A terminal that does not know its size says 0.
-    const columns = Math.max(20, this.#streams.stdout.columns || 80);
-    const rows = Math.max(2, this.#streams.stdout.rows || 24);
+    const columns = Math.max(20, known(this.#streams.stdout.columns) ?? 80);
+    const rows = Math.max(2, known(this.#streams.stdout.rows) ?? 24);
     const shown = lines
       .slice(0, rows - 1)
       .map((line, at) => paint(shortenMiddle(line, columns - 1), at));
@@ -137,4 +136,9 @@ export class Screen {
     this.#gatheredBytes = 0;
     this.onReaderGone();
   }
+}
+
+/** A terminal that does not know its size says 0. */
+function known(size: number | undefined): number | undefined {
+  return size === 0 ? undefined : size;
 }

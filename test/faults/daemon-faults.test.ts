@@ -33,7 +33,9 @@ afterEach(async () => await scene.remove());
 
 /** No slot of the schedule has two runs that were good, and no two sessions ran at the same time. */
 function expectNoDoubleRuns(sessions: readonly SessionRecord[]): void {
-  const good = sessions.filter(({ outcome, cause }) => outcome === "success" && cause.slotMs !== undefined);
+  const good = sessions.filter(
+    ({ outcome, cause }) => outcome === "success" && cause.slotMs !== undefined,
+  );
   const slots = good.map(({ cause }) => cause.slotMs);
   expect(new Set(slots).size).toBe(slots.length);
   const ended = sessions
