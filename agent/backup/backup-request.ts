@@ -46,10 +46,24 @@ export interface BackupProgress {
   readonly elapsedMs: number;
 }
 
+/** A file or folder of the new snapshot, and what it took to bring it there. */
+export interface BackupEntry {
+  readonly action: "new" | "modified" | "unchanged";
+  /** Raw, as in the snapshot; of a folder with a slash at its end. */
+  readonly path: Uint8Array;
+  /** Bytes of new blobs: content of a file, metadata of a folder. */
+  readonly addedBytes: number;
+  /** The same as stored. */
+  readonly storedBytes: number;
+  readonly durationMs: number;
+}
+
 export interface BackupEvents {
   /** Called several times a second. */
   progress?(progress: BackupProgress): void;
   issue?(issue: BackupIssue): void;
+  /** Told of each file and folder, some at once; the backup waits if it does not resolve. Without it nothing is gathered. */
+  entries?(entries: readonly BackupEntry[]): Promise<void>;
 }
 
 export interface BackupSummary {

@@ -24,6 +24,7 @@ import { BackupThreads, type WorkMessage } from "./backup-threads.ts";
 import { gearSecretBytes } from "./chunker/gear-chunker.ts";
 import { PackJournal, recoverPacks } from "./journal/pack-journal.ts";
 import { findParent } from "./parent-snapshot.ts";
+import type { EntriesMessage } from "./scan/entry-notes.ts";
 import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
 import { SourceCount } from "./scan/source-count.ts";
 import { absolutePaths } from "./scan/target-tree.ts";
@@ -134,6 +135,7 @@ export class BackupSession {
     const threads = this.#startThreads(ground, (message) => {
       if (message.kind === "pack") uploader.add(message, (error) => threads.fail(error));
       else if (message.kind === "issue") this.#issue(message);
+      else if (message.kind === "entries") void this.#tellEntries(message, threads);
       else scanned.resolve(message);
     });
     const journal = this.#openPackJournal(ground.memory);
@@ -258,6 +260,7 @@ export class BackupSession {
       compression: request.compression,
       table: blobs.shared,
       memory: this.#memory.shared,
+      tellsEntries: this.#events.entries !== undefined,
     };
     const isKept = !request.dryRun && memory?.isLasting === true;
     return new BackupThreads({
@@ -306,6 +309,15 @@ export class BackupSession {
       code: issue.code,
       message: issue.message,
     });
+  }
+
+  async #tellEntries({ entries }: EntriesMessage, threads: BackupThreads): Promise<void> {
+    try {
+      await this.#events.entries?.(entries);
+      threads.send(0, { kind: "entries taken" });
+    } catch (error) {
+      threads.fail(error);
+    }
   }
 
   /** Reports progress until the returned function is called. Totals: the scan's, before its end the parent's or a count's. */

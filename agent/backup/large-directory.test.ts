@@ -184,6 +184,7 @@ function scannerOf(): {
     saver,
     report: new ScanReport((issue) => issues.push(issue)),
     counters,
+    notes: undefined,
     breathe: () => undefined,
     settle: () => false,
   });

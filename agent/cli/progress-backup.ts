@@ -2,11 +2,13 @@
 
 import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import type {
+  BackupEntry,
   BackupEvents,
   BackupIssue,
   BackupProgress,
   BackupSummary,
 } from "../backup/backup-request.ts";
+import { utf8Text } from "../repository/json/utf8.ts";
 import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
@@ -39,6 +41,17 @@ export function backupView(screen: Screen, globals: GlobalOptions, isDry: boolea
     : new TextBackupView(screen, globals, isDry);
 }
 
+/** Prints a line for each entry, and resolves when the reader has kept up. */
+function linesOf(
+  screen: Screen,
+  lineOf: (entry: BackupEntry) => string,
+): (entries: readonly BackupEntry[]) => Promise<void> {
+  return async (entries) => {
+    for (const entry of entries) screen.line(lineOf(entry));
+    await screen.settle();
+  };
+}
+
 class TextBackupView implements BackupView {
   readonly events: BackupEvents;
   readonly #screen: Screen;
@@ -58,6 +71,7 @@ class TextBackupView implements BackupView {
         : {}),
       issue: (issue) =>
         screen.note(`error: ${printedName(issue.path)}: ${printedMessage(issue.message)}`),
+      ...(globals.verbosity >= 2 ? { entries: linesOf(screen, entryLine) } : {}),
     };
     this.#clock = new ProgressClock(screen, globals, () => {
       if (this.#latest !== undefined) screen.drawBlock(statusLines(this.#latest, this.#rate));
@@ -98,6 +112,14 @@ function statusLines(progress: BackupProgress, rate: RateEstimate): string[] {
     parts.filter((part) => part !== "").join("  "),
     ...progress.currentFiles.map((file) => printedName(file)),
   ];
+}
+
+function entryLine(entry: BackupEntry): string {
+  const { action, path, addedBytes, storedBytes, durationMs } = entry;
+  const item = `${action.padEnd(9)} ${printedName(path)}`;
+  if (action === "unchanged") return item;
+  const cost = `${formatBytes(addedBytes)} added, ${formatBytes(storedBytes)} stored`;
+  return `${item}, saved in ${(durationMs / 1000).toFixed(3)}s (${cost})`;
 }
 
 function summaryLines(summary: BackupSummary, isDry: boolean, verbosity: number): string[] {
@@ -152,6 +174,10 @@ class JsonBackupView implements BackupView {
         ? { progress: (progress: BackupProgress) => this.#note(progress) }
         : {}),
       issue: (issue) => screen.note(JSON.stringify(issueMessage(issue))),
+      // One level earlier than text, as restic does it.
+      ...(globals.verbosity >= 1
+        ? { entries: linesOf(screen, (entry) => JSON.stringify(entryMessage(entry))) }
+        : {}),
     };
     this.#clock = new ProgressClock(screen, globals, () => {
       if (this.#latest === undefined || this.#latest === this.#shown) return;
@@ -197,6 +223,24 @@ function statusMessage(progress: BackupProgress, rate: RateEstimate): object {
 function issueMessage({ path, during, message, code }: BackupIssue): object {
   return { message_type: "error", error: { message, code }, during, item: path };
 }
+
+function entryMessage(entry: BackupEntry): object {
+  const { action, path, addedBytes, storedBytes, durationMs } = entry;
+  const isFolder = path.at(-1) === slash;
+  return {
+    message_type: "verbose_status",
+    action,
+    item: utf8Text(path),
+    duration: durationMs / 1000,
+    data_size: isFolder ? 0 : addedBytes,
+    data_size_in_repo: isFolder ? 0 : storedBytes,
+    metadata_size: isFolder ? addedBytes : 0,
+    metadata_size_in_repo: isFolder ? storedBytes : 0,
+    total_files: 0,
+  };
+}
+
+const slash = 0x2f;
 
 function summaryMessage(summary: BackupSummary, isDry: boolean): object {
   return {

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type {
+  BackupEvents,
   BackupIssue,
   BackupRequest,
   BackupSummary,
@@ -24,6 +25,7 @@ export type SceneRequest = Partial<BackupRequest> & {
   readonly store?: ObjectStore;
   readonly signal?: AbortSignal;
   readonly onIssue?: (issue: BackupIssue) => void;
+  readonly events?: Omit<BackupEvents, "issue">;
   /** Without the scene's cache. */
   readonly withoutCache?: boolean;
 };
@@ -93,7 +95,7 @@ export class BackupScene {
   async run(
     given: SceneRequest = {},
   ): Promise<{ summary: BackupSummary; named: readonly BackupIssue[] }> {
-    const { store, signal, onIssue, withoutCache, ...request } = given;
+    const { store, signal, onIssue, events, withoutCache, ...request } = given;
     const repository = await this.open(store, withoutCache);
     const named: BackupIssue[] = [];
     const issue = (found: BackupIssue): void => {
@@ -112,7 +114,7 @@ export class BackupScene {
         lockWaitMs: 0,
         ...request,
       },
-      { issue },
+      { ...events, issue },
       signal ?? never,
     );
     return { summary, named };

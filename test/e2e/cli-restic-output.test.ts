@@ -1,5 +1,5 @@
 /** What scripts read: our JSON is restic's, message by message, on the same repository. */
-import { appendFileSync, chmodSync, mkdirSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithPeers } from "../peers.ts";
@@ -125,6 +125,33 @@ describeWithPeers("on one repository", ["restic018"], ({ restic018 }) => {
     const [theirs, ours] = await both("key", "list");
     // Which key a password opens is up to each program; there is only one for ours.
     expect(sorted(ours)).toEqual(sorted(theirs));
+  });
+
+  it("backups name the same files and folders, with what became of each", async () => {
+    const source = scene.at("named");
+    mkdirSync(path.join(source, "kept"), { recursive: true });
+    for (const name of ["kept/one", "two", "three"])
+      writeFileSync(path.join(source, name), `${name}\n`);
+    const namedBy = async (program: RepositoryProgram, host: string): Promise<string[]> => {
+      const found = await program.messages("backup", source, "-v", "--host", host);
+      const entries = found.filter(({ action, item }) => action !== undefined && item !== "");
+      expect(entries.every(({ message_type }) => message_type === "verbose_status")).toBe(true);
+      return entries.map(({ action, item }) => `${String(action)} ${String(item)}`).toSorted();
+    };
+    const namedByBoth = async (): Promise<string[]> => {
+      const theirs = await namedBy(restic, "theirs");
+      const ours = await namedBy(scene.backstay, "ours");
+      expect(ours).toEqual(theirs);
+      return ours;
+    };
+    expect(await namedByBoth()).toContain(`new ${source}/`);
+    appendFileSync(path.join(source, "two"), "more");
+    writeFileSync(path.join(source, "four"), "new");
+    const expected = [
+      ...[`modified ${source}/`, `unchanged ${source}/kept/`, `unchanged ${source}/kept/one`],
+      ...[`unchanged ${source}/three`, `modified ${source}/two`, `new ${source}/four`],
+    ];
+    expect(await namedByBoth()).toEqual(expect.arrayContaining(expected));
   });
 
   it("summaries of backup, restore and check have restic's fields", async () => {

@@ -1,5 +1,6 @@
 /** A large file whose ranges are read by several workers. */
 import type { ExtendedAttribute } from "../../../platform/ports/source-files.ts";
+import type { Cost } from "../work/cost-meter.ts";
 
 export class LargeFile {
   readonly #ids: (Uint8Array | undefined)[];
@@ -11,6 +12,8 @@ export class LargeFile {
   isUnreadable = false;
   /** True if one more change may not show in the file's times. */
   isFresh = false;
+  /** Of all ranges; the durations, too, are summed up. */
+  readonly cost: Cost = { addedBytes: 0, storedBytes: 0, durationMs: 0 };
 
   constructor(ranges: number) {
     this.#ids = new Array<Uint8Array | undefined>(ranges).fill(undefined);
@@ -27,6 +30,12 @@ export class LargeFile {
     this.#ids[number] = ids;
     this.#missing -= 1;
     this.size += size;
+  }
+
+  addCost({ addedBytes, storedBytes, durationMs }: Cost): void {
+    this.cost.addedBytes += addedBytes;
+    this.cost.storedBytes += storedBytes;
+    this.cost.durationMs += durationMs;
   }
 
   /** Ids of all ranges in order. */

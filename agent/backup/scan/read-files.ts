@@ -2,10 +2,12 @@
 import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import type { FileJournalWriter } from "../journal/file-journal.ts";
 import { type JournalEntry, journalFlags } from "../journal/file-journal-format.ts";
+import { type Cost, noCost } from "../work/cost-meter.ts";
 import { type FileRange, fileBytesMax, type ReadResult, rangeBytes } from "../work/read-work.ts";
 import { sizeIn } from "../work/record-size.ts";
 import { counterAt } from "../work/session-memory.ts";
 import { type DirectoryState, entryKind } from "./directory-state.ts";
+import type { EntryNotes } from "./entry-notes.ts";
 import { LargeFile } from "./large-file.ts";
 import type { InterruptedRun } from "./previous-run.ts";
 import { joinPath, type ScanReport } from "./scan-report.ts";
@@ -17,6 +19,7 @@ export class FileReading {
   readonly #interrupted: InterruptedRun | undefined;
   readonly #journal: FileJournalWriter | undefined;
   readonly #counters: Float64Array;
+  readonly #notes: EntryNotes | undefined;
   readonly #onDone: (state: DirectoryState) => void;
   readonly #large = new Map<DirectoryState, Map<number, LargeFile>>();
 
@@ -27,6 +30,7 @@ export class FileReading {
     interrupted: InterruptedRun | undefined;
     journal: FileJournalWriter | undefined;
     counters: Float64Array;
+    notes: EntryNotes | undefined;
     onDone: (state: DirectoryState) => void;
   }) {
     this.#sender = parts.sender;
@@ -34,6 +38,7 @@ export class FileReading {
     this.#interrupted = parts.interrupted;
     this.#journal = parts.journal;
     this.#counters = parts.counters;
+    this.#notes = parts.notes;
     this.#onDone = parts.onDone;
   }
 
@@ -53,6 +58,7 @@ export class FileReading {
       state.setIds(index, known.ids, known.idsStart, known.idCount);
       state.sizes[index] = known.size;
       if ((known.flags & journalFlags.attributes) !== 0) state.hasAttributes[index] = 1;
+      this.#notes?.read(state, index, noCost);
       return false;
     }
     state.pending += 1;
@@ -114,6 +120,7 @@ export class FileReading {
       } else {
         state.kinds[index] = entryKind.absent;
       }
+      this.#noteRead(state, index, result.costs?.[i]);
       idsAt += result.idCounts[i] * 32;
       this.#onDone(state);
     }
@@ -129,6 +136,7 @@ export class FileReading {
     if (result.isRead[0] === 0) large.isUnreadable = true;
     if (range.isLast) large.attributes = result.attributes[0]?.list ?? [];
     large.add(range.start / rangeBytes, result.ids, result.sizes[0]);
+    if (result.costs !== undefined) large.addCost(result.costs[0]);
     if (issue === undefined && !large.isFresh) {
       const flags =
         journalFlags.range + (result.attributes.length > 0 ? journalFlags.attributes : 0);
@@ -167,7 +175,13 @@ export class FileReading {
         state.hasAttributes[index] = 1;
       }
     }
+    this.#noteRead(state, index, large.cost);
     this.#onDone(state);
+  }
+
+  #noteRead(state: DirectoryState, index: number, cost: Cost | undefined): void {
+    const isStored = state.kinds[index] === entryKind.file;
+    this.#notes?.read(state, index, isStored ? cost : undefined);
   }
 
   /** A small file's record may have been refreshed; it is a file still, or the reader would have refused it. */
@@ -178,6 +192,7 @@ export class FileReading {
 
   #refuse(state: DirectoryState, index: number): void {
     state.kinds[index] = entryKind.absent;
+    this.#noteRead(state, index, undefined);
     const message = "the file is larger than 16 TiB";
     this.#reportFile(state, index, { code: "EFBIG", message });
   }

@@ -18,6 +18,7 @@ import { guardThread } from "../threads/guard-thread.ts";
 import { Inbox, post } from "../threads/inbox.ts";
 import type { ReadResult } from "../work/read-work.ts";
 import { SessionMemory } from "../work/session-memory.ts";
+import { type EntriesTakenMessage, EntryNotes } from "./entry-notes.ts";
 import { InterruptedRun } from "./previous-run.ts";
 import { FileReading } from "./read-files.ts";
 import { joinPath, type ScanDone, ScanReport } from "./scan-report.ts";
@@ -46,6 +47,8 @@ export interface ScanWorkerData {
   /** Where the new catalog goes. */
   readonly newCatalog: string | undefined;
   readonly journal: string | undefined;
+  /** True if the main thread wants to know of each file and folder. */
+  readonly tellsEntries: boolean;
 }
 
 /** From the main thread: the snapshot is saved. */
@@ -54,7 +57,12 @@ export interface SnapshotSavedMessage {
   readonly snapshotId: Uint8Array;
 }
 
-type Message = ReadResult | BufferMessage | FinishMessage | SnapshotSavedMessage;
+type Message =
+  | ReadResult
+  | BufferMessage
+  | FinishMessage
+  | SnapshotSavedMessage
+  | EntriesTakenMessage;
 
 const data = await givenWork<ScanWorkerData>();
 const main = { port: data.mainPort, wake: new Int32Array(data.mainWake) };
@@ -87,6 +95,7 @@ const packs = new PackExchange({
 function keep(message: Message): void {
   if (message.kind === "read") answers.push(sender.take(message));
   else if (message.kind === "buffer") packs.returnBuffer(message.buffer);
+  else if (message.kind === "entries taken") notes?.taken();
 }
 
 const sender = new WorkSender(
@@ -95,6 +104,13 @@ const sender = new WorkSender(
   () => keep(inbox.wait()),
 );
 const report = new ScanReport((issue) => post(main, issue));
+const notes = data.tellsEntries
+  ? new EntryNotes(
+      (message) => post(main, message),
+      counters,
+      () => keep(inbox.wait()),
+    )
+  : undefined;
 
 /** Uses what has arrived, without waiting. */
 function breathe(): void {
@@ -106,6 +122,7 @@ function breathe(): void {
 /** Waits for files that are under way; false if there are none. */
 function settle(): boolean {
   sender.flush();
+  notes?.flush();
   if (answers.length === 0) {
     if (!sender.isBusy) return false;
     keep(inbox.wait());
@@ -133,6 +150,7 @@ const reading = new FileReading({
   interrupted: oldJournal === undefined ? undefined : new InterruptedRun(oldJournal, table),
   journal: newJournal,
   counters,
+  notes,
   onDone: (state) => scanner.fileDone(state),
 });
 
@@ -161,6 +179,7 @@ const scanner = new Scanner({
   saver,
   report,
   counters,
+  notes,
   breathe,
   settle,
 });
@@ -183,6 +202,7 @@ function scan(): void {
   newJournal?.close();
   const result = scanner.result;
   if (result === undefined) throw new Error("the walk ended without a root");
+  notes?.flush();
   const done: ScanDone = {
     kind: "scanned",
     tree: result.id,

@@ -9,7 +9,7 @@ import {
   type SourceFiles,
 } from "../../../platform/ports/source-files.ts";
 import { modeType, statRecordBytes } from "../../../platform/ports/stat-record.ts";
-import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
+import { isBackstayError } from "../../../protocol/backstay-error.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { entryFlags } from "../catalog/catalog-format.ts";
 import type { CatalogReader } from "../catalog/catalog-reader.ts";
@@ -24,6 +24,8 @@ import {
   type EntryNames,
   entryKind,
 } from "./directory-state.ts";
+import type { EntryNotes } from "./entry-notes.ts";
+import { FolderOpener } from "./folder-opener.ts";
 import { hasBlobs, seekEntry } from "./previous-run.ts";
 import type { FileReading } from "./read-files.ts";
 import { joinPath, type ScanReport } from "./scan-report.ts";
@@ -50,6 +52,7 @@ interface Frame {
 
 export class Scanner {
   readonly #files: SourceFiles;
+  readonly #opener: FolderOpener;
   readonly #selection: Selection;
   readonly #catalog: CatalogReader | undefined;
   readonly #table: BlobTable;
@@ -57,6 +60,7 @@ export class Scanner {
   readonly #saver: TreeSaver;
   readonly #report: ScanReport;
   readonly #counters: Float64Array;
+  readonly #notes: EntryNotes | undefined;
   readonly #breathe: () => void;
   readonly #settle: () => boolean;
   /** What was asked for, as far as it is reached from a folder above. */
@@ -79,10 +83,12 @@ export class Scanner {
     saver: TreeSaver;
     report: ScanReport;
     counters: Float64Array;
+    notes: EntryNotes | undefined;
     breathe: () => void;
     settle: () => boolean;
   }) {
     this.#files = parts.files;
+    this.#opener = new FolderOpener(parts.files, parts.settle);
     this.#selection = parts.selection;
     this.#catalog = parts.catalog;
     this.#table = parts.table;
@@ -90,6 +96,7 @@ export class Scanner {
     this.#saver = parts.saver;
     this.#report = parts.report;
     this.#counters = parts.counters;
+    this.#notes = parts.notes;
     this.#breathe = parts.breathe;
     this.#settle = parts.settle;
     const spareFiles = (parts.files.openFilesMax() - otherFilesMax) >> 1;
@@ -132,6 +139,7 @@ export class Scanner {
   /** Returns the parent, from which the directory is no longer awaited. */
   #finish(state: DirectoryState): DirectoryState | undefined {
     const { parent, old } = state;
+    this.#notes?.startFolder();
     const saved = this.#save(state);
     state.directory?.close();
     state.directory = undefined;
@@ -153,6 +161,8 @@ export class Scanner {
     if (old === undefined) counts.dirsNew += 1;
     else if (isSame) counts.dirsUnmodified += 1;
     else counts.dirsChanged += 1;
+    const changed = old === undefined ? "new" : "modified";
+    this.#notes?.folder(isSame ? "unchanged" : changed, state);
     for (let i = 0; i < state.count; i += 1) {
       if (state.kinds[i] !== entryKind.file) continue;
       counts.files += 1;
@@ -180,23 +190,11 @@ export class Scanner {
     const block = this.#catalog?.topBlock ?? 0;
     const record = new Uint8Array(statRecordBytes);
     const place = { parent: undefined, index: 0, record };
-    const directory = this.#openRoot(root, record);
+    const directory = this.#opener.openRoot(root, record);
     if (!root.isTarget) return this.#scan(directory, place, root, undefined, block);
     this.#report.counts.targetsFound += 1;
     const scope = this.#selection.root({ path: root.absolutePath, record });
     return this.#noteEmptied(this.#scan(directory, place, undefined, scope, block));
-  }
-
-  #openRoot(root: TargetNode, record: Uint8Array): SourceDirectory {
-    try {
-      const directory = this.#files.openDirectory(root.path);
-      directory.stat(undefined, record, 0);
-      return directory;
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      // A working directory that was removed.
-      throw new BackstayError("SOURCE_MISSING", { problem: error.message });
-    }
   }
 
   /** Opens and scans the next subdirectory of a frame. */
@@ -208,7 +206,7 @@ export class Scanner {
       const target = targetOf(frame, index);
       try {
         const way = target?.isTarget === false ? target : undefined;
-        const directory = this.#openChild(state, index, way);
+        const directory = this.#opener.openChild(state, index, way);
         const scope = this.#childScope(frame, index, target);
         const old = frame.oldChildren[index] ?? 0;
         const at = index * statRecordBytes;
@@ -223,22 +221,6 @@ export class Scanner {
       }
     }
     return undefined;
-  }
-
-  #openChild(state: DirectoryState, index: number, way: TargetNode | undefined): SourceDirectory {
-    const { directory } = state;
-    if (directory === undefined) throw new Error("a directory that is closed already");
-    for (;;) {
-      try {
-        return directory.openDirectory(state.nameOf(index));
-      } catch (error) {
-        if (!(error instanceof FileError)) throw error;
-        const isShort = error.code === "EMFILE" || error.code === "ENFILE";
-        if (isShort && this.#settle()) continue;
-        if (way === undefined || isShort) throw error;
-        return this.#files.openDirectory(throughLink(way.path));
-      }
-    }
   }
 
   #childScope(
@@ -286,7 +268,7 @@ export class Scanner {
       oldChildren: new Float64Array(state.old === undefined ? 0 : state.count),
       next: 0,
     };
-    scope?.isMarkedOut(listing, (name, length) => this.#readHead(directory, name, length));
+    scope?.isMarkedOut(listing, (name, length) => this.#opener.readHead(directory, name, length));
     for (let i = 0; i < state.count; i += 1) {
       this.#scanEntry(frame, i);
       // In a folder of a million files much arrives meanwhile.
@@ -389,9 +371,11 @@ export class Scanner {
         state.sizes[index] = size;
         counters[counterAt.filesDone] += 1;
         counters[counterAt.bytesDone] += size;
+        this.#notes?.unchanged(state, index);
         return;
       }
       counts.filesChanged += 1;
+      this.#notes?.expectChange(state, index);
     } else {
       counts.filesNew += 1;
     }
@@ -416,22 +400,6 @@ export class Scanner {
     state.kinds[index] = entryKind.absent;
     state.isChanged = true;
     this.#report.issue(joinPath(state.path, state.nameOf(index)), "scan", error);
-  }
-
-  /** The first bytes of a small file, for marker files. */
-  #readHead(directory: SourceDirectory, name: Uint8Array, length: number): Uint8Array | undefined {
-    try {
-      const file = this.#files.openFile(directory.token, name);
-      try {
-        const head = new Uint8Array(length);
-        return head.subarray(0, file.read(head, 0, length, 0));
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      return undefined;
-    }
   }
 }
 

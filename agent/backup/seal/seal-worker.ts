@@ -13,6 +13,7 @@ import { givenWork } from "../threads/given-work.ts";
 import { guardThread } from "../threads/guard-thread.ts";
 import { Inbox, post } from "../threads/inbox.ts";
 import { ReadSlots } from "../threads/read-slots.ts";
+import { type Cost, CostMeter } from "../work/cost-meter.ts";
 import type { FileBatch, FileRange, ReadIssue, ReadResult } from "../work/read-work.ts";
 import { SessionMemory } from "../work/session-memory.ts";
 import { bufferBytes, FileSealer, type SealedFile } from "./file-sealer.ts";
@@ -34,6 +35,8 @@ export interface SealWorkerData {
   readonly mainWake: SharedArrayBuffer;
   readonly scanPort: MessagePort;
   readonly scanWake: SharedArrayBuffer;
+  /** True if the cost of each file is wanted. */
+  readonly tellsEntries: boolean;
 }
 
 /** From the main thread: no more work will come. */
@@ -53,6 +56,7 @@ const inbox = new Inbox<Message>([data.mainPort, data.scanPort], new Int32Array(
 const waiting: Message[] = [];
 const counters = memory.counters(data.thread);
 const codec = openCodec();
+const meter = data.tellsEntries ? new CostMeter(counters) : undefined;
 
 const packs = new PackExchange({
   thread: data.thread,
@@ -91,6 +95,7 @@ function readBatch(batch: FileBatch): ReadResult {
       const name = batch.names.subarray(batch.offsets[index], batch.offsets[index + 1]);
       const firstId = sealer.idCount;
       const at = index * statRecordBytes;
+      meter?.start();
       const sealed = sealer.sealFile(directory, name, batch.records, at, (file) =>
         noteAttributes(result.attributes, index, file),
       );
@@ -103,6 +108,7 @@ function readBatch(batch: FileBatch): ReadResult {
 function readRange(range: FileRange): ReadResult {
   const result = emptyResult(range.id, 1, range.record);
   memory.setCurrent(data.thread, range.directory.path, range.name);
+  meter?.start();
   const sealed = sealer.sealRange(range.directory, range.name, range.record, range, (file) =>
     noteAttributes(result.attributes, 0, file),
   );
@@ -113,6 +119,7 @@ function readRange(range: FileRange): ReadResult {
 interface OpenResult extends ReadResult {
   readonly attributes: { index: number; list: ExtendedAttribute[] }[];
   readonly issues: ReadIssue[];
+  readonly costs: Cost[] | undefined;
 }
 
 function emptyResult(id: number, count: number, records: Uint8Array): OpenResult {
@@ -129,6 +136,7 @@ function emptyResult(id: number, count: number, records: Uint8Array): OpenResult
     records,
     attributes: [],
     issues: [],
+    costs: meter === undefined ? undefined : [],
   };
 }
 
@@ -138,6 +146,7 @@ function note(result: OpenResult, index: number, sealed: SealedFile, idCount: nu
   result.sizes[index] = sealed.size;
   result.idCounts[index] = idCount;
   if (sealed.issue !== undefined) result.issues.push({ index, ...sealed.issue });
+  if (meter !== undefined) result.costs?.push(meter.stop());
 }
 
 function noteAttributes(

@@ -1,5 +1,6 @@
 /** What the scan asks of the sealing workers, and what comes back. Arrays travel as transferred buffers. */
 import type { DirectoryToken, ExtendedAttribute } from "../../../platform/ports/source-files.ts";
+import type { Cost } from "./cost-meter.ts";
 
 /** Files of this size and more are read in ranges, so that all workers share a large one. */
 export const rangeBytes = 128 * 1024 * 1024;
@@ -60,4 +61,6 @@ export interface ReadResult {
   readonly records: Uint8Array;
   readonly attributes: readonly { readonly index: number; readonly list: ExtendedAttribute[] }[];
   readonly issues: readonly ReadIssue[];
+  /** What each file cost; undefined unless somebody wants to know. */
+  readonly costs: readonly Cost[] | undefined;
 }
