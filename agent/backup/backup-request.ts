@@ -46,6 +46,13 @@ export interface BackupProgress {
   readonly elapsedMs: number;
 }
 
+/** Something that is left out, or stored as an empty folder, although no rule of the request says so. */
+export interface BackupOmission {
+  /** Raw bytes as text, U+FFFD for what is not UTF-8. */
+  readonly path: string;
+  readonly reason: "own-place" | "loop" | "pseudo-file-system";
+}
+
 /** A file or folder of the new snapshot, and what it took to bring it there. */
 export interface BackupEntry {
   readonly action: "new" | "modified" | "unchanged";
@@ -62,6 +69,7 @@ export interface BackupEvents {
   /** Called several times a second. */
   progress?(progress: BackupProgress): void;
   issue?(issue: BackupIssue): void;
+  omission?(omission: BackupOmission): void;
   /** Told of each file and folder, some at once; the backup waits if it does not resolve. Without it nothing is gathered. */
   entries?(entries: readonly BackupEntry[]): Promise<void>;
 }

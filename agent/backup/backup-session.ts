@@ -135,6 +135,8 @@ export class BackupSession {
     const threads = this.#startThreads(ground, (message) => {
       if (message.kind === "pack") uploader.add(message, (error) => threads.fail(error));
       else if (message.kind === "issue") this.#issue(message);
+      else if (message.kind === "omission")
+        this.#events.omission?.({ path: utf8Text(message.path), reason: message.reason });
       else if (message.kind === "entries") void this.#tellEntries(message, threads);
       else scanned.resolve(message);
     });

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -193,7 +193,9 @@ describe("the paths of a backup", { timeout: 120_000 }, () => {
   it("leave out our own folders, whatever path leads to them", async () => {
     scene = await BackupScene.create("local");
     symlinkSync(scene.folder, path.join(scene.folder, "around"));
+    const told: string[] = [];
     const backup = await scene.backup({
+      events: { omission: ({ path: place, reason }) => told.push(`${reason} ${place}`) },
       paths: [bytes(path.join(scene.folder, "around", "cache")), bytes(scene.folder)],
       selection: {
         patterns: [],
@@ -207,6 +209,8 @@ describe("the paths of a backup", { timeout: 120_000 }, () => {
       await nodeAt(repository, backup.snapshot, path.join(scene.folder, name));
     expect(await inFolder("source")).toMatchObject({ type: "dir" });
     expect(await inFolder("repository")).toBeUndefined();
+    expect(told).toContain(`own-place ${scene.repositoryFolder}`);
+    expect(told.every((line) => line.startsWith("own-place "))).toBe(true);
     const cache = await inFolder("cache");
     const names = new TextDecoder().decode(
       await repository.loadTree(cache?.subtree ?? new Uint8Array(), never),
@@ -304,6 +308,29 @@ describe.runIf(isRoot)("mounted file systems", { timeout: 120_000 }, () => {
       expect(facts).toMatchObject({ snapshots: [], locks: 0, orphans: 0 });
     } finally {
       unmount();
+    }
+  });
+
+  it("that lead into themselves, or are no data, are stored empty, which is told", async () => {
+    scene = await BackupScene.create();
+    scene.write("folder/file", "file");
+    for (const name of ["folder/again", "processes"]) mkdirSync(scene.at(name));
+    execFileSync("mount", ["--bind", scene.source, scene.at("folder/again")]);
+    try {
+      execFileSync("mount", ["-t", "proc", "none", scene.at("processes")]);
+      const told: string[] = [];
+      const backup = await scene.backup({
+        events: { omission: ({ path: place, reason }) => told.push(`${reason} ${place}`) },
+      });
+      expect(told).toEqual([
+        `loop ${scene.at("folder/again")}`,
+        `pseudo-file-system ${scene.at("processes")}`,
+      ]);
+      expect(backup).toMatchObject({ filesNew: 1, issues: 0 });
+      for (const name of ["folder/again", "processes"])
+        expect(await nodeOf(backup, name)).toMatchObject({ type: "dir" });
+    } finally {
+      for (const name of ["processes", "folder/again"]) spawnSync("umount", [scene.at(name)]);
     }
   });
 

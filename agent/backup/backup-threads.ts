@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { EntriesMessage } from "./scan/entry-notes.ts";
-import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
+import type { ScanDone, ScanIssue, ScanOmission } from "./scan/scan-report.ts";
 import type { PackMessage } from "./seal/pack-exchange.ts";
 import type { FailedMessage } from "./threads/guard-thread.ts";
 import { post } from "./threads/inbox.ts";
@@ -26,12 +26,12 @@ export interface ThreadSetup {
   readonly scan: object;
   /** Data of each sealing worker besides thread number, ports and wake counters. */
   readonly seal: object;
-  /** A pack, an issue, what became of some entries, or the end of the scan. */
+  /** A pack, something to be told, or the end of the scan. */
   readonly onMessage: (message: WorkMessage) => void;
 }
 
 /** What threads send besides their own end. */
-export type WorkMessage = PackMessage | ScanDone | ScanIssue | EntriesMessage;
+export type WorkMessage = PackMessage | ScanDone | ScanIssue | ScanOmission | EntriesMessage;
 
 /** A thread has done all its work. */
 interface FinishedMessage {

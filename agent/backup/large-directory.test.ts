@@ -182,7 +182,9 @@ function scannerOf(): {
     // Every file counts as read, and empty.
     reading: { read: () => false } as unknown as FileReading,
     saver,
-    report: new ScanReport((issue) => issues.push(issue)),
+    report: new ScanReport((told) => {
+      if (told.kind === "issue") issues.push(told);
+    }),
     counters,
     notes: undefined,
     breathe: () => undefined,

@@ -1,7 +1,9 @@
-/** `backstay unlock`: removes locks that ended sessions left behind. */
+/** `backstay unlock`: removes locks that ended sessions left behind, and files that they had not completed. */
+import { isBackstayError } from "../../protocol/backstay-error.ts";
+import type { ObjectStore } from "../../storage/object-store.ts";
 import { removeLocks } from "../repository/lock/lock-list.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
-import { counted } from "./quantities.ts";
+import { counted, unlessZero } from "./quantities.ts";
 import { withRepository } from "./repository-session.ts";
 
 interface UnlockOptions {
@@ -18,15 +20,36 @@ export const unlockCommand: CliCommand<UnlockOptions> = {
 
   async run(invocation) {
     const { options, screen, signal, globals } = invocation;
-    const removed = await withRepository(invocation, { lock: "none" }, (repository) =>
-      removeLocks(
-        { store: repository.store, sealer: repository.sealer, version: repository.version },
-        options.removeAll === true ? "all" : "stale",
-        signal,
-      ),
+    const { removed, swept } = await withRepository(
+      invocation,
+      { lock: "none" },
+      async ({ store, sealer, version }) => ({
+        removed: await removeLocks(
+          { store, sealer, version },
+          options.removeAll === true ? "all" : "stale",
+          signal,
+        ),
+        swept: await sweep(store, signal),
+      }),
     );
-    if (globals.json) screen.line(JSON.stringify({ message_type: "unlocked", removed }));
-    else if (!globals.quiet) screen.line(`removed ${counted(removed, "lock")}`);
+    if (globals.json)
+      screen.line(
+        JSON.stringify({ message_type: "unlocked", removed, partial_files: unlessZero(swept) }),
+      );
+    else if (!globals.quiet) {
+      screen.line(`removed ${counted(removed, "lock")}`);
+      if (swept > 0) screen.line(`removed ${counted(swept, "file")} of interrupted uploads`);
+    }
     return exitCodes.done;
   },
 };
+
+/** Files of saves that were cut off, a day old or more. An account that may remove locks only leaves them there. */
+async function sweep(store: ObjectStore, signal: AbortSignal): Promise<number> {
+  try {
+    return await store.sweep(signal);
+  } catch (error) {
+    if (!isBackstayError(error, "STORE_DENIED")) throw error;
+    return 0;
+  }
+}

@@ -5,6 +5,7 @@ import type {
   BackupEntry,
   BackupEvents,
   BackupIssue,
+  BackupOmission,
   BackupProgress,
   BackupSummary,
 } from "../backup/backup-request.ts";
@@ -71,6 +72,9 @@ class TextBackupView implements BackupView {
         : {}),
       issue: (issue) =>
         screen.note(`error: ${printedName(issue.path)}: ${printedMessage(issue.message)}`),
+      ...(globals.quiet
+        ? {}
+        : { omission: (omission: BackupOmission) => screen.note(omissionLine(omission)) }),
       ...(globals.verbosity >= 2 ? { entries: linesOf(screen, entryLine) } : {}),
     };
     this.#clock = new ProgressClock(screen, globals, () => {
@@ -112,6 +116,17 @@ function statusLines(progress: BackupProgress, rate: RateEstimate): string[] {
     parts.filter((part) => part !== "").join("  "),
     ...progress.currentFiles.map((file) => printedName(file)),
   ];
+}
+
+const omissionTexts: Record<BackupOmission["reason"], string> = {
+  "own-place": "left out: it is Backstay's own (repository, cache or state)",
+  loop: "stored as an empty folder: it is one of the folders that it lies in, mounted again",
+  "pseudo-file-system":
+    "stored as an empty folder: what is in it is made by the system and is no data",
+};
+
+function omissionLine({ path, reason }: BackupOmission): string {
+  return `note: ${printedName(path)}: ${omissionTexts[reason]}`;
 }
 
 function entryLine(entry: BackupEntry): string {
@@ -174,6 +189,7 @@ class JsonBackupView implements BackupView {
         ? { progress: (progress: BackupProgress) => this.#note(progress) }
         : {}),
       issue: (issue) => screen.note(JSON.stringify(issueMessage(issue))),
+      omission: (omission) => screen.note(JSON.stringify(omissionMessage(omission))),
       // One level earlier than text, as restic does it.
       ...(globals.verbosity >= 1
         ? { entries: linesOf(screen, (entry) => JSON.stringify(entryMessage(entry))) }
@@ -222,6 +238,10 @@ function statusMessage(progress: BackupProgress, rate: RateEstimate): object {
 
 function issueMessage({ path, during, message, code }: BackupIssue): object {
   return { message_type: "error", error: { message, code }, during, item: path };
+}
+
+function omissionMessage({ path, reason }: BackupOmission): object {
+  return { message_type: "omission", item: path, reason, message: omissionTexts[reason] };
 }
 
 function entryMessage(entry: BackupEntry): object {

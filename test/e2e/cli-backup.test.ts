@@ -1,5 +1,5 @@
 /** Backups from the command line: messages, summaries, issues, lists of files. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Message } from "../programs.ts";
@@ -196,6 +196,11 @@ describe("options", () => {
 
   it("the repository and the cache never go into a backup", async () => {
     mkdirSync(scene.at("home", "cache"), { recursive: true });
+    const { stderr } = await scene.backstay.succeed("backup", scene.folder);
+    expect(stderr).toContain(`note: ${scene.repository}: left out: it is Backstay's own`);
+    expect((await scene.backstay.succeed("backup", scene.folder, "--quiet")).stderr).toBe("");
+    const told = await scene.backstay.succeed("backup", scene.folder, "--json");
+    expect(told.stderr.split("\n")[0]).toContain('"message_type":"omission"');
     const id = String(
       (await scene.backstay.message("summary", "backup", scene.folder))["snapshot_id"],
     );
@@ -204,6 +209,18 @@ describe("options", () => {
     );
     expect(inside).toEqual([]);
   });
+});
+
+it("unlock takes away what interrupted uploads left behind a day ago", async () => {
+  const place = path.join(scene.repository, "data", "ab", `backstay_tmp_${"0".repeat(24)}`);
+  mkdirSync(path.dirname(place), { recursive: true });
+  writeFileSync(place, "partial");
+  expect(await scene.backstay.output("unlock")).toBe("removed 0 locks\n");
+  const then = Date.now() / 1000 - 25 * 3600;
+  utimesSync(place, then, then);
+  const { stdout } = await scene.backstay.succeed("unlock", "--json");
+  expect(JSON.parse(stdout)).toEqual({ message_type: "unlocked", removed: 0, partial_files: 1 });
+  expect(existsSync(place)).toBe(false);
 });
 
 it.runIf(process.platform === "linux")("an operand that is no UTF-8 is found", async () => {

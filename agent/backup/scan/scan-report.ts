@@ -2,6 +2,8 @@
 
 /** Most issues that are passed on one by one; more are only counted. */
 const issuesMax = 10_000;
+/** Most omissions that are passed on. */
+const omissionsMax = 1000;
 
 export interface ScanIssue {
   readonly kind: "issue";
@@ -9,6 +11,15 @@ export interface ScanIssue {
   readonly during: "scan" | "archival";
   readonly code: string;
   readonly message: string;
+}
+
+/** Why something is left out, or stored as an empty folder, that no rule of the request names. */
+export type OmissionReason = "own-place" | "loop" | "pseudo-file-system";
+
+export interface ScanOmission {
+  readonly kind: "omission";
+  readonly path: Uint8Array;
+  readonly reason: OmissionReason;
 }
 
 export interface ScanCounts {
@@ -50,9 +61,10 @@ export class ScanReport {
     targetsFound: 0,
     targetsEmptied: 0,
   };
-  readonly #send: (issue: ScanIssue) => void;
+  readonly #send: (told: ScanIssue | ScanOmission) => void;
+  #omissions = 0;
 
-  constructor(send: (issue: ScanIssue) => void) {
+  constructor(send: (told: ScanIssue | ScanOmission) => void) {
     this.#send = send;
   }
 
@@ -64,6 +76,11 @@ export class ScanReport {
     this.counts.issues += 1;
     if (this.counts.issues > issuesMax) return;
     this.#send({ kind: "issue", path, during, code: problem.code, message: problem.message });
+  }
+
+  omission(path: Uint8Array, reason: OmissionReason): void {
+    this.#omissions += 1;
+    if (this.#omissions <= omissionsMax) this.#send({ kind: "omission", path, reason });
   }
 }
 

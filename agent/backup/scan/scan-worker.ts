@@ -103,7 +103,7 @@ const sender = new WorkSender(
   (worker) => post(main, { kind: "needed", thread: worker + 1 }),
   () => keep(inbox.wait()),
 );
-const report = new ScanReport((issue) => post(main, issue));
+const report = new ScanReport((told) => post(main, told));
 const notes = data.tellsEntries
   ? new EntryNotes(
       (message) => post(main, message),

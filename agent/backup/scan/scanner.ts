@@ -13,7 +13,7 @@ import { isBackstayError } from "../../../protocol/backstay-error.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { entryFlags } from "../catalog/catalog-format.ts";
 import type { CatalogReader } from "../catalog/catalog-reader.ts";
-import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
+import { type DirectoryScope, type Verdict, verdict } from "../select/directory-scope.ts";
 import type { Selection } from "../select/selection.ts";
 import { sizeIn } from "../work/record-size.ts";
 import { isSameContent, isSameNode } from "../work/same-record.ts";
@@ -246,17 +246,17 @@ export class Scanner {
     scope: DirectoryScope | undefined,
     oldBlock: number,
   ): Frame {
+    const { parent, index } = place;
+    const path =
+      parent === undefined ? directory.path.slice() : joinPath(parent.path, parent.nameOf(index));
     let listing: EntryNames;
     try {
       if (target !== undefined) listing = wantedNames(target);
-      else listing = this.#isStoredEmpty(directory, scope) ? noNames : directory.list();
+      else listing = this.#isStoredEmpty(directory, path, scope) ? noNames : directory.list();
     } catch (error) {
       directory.close();
       throw error;
     }
-    const { parent, index } = place;
-    const path =
-      parent === undefined ? directory.path.slice() : joinPath(parent.path, parent.nameOf(index));
     const state = new DirectoryState(place, path, listing, directory);
     this.#open += 1;
     state.old = oldBlock > 0 ? this.#catalog?.block(oldBlock) : undefined;
@@ -290,10 +290,17 @@ export class Scanner {
   }
 
   /** Mount points under `oneFileSystem`, loops, and file systems that hold nothing to back up. */
-  #isStoredEmpty(directory: SourceDirectory, scope: DirectoryScope | undefined): boolean {
+  #isStoredEmpty(
+    directory: SourceDirectory,
+    path: Uint8Array,
+    scope: DirectoryScope | undefined,
+  ): boolean {
     if (scope === undefined) return false;
+    if (scope.stops === "loop") this.#report.omission(path, "loop");
     if (scope.stops !== undefined) return true;
-    return scope.isOnNewDevice && this.#files.medium(directory.path).kind === "pseudo";
+    const isPseudo = scope.isOnNewDevice && this.#files.medium(directory.path).kind === "pseudo";
+    if (isPseudo) this.#report.omission(path, "pseudo-file-system");
+    return isPseudo;
   }
 
   #scanEntry(frame: Frame, index: number): void {
@@ -322,8 +329,8 @@ export class Scanner {
     const { state, scope } = frame;
     const at = index * statRecordBytes;
     const [start, end] = [state.offsets[index], state.offsets[index + 1]];
-    if (scope !== undefined && scope.verdictOfName(state.names, start, end) !== verdict.taken)
-      return false;
+    const byName = scope?.verdictOfName(state.names, start, end) ?? verdict.taken;
+    if (byName !== verdict.taken) return this.#leaveOut(state, index, byName);
     try {
       state.directory?.stat(state.nameOf(index), state.records, at);
       const target = targetOf(frame, index);
@@ -336,7 +343,14 @@ export class Scanner {
       return false;
     }
     if (scope === undefined) return this.#isTargetTaken(frame, index);
-    return scope.verdictOfRecord(state.names, start, end, state.records, at) === verdict.taken;
+    const byRecord = scope.verdictOfRecord(state.names, start, end, state.records, at);
+    return byRecord === verdict.taken || this.#leaveOut(state, index, byRecord);
+  }
+
+  #leaveOut(state: DirectoryState, index: number, why: Verdict): false {
+    if (why === verdict.ownPlace)
+      this.#report.omission(joinPath(state.path, state.nameOf(index)), "own-place");
+    return false;
   }
 
   /**
@@ -392,7 +406,8 @@ export class Scanner {
     this.#report.counts.targetsFound += 1;
     const at = index * statRecordBytes;
     const record = frame.state.records.slice(at, at + statRecordBytes);
-    return this.#selection.verdictOfRoot({ path: target.absolutePath, record }) === verdict.taken;
+    const why = this.#selection.verdictOfRoot({ path: target.absolutePath, record });
+    return why === verdict.taken || this.#leaveOut(frame.state, index, why);
   }
 
   #dropEntry(state: DirectoryState, index: number, error: unknown): void {
