@@ -46,6 +46,15 @@ export interface BackupProgress {
   readonly elapsedMs: number;
 }
 
+/** Something about the repository that somebody should look at. */
+export interface BackupWarning {
+  /** Of the repository's files, such as `snapshots/ab…`. */
+  readonly item: string;
+  /** `LATEST_GONE`: the last restore point of this source, by what this machine remembers, is not there or can't be read. */
+  readonly code: "LATEST_GONE";
+  readonly message: string;
+}
+
 /** Something that is left out, or stored as an empty folder, although no rule of the request says so. */
 export interface BackupOmission {
   /** Raw bytes as text, U+FFFD for what is not UTF-8. */
@@ -70,6 +79,7 @@ export interface BackupEvents {
   progress?(progress: BackupProgress): void;
   issue?(issue: BackupIssue): void;
   omission?(omission: BackupOmission): void;
+  warning?(warning: BackupWarning): void;
   /** Told of each file and folder, some at once; the backup waits if it does not resolve. Without it nothing is gathered. */
   entries?(entries: readonly BackupEntry[]): Promise<void>;
 }

@@ -23,7 +23,7 @@ import type { BackupEvents, BackupRequest, BackupSummary } from "./backup-reques
 import { BackupThreads, type WorkMessage } from "./backup-threads.ts";
 import { gearSecretBytes } from "./chunker/gear-chunker.ts";
 import { PackJournal, recoverPacks } from "./journal/pack-journal.ts";
-import { findParent } from "./parent-snapshot.ts";
+import { findParent, latestGone } from "./parent-snapshot.ts";
 import type { EntriesMessage } from "./scan/entry-notes.ts";
 import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
 import { SourceCount } from "./scan/source-count.ts";
@@ -98,8 +98,9 @@ export class BackupSession {
     const signal = this.#signal;
     const snapshots = await listSnapshots(repository, signal, { damaged: () => undefined });
     await repository.loadIndex(signal);
-    const parent = findParent(snapshots, this.#request, this.#paths);
+    const parent = findParent(snapshots, this.#request, this.#paths, this.#startMs);
     const memory = SourceMemory.open(repository, this.#request.hostName, this.#paths);
+    this.#missLatest(memory, snapshots);
     const index = new IndexWriter(
       repository.store,
       repository.sealer,
@@ -119,6 +120,16 @@ export class BackupSession {
     } finally {
       memory?.close();
     }
+  }
+
+  /**
+   * Tells if the restore point that the memory describes, the last one as far as this machine knows, is gone: then the
+   * storage may have been set back, or hide what came last.
+   */
+  #missLatest(memory: SourceMemory | undefined, snapshots: readonly NamedSnapshot[]): void {
+    const latest = memory?.describedSnapshot;
+    if (latest === undefined || snapshots.some(({ id }) => id === latest)) return;
+    this.#events.warning?.(latestGone(latest));
   }
 
   async #recover(memory: SourceMemory, index: IndexWriter): Promise<void> {

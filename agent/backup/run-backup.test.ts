@@ -6,6 +6,7 @@ import { BackupScene, type SceneBackup } from "../../test/backup/backup-scene.ts
 import { differences, nodeAt } from "../../test/backup/snapshot-compare.ts";
 import { assertWhole } from "../../test/backup/whole-repository.ts";
 
+const never = new AbortController().signal;
 let scene: BackupScene;
 
 afterEach(() => scene?.remove());
@@ -111,5 +112,41 @@ describe("a backup after changes", { timeout: 120_000 }, () => {
     const bare = await nodeAt(repository, fourth.snapshot, scene.at("d1/f4"));
     expect(bare?.attributes).toEqual([]);
     await expectExact(fourth);
+  });
+});
+
+describe("a backup where clocks and storage can't be trusted", { timeout: 120_000 }, () => {
+  it("compares with no restore point from the future, unless there is no other", async () => {
+    scene = await BackupScene.create();
+    scene.write("file", "file");
+    const yearMs = 365 * 24 * 3600 * 1000;
+    const future = await scene.backup({ timeMs: Date.now() + yearMs });
+    const now = await scene.backup();
+    expect(now).toMatchObject({ parentId: future.snapshot, filesUnmodified: 1 });
+    scene.write("other", "other");
+    const next = await scene.backup();
+    expect(next).toMatchObject({ parentId: now.snapshot, filesNew: 1, filesUnmodified: 1 });
+    const soon = await scene.backup({ timeMs: Date.now() + 60_000 });
+    expect(await scene.backup()).toMatchObject({ parentId: soon.snapshot, filesUnmodified: 2 });
+  });
+
+  it("tells that the last restore point is gone, once, and goes on", async () => {
+    scene = await BackupScene.create();
+    scene.write("file", "file");
+    const told: string[] = [];
+    const events = { warning: ({ item }: { item: string }) => told.push(item) };
+    const first = await scene.backup({ events });
+    scene.write("more", "more");
+    const second = await scene.backup({ events });
+    expect(told).toEqual([]);
+    await scene.store.remove({ type: "snapshots", name: second.snapshot }, never);
+    const third = await scene.backup({ events });
+    expect(told).toEqual([`snapshots/${second.snapshot}`]);
+    expect(third).toMatchObject({ parentId: first.snapshot, filesNew: 1 });
+    await expectExact(third);
+    // An older one that goes away is nothing unusual.
+    await scene.store.remove({ type: "snapshots", name: first.snapshot }, never);
+    await scene.backup({ events });
+    expect(told).toHaveLength(1);
   });
 });

@@ -66,16 +66,20 @@ export class SourceMemory {
     return existsSync(this.packJournal);
   }
 
+  /** Hex id of the snapshot that the catalog describes; undefined if there is no catalog. */
+  get describedSnapshot(): string | undefined {
+    const reader = CatalogReader.open(this.catalog);
+    reader?.close();
+    return reader === undefined ? undefined : idToHex(reader.snapshotId);
+  }
+
   /** Sees to it that the catalog describes `parent`: if it does not, it is made from the repository. False if that fails. */
   async describe(
     repository: Repository,
     parent: NamedSnapshot,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const reader = CatalogReader.open(this.catalog);
-    const isCurrent = reader !== undefined && idToHex(reader.snapshotId) === parent.id;
-    reader?.close();
-    if (isCurrent) return true;
+    if (this.describedSnapshot === parent.id) return true;
     try {
       const id = idFromHex(parent.id);
       const { tree } = parent.snapshot;

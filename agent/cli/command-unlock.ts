@@ -20,24 +20,31 @@ export const unlockCommand: CliCommand<UnlockOptions> = {
 
   async run(invocation) {
     const { options, screen, signal, globals } = invocation;
-    const { removed, swept } = await withRepository(
+    const { removed, left, swept } = await withRepository(
       invocation,
       { lock: "none" },
       async ({ store, sealer, version }) => ({
-        removed: await removeLocks(
+        ...(await removeLocks(
           { store, sealer, version },
           options.removeAll === true ? "all" : "stale",
           signal,
-        ),
+        )),
         swept: await sweep(store, signal),
       }),
     );
     if (globals.json)
       screen.line(
-        JSON.stringify({ message_type: "unlocked", removed, partial_files: unlessZero(swept) }),
+        JSON.stringify({
+          message_type: "unlocked",
+          removed,
+          left: unlessZero(left),
+          partial_files: unlessZero(swept),
+        }),
       );
     else if (!globals.quiet) {
       screen.line(`removed ${counted(removed, "lock")}`);
+      if (left > 0)
+        screen.line(`left ${counted(left, "lock")} that may be in use; --remove-all removes all`);
       if (swept > 0) screen.line(`removed ${counted(swept, "file")} of interrupted uploads`);
     }
     return exitCodes.done;

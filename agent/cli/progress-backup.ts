@@ -8,6 +8,7 @@ import type {
   BackupOmission,
   BackupProgress,
   BackupSummary,
+  BackupWarning,
 } from "../backup/backup-request.ts";
 import { utf8Text } from "../repository/json/utf8.ts";
 import { shortIdLength } from "../repository/snapshot/snapshot-finder.ts";
@@ -72,6 +73,7 @@ class TextBackupView implements BackupView {
         : {}),
       issue: (issue) =>
         screen.note(`error: ${printedName(issue.path)}: ${printedMessage(issue.message)}`),
+      warning: ({ message }) => screen.note(`warning: ${message}`),
       ...(globals.quiet
         ? {}
         : { omission: (omission: BackupOmission) => screen.note(omissionLine(omission)) }),
@@ -190,6 +192,7 @@ class JsonBackupView implements BackupView {
         : {}),
       issue: (issue) => screen.note(JSON.stringify(issueMessage(issue))),
       omission: (omission) => screen.note(JSON.stringify(omissionMessage(omission))),
+      warning: (warning) => screen.note(JSON.stringify(warningMessage(warning))),
       // One level earlier than text, as restic does it.
       ...(globals.verbosity >= 1
         ? { entries: linesOf(screen, (entry) => JSON.stringify(entryMessage(entry))) }
@@ -238,6 +241,10 @@ function statusMessage(progress: BackupProgress, rate: RateEstimate): object {
 
 function issueMessage({ path, during, message, code }: BackupIssue): object {
   return { message_type: "error", error: { message, code }, during, item: path };
+}
+
+function warningMessage({ item, code, message }: BackupWarning): object {
+  return { message_type: "warning", error: { message, code }, item };
 }
 
 function omissionMessage({ path, reason }: BackupOmission): object {

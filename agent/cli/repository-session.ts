@@ -4,6 +4,7 @@ import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { openSteadyStore } from "../../storage/open-steady-store.ts";
+import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
 import { Repository } from "../repository/repository.ts";
 import type { Invocation } from "./command.ts";
@@ -80,7 +81,7 @@ export async function openNamedStore(
 
 /** A copy elsewhere helped this time. */
 function noteDamagedPack({ globals, screen }: Asking, pack: string, error: BackstayError): void {
-  const text = `pack ${pack} is damaged; what was needed of it was read from another pack; run \`backstay check --read-data\``;
+  const text = damagedPackText(pack);
   if (globals.json)
     screen.note(
       JSON.stringify({

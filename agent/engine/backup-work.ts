@@ -1,6 +1,7 @@
 /** Does the backup that an order asks for. */
 import path from "node:path";
 import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
+import type { BackstayError } from "../../protocol/backstay-error.ts";
 import type { BackupFigures, RunOrder, RunProgress } from "../../protocol/run-order.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { openSteadyStore } from "../../storage/open-steady-store.ts";
@@ -9,6 +10,7 @@ import { ownPlacesAt } from "../backup/own-place-records.ts";
 import { runBackup } from "../backup/run-backup.ts";
 import { collectExcludes } from "../backup/select/selection-options.ts";
 import { StartedThreads } from "../backup/threads/started-threads.ts";
+import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import { Repository } from "../repository/repository.ts";
 import type { EngineOutput } from "./engine-output.ts";
 
@@ -32,11 +34,13 @@ export async function doBackup(
   });
   const threads = new StartedThreads();
   try {
-    const repository = await openRepository(order, store, signal);
+    const repository = await openRepository(order, store, output, signal);
     const events = {
       progress: (progress: BackupProgress) => output.progress(shownProgress(progress)),
       issue: (issue: { path: string; code: string; message: string }) =>
         output.issue({ path: issue.path, code: issue.code, message: issue.message }),
+      warning: ({ code, message }: { code: string; message: string }) =>
+        output.issue({ path: "", code, message }),
     };
     const request = backupRequest(order, store);
     return figuresOf(await runBackup(repository, request, events, signal, threads));
@@ -49,9 +53,16 @@ export async function doBackup(
 async function openRepository(
   { repository: place, cacheRoot }: RunOrder,
   store: ObjectStore,
+  output: EngineOutput,
   signal: AbortSignal,
 ): Promise<Repository> {
-  const options = { password: new TextEncoder().encode(place.password), cacheRoot, signal };
+  const options = {
+    password: new TextEncoder().encode(place.password),
+    cacheRoot,
+    damagedPack: (pack: string, { code }: BackstayError) =>
+      output.issue({ path: "", code, message: damagedPackText(pack) }),
+    signal,
+  };
   const isThere = (await store.stat({ type: "config", name: "" }, signal)) !== undefined;
   return isThere || !place.create
     ? await Repository.open(store, options)

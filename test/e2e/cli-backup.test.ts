@@ -1,5 +1,5 @@
 /** Backups from the command line: messages, summaries, issues, lists of files. */
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Message } from "../programs.ts";
@@ -209,6 +209,14 @@ describe("options", () => {
     );
     expect(inside).toEqual([]);
   });
+});
+
+it("warns if the last restore point is gone from the repository", async () => {
+  const id = await scene.backUp();
+  rmSync(path.join(scene.repository, "snapshots", id));
+  const { stderr } = await scene.backstay.succeed("backup", scene.source, "--json");
+  expect(JSON.parse(stderr)).toMatchObject({ message_type: "warning", item: `snapshots/${id}` });
+  expect((await scene.backstay.succeed("backup", scene.source)).stderr).toBe("");
 });
 
 it("unlock takes away what interrupted uploads left behind a day ago", async () => {

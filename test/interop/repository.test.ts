@@ -260,14 +260,14 @@ describeWithPeers("a repository that we made", ["restic014", "restic018"], (peer
       });
       const together = await repository.lock({ exclusive: false, waitMs: 0, signal });
       await together.release();
-      expect(await removeLocks(repository, "stale", signal)).toBe(0);
+      expect(await removeLocks(repository, "stale", signal)).toMatchObject({ removed: 0 });
       holder.kill("SIGKILL");
       await ended;
       // Whether its process is dead, only people on the same machine may conclude.
       await expect(repository.lock({ exclusive: true, waitMs: 0, signal })).rejects.toMatchObject({
         code: "REPOSITORY_LOCKED",
       });
-      expect(await removeLocks(repository, "stale", signal)).toBe(1);
+      expect(await removeLocks(repository, "stale", signal)).toMatchObject({ removed: 1 });
       await (await repository.lock({ exclusive: true, waitMs: 0, signal })).release();
     }
     expect(readdirSync(path.join(place(name), "locks"))).toEqual([]);

@@ -31,6 +31,11 @@ interface Place extends BlobPlace {
 /** Told, once each, of packs in which something is damaged that was found in another; `error` says what. */
 export type TakeDamagedPack = (pack: string, error: BackstayError) => void;
 
+/** What to tell people of such a pack. */
+export function damagedPackText(pack: string): string {
+  return `pack ${pack} is damaged; what was needed of it was read from another pack; run \`backstay check --read-data\``;
+}
+
 export class BlobLoader {
   readonly #store: ObjectStore;
   readonly #cache: MetadataCache | undefined;

@@ -130,9 +130,15 @@ describe("a holder is certainly gone", () => {
   it("if the machine has started anew since, and no clone of it refreshes the lock", () => {
     const before = lockOf({ boot: "b0", timeMs: nowMs - 8 * minuteMs });
     expect(isHolderGone(before, self, nowMs, alive)).toBe(true);
-    expect(isHolderGone({ ...before, timeMs: nowMs - 6 * minuteMs }, self, nowMs, dead)).toBe(
-      false,
-    );
+    for (const [minutes, isGone] of [
+      [-6, false],
+      [6, false],
+      [8, true],
+      [60 * 24 * 365, true],
+    ] as const) {
+      const lock = { ...before, timeMs: nowMs + minutes * minuteMs };
+      expect(isHolderGone(lock, self, nowMs, dead), `${minutes}`).toBe(isGone);
+    }
   });
 
   it("not because of its age, since clocks differ", () => {

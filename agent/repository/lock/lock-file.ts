@@ -102,6 +102,7 @@ export function isHolderGone(
 ): boolean {
   if (lock.machine === "" || lock.machine !== self.machine) return false;
   if (lock.hostName !== self.hostName) return false;
-  if (lock.boot !== self.boot) return nowMs - lock.timeMs > silenceMs;
+  // A time in the future is as old: the clock was set back since.
+  if (lock.boot !== self.boot) return Math.abs(nowMs - lock.timeMs) > silenceMs;
   return lock.pid > 0 && lock.pidSpace === self.pidSpace && !isAlive(lock.pid);
 }

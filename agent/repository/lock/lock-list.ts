@@ -46,21 +46,24 @@ async function loadLock(
   return decodeLock(decodeUnpacked(sealer, stored, file, unpackedLimits.locks));
 }
 
-/** Removes stale locks by restic's rule, or all of them; resolves with their number. */
+/** Removes stale locks by restic's rule, or all of them; resolves with their number and how many are left. */
 export async function removeLocks(
   access: LockAccess,
   which: "stale" | "all",
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ removed: number; left: number }> {
   const self = processIdentity();
-  let removed = 0;
+  let [removed, left] = [0, 0];
   for (const { name, lock } of await listLocks(access, signal)) {
     const stale = lock !== undefined && isStale(lock, self, Date.now(), isProcessAlive);
-    if (which === "stale" && !stale) continue;
+    if (which === "stale" && !stale) {
+      left += 1;
+      continue;
+    }
     await access.store.remove({ type: "locks", name }, signal);
     removed += 1;
   }
-  return removed;
+  return { removed, left };
 }
 
 /**

@@ -357,9 +357,12 @@ describe("unlocking", () => {
       await putLock({ hostname: "other", pid: deadPid(), machine: undefined }),
     ];
     await store.save({ type: "locks", name: "ab".repeat(32) }, new Uint8Array(99), signal);
-    expect(await removeLocks(accessTo(store), "stale", signal)).toBe(stale.length);
+    expect(await removeLocks(accessTo(store), "stale", signal)).toEqual({
+      removed: stale.length,
+      left: 3,
+    });
     expect((await lockNames()).sort()).toEqual([...live, "ab".repeat(32)].sort());
-    expect(await removeLocks(accessTo(store), "all", signal)).toBe(3);
+    expect(await removeLocks(accessTo(store), "all", signal)).toEqual({ removed: 3, left: 0 });
     expect(await lockNames()).toEqual([]);
   });
 });
