@@ -14,6 +14,8 @@ export interface ProcessOptions {
   readonly onStart?: (child: ChildProcess) => void;
   /** What happens to the source meanwhile. */
   readonly changes?: readonly SourceChange[];
+  /** The process kills itself when it has stored so many files. */
+  readonly killAfterSaves?: number;
   readonly user?: number;
   /** How many files the process may have open. */
   readonly openFiles?: number;
@@ -34,11 +36,12 @@ export async function backUpInProcess(
   scene: BackupScene,
   options: ProcessOptions = {},
 ): Promise<EndedProcess> {
-  const { changes, user, openFiles, onStart } = options;
+  const { changes, killAfterSaves, user, openFiles, onStart } = options;
   const given = {
     repository: scene.repositoryFolder,
     cacheRoot: scene.cacheRoot,
     source: scene.source,
+    killAfterSaves,
   };
   const flags = changes === undefined ? [] : ["--import", preload];
   const command = [process.execPath, ...flags, program, JSON.stringify(given)];

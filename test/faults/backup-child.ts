@@ -1,17 +1,20 @@
 /**
- * A process that backs up and may be killed. Its argument is JSON: the repository's folder, the cache's, and the
- * source. It says `start` on stdout when it begins, and in the end its summary or its error as one line of JSON.
+ * A process that backs up and may be killed, also by itself. Its argument is JSON: the repository's folder, the cache's, the
+ * source, and when to kill itself. It says `start` on stdout when it begins, and in the end its summary or its error as one line of JSON.
  */
 import { runBackup } from "../../agent/backup/run-backup.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { scenePassword } from "../backup/backup-scene.ts";
+import { withSave } from "../backup/save-hook.ts";
 
 interface ChildArguments {
   readonly repository: string;
   readonly cacheRoot: string;
   readonly source: string;
+  /** Files stored by then. */
+  readonly killAfterSaves?: number;
 }
 
 const given = JSON.parse(process.argv[2] ?? "{}") as ChildArguments;
@@ -23,7 +26,13 @@ async function run(): Promise<object> {
   const { signal } = controller;
   const password = new TextEncoder().encode(scenePassword);
   const { cacheRoot } = given;
-  const store = openStore(given.repository);
+  const local = openStore(given.repository);
+  let saves = 0;
+  const store = withSave(local, async (handle, data, saving) => {
+    await local.save(handle, data, saving);
+    saves += 1;
+    if (saves === given.killAfterSaves) process.kill(process.pid, "SIGKILL");
+  });
   const repository = await Repository.open(store, { password, cacheRoot, signal });
   process.stdout.write("start\n");
   return await runBackup(

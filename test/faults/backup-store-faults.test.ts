@@ -87,14 +87,18 @@ async function play(ground: ObjectStore, fault: ScriptedFault, known: number): P
   // The very last call is the one that takes the lock away.
   const keepsLock = fault.times !== undefined || faulty.calls === fault.failAt;
   expect(facts.locks, story).toBeLessThanOrEqual(keepsLock ? 1 : 0);
+  const arrived = (await storedBlobs(await scene.open(store, true))).counts;
   const next = await within(scene.backup({ store }), story);
   const repository = await scene.open(store, true);
   const after = await assertWhole(repository, { readsData: true });
   expect(after.snapshots, story).toContain(next.snapshot);
   expect(after.orphans, story).toBe(0);
   expect(await differences(repository, next.snapshot, scene.source), story).toEqual([]);
-  // What had arrived was not stored again.
-  expect(Math.max(...(await storedBlobs(repository)).counts.values()), story).toBe(1);
+  // What had arrived was not stored again, and not read again once all of it had.
+  const stored = (await storedBlobs(repository)).counts;
+  expect(Math.max(...stored.values()), story).toBe(1);
+  const data = [...stored.keys()].filter((blob) => blob.startsWith("data"));
+  if (data.every((blob) => arrived.has(blob))) expect(next.bytesRead, story).toBe(0);
   return true;
 }
 

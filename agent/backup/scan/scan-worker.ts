@@ -101,7 +101,11 @@ function keep(message: Message): void {
 const sender = new WorkSender(
   workers,
   (worker) => post(main, { kind: "needed", thread: worker + 1 }),
-  () => keep(inbox.wait()),
+  () => {
+    keep(inbox.wait());
+    // At once, not at the end of the folder or file: what is noted need not be read again after a crash.
+    useAnswers();
+  },
 );
 const report = new ScanReport((told) => post(main, told));
 const notes = data.tellsEntries
