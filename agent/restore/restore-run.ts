@@ -331,7 +331,10 @@ export class RestoreRun {
       entriesFailed: counts.failed,
       entriesDeleted: this.#deleted,
       bytesTotal: totals.bytes,
-      bytesRestored: this.#bytesWritten,
+      bytesRestored:
+        request.dryRun === true
+          ? Math.max(0, totals.bytes - this.#meter.skippedBytes)
+          : this.#bytesWritten,
       bytesSkipped: this.#meter.skippedBytes,
       filesVerified: this.#verified,
       errors: issues.errors,

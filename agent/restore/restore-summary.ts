@@ -17,7 +17,7 @@ export interface RestoreSummary {
   readonly entriesDeleted: number;
   /** Bytes of all wanted files. */
   readonly bytesTotal: number;
-  /** Bytes of file content written; holes count as written. */
+  /** Bytes of file content written, in a dry run those that would be; holes count as written. */
   readonly bytesRestored: number;
   /** Bytes of files that needed no writing. */
   readonly bytesSkipped: number;

@@ -545,12 +545,13 @@ describe("a restore over what is there", () => {
       "updated other",
     ]);
     expect(summary).toMatchObject({ entriesRestored: 3, entriesUnchanged: 1, entriesFailed: 0 });
+    expect(summary).toMatchObject({ bytesRestored: 14, bytesSkipped: 7 });
     expect(text("other")).toBe("different");
     expect(fs.existsSync(at("d"))).toBe(false);
     expect(fs.statSync(at("same"), { bigint: true })).toEqual(before);
     target = join(base, "absent");
     const absent = await again(tree, { dryRun: true });
-    expect(absent.entriesRestored).toBe(4);
+    expect(absent).toMatchObject({ entriesRestored: 4, bytesRestored: 21 });
     expect(fs.existsSync(target)).toBe(false);
   });
 
