@@ -12,5 +12,5 @@ for %%v in (
   OPENSSL_CONF LD_PRELOAD LD_LIBRARY_PATH DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH
 ) do set "%%v="
 set "NODE_COMPILE_CACHE=%~dp0..\..\node_modules\.cache\backstay"
-"%node%" --disable-sigusr1 --disable-warning=ExperimentalWarning --max-semi-space-size=1 --v8-pool-size=1 --no-sparkplug --expose-gc "%~dp0backstayd.ts" %*
+"%node%" --disable-sigusr1 --disable-warning=ExperimentalWarning --max-semi-space-size=1 --v8-pool-size=1 --no-sparkplug --no-maglev --no-opt --expose-gc "%~dp0backstayd.ts" %*
 exit /b %errorlevel%
