@@ -17,7 +17,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{agent,platform,storage,protocol,installers,test}/**/*.test.ts", "*.test.ts"],
+          include: [
+            "{agent,server,platform,storage,protocol,installers,test}/**/*.test.ts",
+            "*.test.ts",
+          ],
           exclude: ["**/node_modules/**", ...longKinds.map((kind) => `test/${kind}/**`)],
           testTimeout: 20_000,
           hookTimeout: 20_000,

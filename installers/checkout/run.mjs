@@ -13,7 +13,7 @@ import { cleanEnvironment } from "./clean-environment.mjs";
 import { isInstalled, pinnedNode, runtimePackages } from "./pinned-node.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const codeRoots = ["agent", "platform", "storage", "protocol", "installers", "test"];
+const codeRoots = ["agent", "server", "platform", "storage", "protocol", "installers", "test"];
 const forwardedSignals = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const commands = {

@@ -12,6 +12,7 @@ export const checkoutRoot: string = path.resolve(
 /** Folders that hold code. A new one is added here, to tsconfig.json, biome.json and run.mjs. */
 export const codeRoots: readonly string[] = [
   "agent",
+  "server",
   "platform",
   "storage",
   "protocol",

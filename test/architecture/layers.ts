@@ -19,6 +19,22 @@ const adapters = ["listing", "node", "native", "linux", "darwin", "windows"].map
 const contracts = ["protocol", ports, "platform", "storage"];
 const repositoryUsers = [...contracts, "agent/patterns", "agent/repository"];
 
+const serverGround = ["protocol", ports, "platform", "server/database", "server/ground"];
+/** Each knows its own tables and rules; none knows HTTP. */
+const serverRooms = [
+  "fleet",
+  "bundles",
+  "commands",
+  "reports",
+  "licence",
+  "escrow",
+  "access",
+  "http",
+];
+const roomsOfServer = ["fleet", "bundles", "commands", "reports", "licence", "escrow"].map(
+  (name) => `server/${name}`,
+);
+
 /** The layers. A layer may import itself and what it names here; what that imports in turn is not implied. */
 export const layers: readonly Layer[] = [
   { name: "protocol", holds: /^protocol\//, mayImport: [] },
@@ -74,6 +90,11 @@ export const layers: readonly Layer[] = [
     holds: /^agent\/engine\//,
     mayImport: [...repositoryUsers, "agent/backup", "storage (composition)"],
   },
+  {
+    name: "agent/control",
+    holds: /^agent\/control\//,
+    mayImport: ["protocol", ports, "platform", "agent/state"],
+  },
   { name: "agent/state", holds: /^agent\/state\//, mayImport: ["protocol", ports, "platform"] },
   {
     name: "agent/jobs",
@@ -102,6 +123,7 @@ export const layers: readonly Layer[] = [
       "agent/triggers",
       "agent/state",
       "agent/jobs",
+      "agent/control",
       "agent/local-api",
       "agent/doctor",
       "storage (composition)",
@@ -130,6 +152,57 @@ export const layers: readonly Layer[] = [
     holds: /^agent\/bin\//,
     mayImport: ["agent/cli", "agent/engine", "agent/daemon"],
   },
+  { name: "server/database", holds: /^server\/database\//, mayImport: ["protocol", ports] },
+  {
+    name: "server/ground",
+    holds: /^server\/ground\//,
+    mayImport: ["protocol", ports, "platform", "server/database"],
+  },
+  ...serverRooms.map((name) => ({
+    name: `server/${name}`,
+    holds: new RegExp(`^server/${name}/`),
+    mayImport: serverGround,
+  })),
+  {
+    name: "server/gateway",
+    holds: /^server\/gateway\//,
+    mayImport: [
+      ...serverGround,
+      "server/http",
+      "storage",
+      "storage (adapters)",
+      "storage (composition)",
+    ],
+  },
+  {
+    name: "server/agent-api",
+    holds: /^server\/agent-api\//,
+    mayImport: [...serverGround, "server/http", ...roomsOfServer],
+  },
+  {
+    name: "server/management",
+    holds: /^server\/management\//,
+    mayImport: [...serverGround, "server/http", "server/access", ...roomsOfServer],
+  },
+  {
+    name: "server/serve",
+    holds: /^server\/serve\//,
+    mayImport: [
+      ...serverGround,
+      "server/http",
+      "server/access",
+      ...roomsOfServer,
+      "server/gateway",
+      "server/agent-api",
+      "server/management",
+    ],
+  },
+  {
+    name: "server/cli",
+    holds: /^server\/cli\//,
+    mayImport: ["protocol", ports, "platform", "server/serve"],
+  },
+  { name: "server/bin", holds: /^server\/bin\//, mayImport: ["server/cli"] },
   { name: "installers", holds: /^installers\//, mayImport: [] },
   { name: "test", holds: /^test\//, mayImport: ["*"] },
 ];
