@@ -221,7 +221,12 @@ export interface Tables {
     created_ms: number;
     version: number;
   };
-  policy_assignments: { policy_id: string; group_id: string | null; agent_id: string | null; tenant_id: string };
+  policy_assignments: {
+    policy_id: string;
+    group_id: string | null;
+    agent_id: string | null;
+    tenant_id: string;
+  };
   bundles: {
     agent_id: string;
     tenant_id: string;
@@ -253,7 +258,13 @@ export interface Tables {
     /** Slot of the server's schedule that it stands for, unique for its policy and machine. */
     slot: string | null;
   };
-  command_uploads: { command_id: string; tenant_id: string; file: string; size_bytes: number; created_ms: number };
+  command_uploads: {
+    command_id: string;
+    tenant_id: string;
+    file: string;
+    size_bytes: number;
+    created_ms: number;
+  };
   reports: {
     agent_id: string;
     id: string;
