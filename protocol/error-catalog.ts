@@ -6,6 +6,7 @@ import { commandErrors } from "./errors/command-errors.ts";
 import { daemonErrors } from "./errors/daemon-errors.ts";
 import type { ErrorSpec } from "./errors/error-spec.ts";
 import { machineErrors } from "./errors/machine-errors.ts";
+import { managementErrors } from "./errors/management-errors.ts";
 import { policyErrors } from "./errors/policy-errors.ts";
 import { repositoryErrors } from "./errors/repository-errors.ts";
 import { secretErrors } from "./errors/secret-errors.ts";
@@ -23,6 +24,7 @@ export const errorCatalog = {
   ...secretErrors,
   ...sessionErrors,
   ...machineErrors,
+  ...managementErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalog;
