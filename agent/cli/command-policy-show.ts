@@ -1,7 +1,8 @@
 /** `backstay policy show`: the policies of this machine, or what one of them says and means. */
+
+import { scheduleInWords } from "../../protocol/schedule/schedule-words.ts";
 import { effectivePolicy } from "../policy/effective-policy.ts";
 import type { PolicyProblem, StoredPolicy } from "../policy-files/policy-folder.ts";
-import { scheduleInWords } from "../schedule/schedule-words.ts";
 import { addExamples, type CliCommand, exitCodes, type Invocation } from "./command.ts";
 import { refusalJson } from "./policy-documents.ts";
 import { noteProblems, openPolicyPlace, type PolicyPlace, storedPolicy } from "./policy-place.ts";

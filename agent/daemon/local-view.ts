@@ -15,6 +15,7 @@ import type {
   PolicyList,
 } from "../../protocol/local-api/policy-list.ts";
 import type { PauseStatus, StatusFacts } from "../../protocol/local-api/status.ts";
+import { scheduleInWords } from "../../protocol/schedule/schedule-words.ts";
 import type { SessionDetail, SessionQuery, SessionRecord } from "../../protocol/session-record.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type {
@@ -24,7 +25,6 @@ import type {
   SessionEvents,
   Unsubscribe,
 } from "../local-api/daemon-view.ts";
-import { scheduleInWords } from "../schedule/schedule-words.ts";
 import type { ChangeSignal } from "./change-signal.ts";
 import type { DaemonLog } from "./log/daemon-log.ts";
 import { type PolicyBook, type PolicyInForce, problemText } from "./policy-book.ts";

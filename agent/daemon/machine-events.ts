@@ -1,7 +1,7 @@
 /** Hears what happens to the machine and its users, and tells those whom it concerns. */
 import type { Probe, SystemEvent, SystemEvents } from "../../platform/ports/system-events.ts";
 import type { EventKind } from "../../protocol/policy/schedule-rules.ts";
-import type { HappenedEvent } from "../schedule/schedule-facts.ts";
+import type { HappenedEvent } from "../../protocol/schedule/schedule-facts.ts";
 
 export interface MachineEventsParts {
   readonly events: SystemEvents;

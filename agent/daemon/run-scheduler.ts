@@ -3,12 +3,15 @@
  * jobs for runs. What a schedule remembers is stored before a run that it names is asked for.
  */
 import type { NextRun } from "../../protocol/local-api/status.ts";
+import type { Moment } from "../../protocol/schedule/moment.ts";
+import { type Plan, planRuns } from "../../protocol/schedule/plan-runs.ts";
+import type { HappenedEvent } from "../../protocol/schedule/schedule-facts.ts";
+import {
+  readScheduleMemory,
+  type ScheduleMemory,
+} from "../../protocol/schedule/schedule-memory.ts";
 import type { SessionRecord } from "../../protocol/session-record.ts";
 import type { Jobs } from "../jobs/jobs.ts";
-import type { Moment } from "../schedule/moment.ts";
-import { type Plan, planRuns } from "../schedule/plan-runs.ts";
-import type { HappenedEvent } from "../schedule/schedule-facts.ts";
-import { readScheduleMemory, type ScheduleMemory } from "../schedule/schedule-memory.ts";
 import type { ScheduleMemoryStore } from "../state/state.ts";
 import type { PolicyInForce } from "./policy-book.ts";
 

@@ -2,7 +2,7 @@
 import type { ServiceControl } from "../../platform/ports/service-control.ts";
 import { overallHealth } from "../../protocol/local-api/overall-health.ts";
 import type { StatusFacts } from "../../protocol/local-api/status.ts";
-import { durationInWords } from "../schedule/schedule-words.ts";
+import { durationInWords } from "../../protocol/schedule/schedule-words.ts";
 
 export class ServiceStatus {
   readonly #service: ServiceControl;

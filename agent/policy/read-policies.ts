@@ -1,6 +1,6 @@
 /** Reads policies as people write them: YAML or JSON, several documents a text. */
 import { type Policy, policy, policyVersion } from "../../protocol/policy/policy.ts";
-import { scheduleProblems } from "../schedule/schedule-problems.ts";
+import { scheduleProblems } from "../../protocol/schedule/schedule-problems.ts";
 import { patternObjections } from "./pattern-objections.ts";
 import type { Mistake, Objection, RefusalCode } from "./policy-mistake.ts";
 import {

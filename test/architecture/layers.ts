@@ -64,11 +64,10 @@ export const layers: readonly Layer[] = [
     mayImport: ["protocol", ports, "platform/node", "platform", "storage"],
   },
   { name: "agent/patterns", holds: /^agent\/patterns\//, mayImport: ["protocol"] },
-  { name: "agent/schedule", holds: /^agent\/schedule\//, mayImport: ["protocol"] },
   {
     name: "agent/policy",
     holds: /^agent\/policy\//,
-    mayImport: ["protocol", ports, "storage", "agent/patterns", "agent/schedule"],
+    mayImport: ["protocol", ports, "storage", "agent/patterns"],
   },
   {
     name: "agent/policy-files",
@@ -119,7 +118,6 @@ export const layers: readonly Layer[] = [
       ...contracts,
       "agent/policy",
       "agent/policy-files",
-      "agent/schedule",
       "agent/triggers",
       "agent/state",
       "agent/jobs",
@@ -136,7 +134,6 @@ export const layers: readonly Layer[] = [
       ...repositoryUsers,
       "agent/policy",
       "agent/policy-files",
-      "agent/schedule",
       "agent/backup",
       "agent/restore",
       "agent/check",

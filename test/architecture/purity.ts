@@ -9,7 +9,7 @@ interface PureRoom {
 
 /** `strict`: no clock, no chance, no `async`. All of them: no module that reads or writes anything outside. */
 export const pureRooms: readonly PureRoom[] = [
-  { holds: /^agent\/(?:patterns|policy|schedule|retention)\//, strict: true },
+  { holds: /^agent\/(?:patterns|policy|retention)\//, strict: true },
   { holds: /^agent\/backup\/select\//, strict: true },
   { holds: /^agent\/repository\/(?:tree|json)\//, strict: true },
   { holds: /^agent\/repository\/(?:blob|chunker|config|crypto|index|pack)\//, strict: false },

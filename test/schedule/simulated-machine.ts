@@ -2,12 +2,16 @@
  * A machine for tests of the schedule: it sleeps, is switched off, dies between any two steps, has its clock set and
  * its zone changed; its time passes only as told. Sessions do nothing and last as long as they are told.
  */
-import type { Moment } from "../../agent/schedule/moment.ts";
-import { type Plan, planRuns } from "../../agent/schedule/plan-runs.ts";
-import type { EndedSession, HappenedEvent } from "../../agent/schedule/schedule-facts.ts";
-import { readScheduleMemory, type ScheduleMemory } from "../../agent/schedule/schedule-memory.ts";
-import type { PolicyKind } from "../../agent/schedule/session-results.ts";
+
 import type { EventKind, ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { Moment } from "../../protocol/schedule/moment.ts";
+import { type Plan, planRuns } from "../../protocol/schedule/plan-runs.ts";
+import type { EndedSession, HappenedEvent } from "../../protocol/schedule/schedule-facts.ts";
+import {
+  readScheduleMemory,
+  type ScheduleMemory,
+} from "../../protocol/schedule/schedule-memory.ts";
+import type { PolicyKind } from "../../protocol/schedule/session-results.ts";
 import type { EndRequest, RunCause, SessionOutcome } from "../../protocol/session-record.ts";
 
 export interface SimulatedRun {

@@ -5,9 +5,9 @@ import { type ConditionCode, isConditionCode } from "../../../protocol/health-ca
 import type { HealthCondition } from "../../../protocol/health-condition.ts";
 import type { Notifications, Policy } from "../../../protocol/policy/policy.ts";
 import type { EventKind } from "../../../protocol/policy/schedule-rules.ts";
-import { elapsedMs, type Moment } from "../../schedule/moment.ts";
-import { clockMinMs } from "../../schedule/plan-runs.ts";
-import { durationInWords } from "../../schedule/schedule-words.ts";
+import { elapsedMs, type Moment } from "../../../protocol/schedule/moment.ts";
+import { clockMinMs } from "../../../protocol/schedule/plan-runs.ts";
+import { durationInWords } from "../../../protocol/schedule/schedule-words.ts";
 import { type PolicyBook, problemText } from "../policy-book.ts";
 import type { PolicyHistory } from "../session-history.ts";
 import type { HealthBoard } from "./health-board.ts";

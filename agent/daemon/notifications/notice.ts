@@ -1,7 +1,7 @@
 /** What people are told about: a session that began or ended, a condition that came or went; in words. */
 import type { HealthReason } from "../../../protocol/local-api/health.ts";
+import { durationInWords } from "../../../protocol/schedule/schedule-words.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
-import { durationInWords } from "../../schedule/schedule-words.ts";
 
 export type NoticeLevel = "success" | "warning" | "failure";
 

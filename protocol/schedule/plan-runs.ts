@@ -2,8 +2,8 @@
  * The planner: whether a policy runs now, and why; and if not, when it will. A pure function of the policy's rules, of
  * what it remembered from the last look, and of the facts.
  */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
-import type { RunCause } from "../../protocol/session-record.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
+import type { RunCause } from "../session-record.ts";
 import { windowState } from "./backup-window.ts";
 import { withClockSetBack, withZoneChange } from "./clock-changes.ts";
 import { continuousRun, eventRun, followingRun } from "./due-runs.ts";

@@ -1,5 +1,5 @@
 /** What a wall clock that was set back, and a time zone that was changed, do to the schedule's memory. Pure. */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
 import { type Moment, shifted } from "./moment.ts";
 import type { DueRun, ScheduleMemory } from "./schedule-memory.ts";
 import { nextSlot, type Slot } from "./slots.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ScheduleRules, scheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import { type ScheduleRules, scheduleRules } from "../policy/schedule-rules.ts";
 import { windowHold, windowState } from "./backup-window.ts";
 import { dayMs, hourMs, minuteMs } from "./local-time.ts";
 import { scheduleProblems } from "./schedule-problems.ts";

@@ -1,6 +1,6 @@
 /** Schedules and moments in words, for status, logs and the cause of a session. */
-import { type Weekday, weekdays } from "../../protocol/policy/scalars.ts";
-import type { EventKind, ScheduleRules, Timer } from "../../protocol/policy/schedule-rules.ts";
+import { type Weekday, weekdays } from "../policy/scalars.ts";
+import type { EventKind, ScheduleRules, Timer } from "../policy/schedule-rules.ts";
 import { minuteMs } from "./local-time.ts";
 
 const monthNames = [

@@ -1,5 +1,5 @@
 /** Which slot has come due since the last look, and what that means for a machine that was on, off or asleep. Pure. */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
 import { hourMs, minuteMs } from "./local-time.ts";
 import { elapsedMs, type Moment } from "./moment.ts";
 import type { DueRun, ScheduleMemory } from "./schedule-memory.ts";

@@ -1,6 +1,6 @@
 /** Hours of the week in which something is permitted: a backup window, or the permitted hours of a timer. */
-import { weekdays } from "../../protocol/policy/scalars.ts";
-import type { Hours } from "../../protocol/policy/schedule-rules.ts";
+import { weekdays } from "../policy/scalars.ts";
+import type { Hours } from "../policy/schedule-rules.ts";
 import { dayNumber, minuteMs, weekdayOf } from "./local-time.ts";
 
 const minutesPerDay = 1440;

@@ -1,6 +1,6 @@
 /** What the end of a session means for the runs to come: retries, and runs that go on where a rule ended one. Pure. */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
-import type { RunCause } from "../../protocol/session-record.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
+import type { RunCause } from "../session-record.ts";
 import { minuteMs } from "./local-time.ts";
 import { before, type Moment } from "./moment.ts";
 import type { EndedSession } from "./schedule-facts.ts";

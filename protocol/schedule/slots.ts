@@ -2,7 +2,7 @@
  * Slots: the moments at which the timers of a policy ask for a run. A moment that lies outside the backup window is
  * moved to where the window opens. Moments are ms since 1970.
  */
-import type { ScheduleRules, Timer } from "../../protocol/policy/schedule-rules.ts";
+import type { ScheduleRules, Timer } from "../policy/schedule-rules.ts";
 import { dailyTimes, intervalTimes, monthlyTimes } from "./calendar-times.ts";
 import { parseCron } from "./cron-expression.ts";
 import { cronTimes } from "./cron-times.ts";

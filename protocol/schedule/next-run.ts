@@ -1,5 +1,5 @@
 /** When a policy runs next as far as that is known, and why then. Pure. */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
 import { windowState } from "./backup-window.ts";
 import { continuousWaitMs } from "./due-runs.ts";
 import { nextUnservedSlot, repeatedHoursRun, servedSpans } from "./due-slots.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type ScheduleRules, scheduleRules } from "../../protocol/policy/schedule-rules.ts";
 import { SimulatedMachine } from "../../test/schedule/simulated-machine.ts";
+import { type ScheduleRules, scheduleRules } from "../policy/schedule-rules.ts";
 import { hourMs, minuteMs } from "./local-time.ts";
 import { planRuns } from "./plan-runs.ts";
 

@@ -1,6 +1,6 @@
 /** What the schedule has to be told to plan a policy's runs. */
-import type { EventKind } from "../../protocol/policy/schedule-rules.ts";
-import type { SessionRecord } from "../../protocol/session-record.ts";
+import type { EventKind } from "../policy/schedule-rules.ts";
+import type { SessionRecord } from "../session-record.ts";
 import type { Moment } from "./moment.ts";
 
 export interface ScheduleFacts {

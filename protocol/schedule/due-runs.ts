@@ -1,5 +1,5 @@
 /** Runs that no slot asks for: continuous ones, those after another policy, and those of events. Pure. */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
 import { hourMs, minuteMs } from "./local-time.ts";
 import { elapsedMs, type Moment } from "./moment.ts";
 import type { ScheduleFacts } from "./schedule-facts.ts";

@@ -1,6 +1,6 @@
 /** Local times of the timers that go by the calendar: each day, each month, every so often. */
-import { weekdays } from "../../protocol/policy/scalars.ts";
-import type { Timer } from "../../protocol/policy/schedule-rules.ts";
+import { weekdays } from "../policy/scalars.ts";
+import type { Timer } from "../policy/schedule-rules.ts";
 import {
   calendarDay,
   dayMs,

@@ -1,6 +1,6 @@
 /** The backup window of a policy: whether it is open, and when that changes. Moments are ms since 1970. */
-import type { Hours, ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
-import type { Hold } from "../../protocol/session-record.ts";
+import type { Hours, ScheduleRules } from "../policy/schedule-rules.ts";
+import type { Hold } from "../session-record.ts";
 import { OpenHours } from "./open-hours.ts";
 import { momentInWords } from "./schedule-words.ts";
 import { localTime, nextShown } from "./zone-offsets.ts";

@@ -1,5 +1,5 @@
 /** What is wrong with the schedule of a policy beyond the form of its document. Pure. */
-import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import type { ScheduleRules } from "../policy/schedule-rules.ts";
 import { CronSyntaxError, parseCron } from "./cron-expression.ts";
 import { timerInWords } from "./schedule-words.ts";
 import { nextSlot } from "./slots.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type ScheduleRules, scheduleRules } from "../../protocol/policy/schedule-rules.ts";
 import { SimulatedMachine } from "../../test/schedule/simulated-machine.ts";
+import { type ScheduleRules, scheduleRules } from "../policy/schedule-rules.ts";
 import { dayMs, hourMs, minuteMs } from "./local-time.ts";
 import { nextSlot } from "./slots.ts";
 import { spansMax } from "./time-spans.ts";
