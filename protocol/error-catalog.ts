@@ -4,12 +4,14 @@
  */
 import { commandErrors } from "./errors/command-errors.ts";
 import { daemonErrors } from "./errors/daemon-errors.ts";
+import { documentErrors } from "./errors/document-errors.ts";
 import type { ErrorSpec } from "./errors/error-spec.ts";
 import { machineErrors } from "./errors/machine-errors.ts";
 import { managementErrors } from "./errors/management-errors.ts";
 import { policyErrors } from "./errors/policy-errors.ts";
 import { repositoryErrors } from "./errors/repository-errors.ts";
 import { secretErrors } from "./errors/secret-errors.ts";
+import { serverErrors } from "./errors/server-errors.ts";
 import { sessionErrors } from "./errors/session-errors.ts";
 import { sourceAndTargetErrors } from "./errors/source-and-target-errors.ts";
 import { storageErrors } from "./errors/storage-errors.ts";
@@ -25,6 +27,8 @@ export const errorCatalog = {
   ...sessionErrors,
   ...machineErrors,
   ...managementErrors,
+  ...documentErrors,
+  ...serverErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalog;
