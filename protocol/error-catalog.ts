@@ -5,6 +5,7 @@
 import { commandErrors } from "./errors/command-errors.ts";
 import { daemonErrors } from "./errors/daemon-errors.ts";
 import { documentErrors } from "./errors/document-errors.ts";
+import { enrolmentErrors } from "./errors/enrolment-errors.ts";
 import type { ErrorSpec } from "./errors/error-spec.ts";
 import { machineErrors } from "./errors/machine-errors.ts";
 import { managementErrors } from "./errors/management-errors.ts";
@@ -29,6 +30,7 @@ export const errorCatalog = {
   ...managementErrors,
   ...documentErrors,
   ...serverErrors,
+  ...enrolmentErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalog;

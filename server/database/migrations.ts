@@ -1,0 +1,69 @@
+/** The tables of the server, as steps that are never edited once they have shipped: a change is a new step at the end. */
+import { createHash } from "node:crypto";
+import { type Kysely, sql, type Transaction } from "kysely";
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import { firstTables } from "./first-tables.ts";
+
+export type Dialect = "sqlite" | "postgresql";
+
+/** Statements end with a semicolon and hold none otherwise. */
+const steps: readonly { readonly name: string; readonly statements: string }[] = [
+  { name: "tables of the server", statements: firstTables },
+];
+
+interface MigrationTables {
+  migrations: { number: number; name: string; checksum: string };
+}
+
+/** Any number that no other program locks in our database. */
+const migrationLock = 7_203_551_001;
+
+/**
+ * Takes the steps that a database has not had yet, all in one transaction; servers that start together take turns.
+ * DATABASE_NEWER if it has had more than we know, DATABASE_FOREIGN if it has had others.
+ */
+export async function migrate(database: Kysely<unknown>, dialect: Dialect): Promise<void> {
+  const tables = database as Kysely<MigrationTables>;
+  await tables.transaction().execute(async (transaction) => {
+    if (dialect === "postgresql")
+      await sql`SELECT pg_advisory_xact_lock(${sql.lit(migrationLock)})`.execute(transaction);
+    await run(
+      transaction,
+      dialect,
+      "CREATE TABLE IF NOT EXISTS migrations (number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL)",
+    );
+    const had = await transaction.selectFrom("migrations").selectAll().orderBy("number").execute();
+    if (had.length > steps.length)
+      throw new BackstayError("DATABASE_NEWER", { version: had.length, known: steps.length });
+    for (const [index, { name, statements }] of steps.entries()) {
+      const checksum = createHash("sha256").update(statements).digest("hex");
+      const done = had[index];
+      if (done === undefined) {
+        for (const statement of statements.split(";")) await run(transaction, dialect, statement);
+        await transaction
+          .insertInto("migrations")
+          .values({ number: index + 1, name, checksum })
+          .execute();
+      } else if (done.number !== index + 1 || done.checksum !== checksum) {
+        throw new BackstayError("DATABASE_FOREIGN", {
+          problem: `its step ${index + 1} is not ours`,
+        });
+      }
+    }
+  });
+}
+
+/** Runs one statement in the words of the database. */
+async function run(
+  transaction: Transaction<MigrationTables>,
+  dialect: Dialect,
+  statement: string,
+): Promise<void> {
+  const isTable = /^\s*CREATE TABLE/.test(statement);
+  const words =
+    dialect === "sqlite"
+      ? `${statement}${isTable ? " STRICT" : ""}`
+      : // Ordered by bytes, as SQLite does, whatever the locale of the database is: cursors rely on it.
+        statement.replace(/\btext\b/g, 'text COLLATE "C"').replace(/\binteger\b/g, "bigint");
+  await sql.raw(words).execute(transaction);
+}
