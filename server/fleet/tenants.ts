@@ -131,16 +131,7 @@ export class Tenants {
         "enrolment_requests",
       ] as const)
         await queries.deleteFrom(table).where("tenant_id", "=", id).execute();
-      const groups = queries.selectFrom("groups").select("id").where("tenant_id", "=", id);
-      await queries.deleteFrom("group_members").where("group_id", "in", groups).execute();
-      await queries.deleteFrom("policy_assignments").where("tenant_id", "=", id).execute();
       await queries.deleteFrom("groups").where("tenant_id", "=", id).execute();
-      await queries
-        .updateTable("api_tokens")
-        .set({ revoked_ms: this.#ground.now() })
-        .where("tenant_id", "=", id)
-        .where("revoked_ms", "is", null)
-        .execute();
       await queries.deleteFrom("tenants").where("id", "=", id).execute();
       await this.#record(queries, actor, "tenant.remove", id, { name: tenant.name });
     });
