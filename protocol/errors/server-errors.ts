@@ -21,4 +21,18 @@ export const serverErrors = {
     title: "The database is not one of this server.",
     remedy: "Nothing was changed. Give an empty database, or the right one.",
   },
+  VAULT_KEY: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The master key of the server can't be read.",
+    remedy:
+      "Put back the file of the master key from your backup of the server. Without it nothing that the server has sealed can be read; a new key is not made for a database that has one.",
+  },
+  VAULT_UNREADABLE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Something that the server has sealed can't be opened.",
+    remedy:
+      "The master key is another one than that of this database, or the database is damaged. Give the server the master key that belongs to the database.",
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -1,12 +1,16 @@
 /** What every room of the server stands on. Made once at start by server/serve; rooms get it and nothing global. */
 import type { Kysely, Transaction } from "kysely";
+import type { Dialect } from "../database/migrations.ts";
 import type { Tables } from "../database/tables.ts";
 
 /** The database itself, or one transaction of it: queries take either. */
 export type Queries = Kysely<Tables> | Transaction<Tables>;
 
 export interface ServerGround {
+  /** See open-database.ts for what must not be done in a transaction. */
   readonly database: Kysely<Tables>;
+  /** For the few words that only one of them knows, such as FOR UPDATE. */
+  readonly dialect: Dialect;
   /** Wall clock, ms since 1970. */
   readonly now: () => number;
   readonly vault: Vault;
@@ -48,7 +52,10 @@ export interface Vault {
 
 /** Tells all replicas that something has changed. Lossy: whoever listens looks again after a while by itself. */
 export interface Wakeups {
-  /** Topics: `agent:<id>` (commands), `tenant:<id>` (bundles). */
+  /**
+   * Topics: `agent:<id>` (commands), `tenant:<id>` (bundles). Never rejects. To be called when the transaction has
+   * committed, never in it: whoever hears it looks at once.
+   */
   publish(topic: string): Promise<void>;
   /** Returns how to end it. */
   subscribe(topic: string, listener: () => void): () => void;
@@ -64,7 +71,10 @@ export interface AuditEntry {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Append-only and hash-chained; in the transaction of the change that it tells of. */
+/**
+ * Append-only and hash-chained; in the transaction of the change that it tells of, as its last query: from then on all
+ * other entries wait for the end of the transaction.
+ */
 export interface Audit {
   record(queries: Queries, entry: AuditEntry): Promise<void>;
 }
