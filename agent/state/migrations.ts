@@ -75,6 +75,28 @@ const steps: readonly { readonly name: string; readonly sql: string }[] = [
       ) STRICT;
     `,
   },
+  {
+    name: "commands of the server and reports to it",
+    sql: `
+      CREATE TABLE commands (
+        id TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL UNIQUE,
+        document TEXT NOT NULL,
+        state TEXT NOT NULL,
+        progress TEXT NOT NULL,
+        is_told INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX commands_by_told ON commands (is_told, sequence);
+      CREATE TABLE reports (
+        id TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL UNIQUE,
+        body TEXT,
+        created_ms INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+      ) STRICT;
+    `,
+  },
 ];
 
 /**

@@ -1,10 +1,12 @@
 /** Puts the state together. */
 import type { BackstayError } from "../../protocol/backstay-error.ts";
+import { CommandTable } from "./command-table.ts";
 import { ConditionTable } from "./condition-table.ts";
 import { type Connect, connect } from "./connection.ts";
 import { FactTable } from "./fact-table.ts";
 import { OutboxTable } from "./outbox-table.ts";
 import { PolicyTable } from "./policy-table.ts";
+import { ReportTable } from "./report-table.ts";
 import { ScheduleMemoryTable } from "./schedule-memory-table.ts";
 import { SessionTable } from "./session-table.ts";
 import type { State } from "./state.ts";
@@ -38,6 +40,8 @@ class DatabaseState implements State {
   readonly conditions: ConditionTable;
   readonly outbox: OutboxTable;
   readonly facts: FactTable;
+  readonly commands: CommandTable;
+  readonly reports: ReportTable;
   readonly #database: StateDatabase;
 
   constructor(database: StateDatabase) {
@@ -48,6 +52,8 @@ class DatabaseState implements State {
     this.conditions = new ConditionTable(database);
     this.outbox = new OutboxTable(database);
     this.facts = new FactTable(database);
+    this.commands = new CommandTable(database);
+    this.reports = new ReportTable(database);
   }
 
   get keptIn(): "disk" | "memory" {
@@ -61,6 +67,8 @@ class DatabaseState implements State {
   prune(nowMs: number): void {
     this.sessions.prune(nowMs);
     this.outbox.prune(nowMs);
+    this.commands.prune(nowMs);
+    this.reports.prune();
   }
 
   close(): void {

@@ -1,4 +1,6 @@
 /** The agent's memory across restarts, as everybody who uses it sees it. Every call is synchronous and durable when it returns. */
+import type { CommandDocument, CommandProgress } from "../../protocol/control/command.ts";
+import type { Report } from "../../protocol/control/reports.ts";
 import type { HealthCondition } from "../../protocol/health-condition.ts";
 import type { RunIssue } from "../../protocol/run-order.ts";
 import type { SessionQuery, SessionRecord } from "../../protocol/session-record.ts";
@@ -11,6 +13,8 @@ export interface State {
   readonly conditions: ConditionStore;
   readonly outbox: OutboxStore;
   readonly facts: FactStore;
+  readonly commands: CommandStore;
+  readonly reports: ReportStore;
   /** `memory` while the disk does not take it: everything works, and is lost if the process ends. */
   readonly keptIn: "disk" | "memory";
   /** Tries to get from memory back to the disk; true if it is there. Cheap if it was there all the time. */
@@ -107,4 +111,42 @@ export interface FactStore {
   get(name: string): unknown;
   put(name: string, value: unknown): void;
   remove(name: string): void;
+}
+
+/** A command of the server and what became of it here. */
+export interface StoredCommand {
+  /** Verified. */
+  readonly document: CommandDocument;
+  /** The newest. */
+  readonly progress: CommandProgress;
+  /** The server has that progress. */
+  readonly isTold: boolean;
+}
+
+export interface CommandStore {
+  /** Inserts or replaces by the id of the document. */
+  put(command: StoredCommand): void;
+  get(id: string): StoredCommand | undefined;
+  /** Those that have come to no end yet, oldest first. */
+  unfinished(): readonly StoredCommand[];
+  /** Those of which the server does not have the newest progress, oldest first. */
+  untold(): readonly StoredCommand[];
+}
+
+/** What the server is to hear of at least once. Of what it has, the ids of the newest are kept, so that nothing is added twice. */
+export interface ReportStore {
+  /**
+   * False if the id is known already, waiting or delivered. When more wait than there is room for, the oldest are
+   * dropped and counted.
+   */
+  add(report: Report): boolean;
+  /** The oldest that wait: no more than that many, and no more characters of JSON, but at least one. */
+  next(limit: number, charactersMax: number): readonly Report[];
+  /** They need not be sent any more. */
+  delivered(ids: readonly string[]): void;
+  waiting(): number;
+  /** How many were dropped undelivered since `confess`. */
+  lost(): number;
+  /** Adds a report of the losses, if there are any, and counts anew from zero: both or neither. */
+  confess(reportOf: (lost: number) => Report): void;
 }

@@ -1,0 +1,115 @@
+import { rmSync } from "node:fs";
+import path from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { CommandDocument } from "../../protocol/control/command.ts";
+import type { Report } from "../../protocol/control/reports.ts";
+import { newMemoryFolder } from "../../test/memory-folder.ts";
+import { goodSession, noTrouble } from "../../test/state/state-samples.ts";
+import { openState } from "./open-state.ts";
+import type { State, StoredCommand } from "./state.ts";
+
+const start = Date.UTC(2026, 0, 1);
+const dayMs = 86_400_000;
+let folder: string;
+let state: State;
+
+const open = (): State => openState({ folder, nowMs: () => start, onTrouble: noTrouble });
+
+beforeEach(() => {
+  folder = newMemoryFolder("state-of-server-");
+  state = open();
+});
+
+afterEach(() => {
+  state.close();
+  rmSync(folder, { recursive: true });
+});
+
+function command(id: string, given: Partial<StoredCommand["progress"]> = {}): StoredCommand {
+  const document: CommandDocument = {
+    type: "command",
+    id,
+    tenantId: "t",
+    agentId: "a",
+    order: { kind: "sync" },
+    issuedMs: start,
+    expiresMs: start + dayMs,
+  };
+  return {
+    document,
+    progress: { state: "accepted", timeMs: start, text: "", ...given },
+    isTold: false,
+  };
+}
+
+function event(id: string, text = ""): Report {
+  return { id, kind: "event", timeMs: start, code: "X", severity: "info", text, subject: "" };
+}
+
+it("remembers commands in the order in which they came, with what became of them and whether that was told", () => {
+  state.commands.put(command("c2"));
+  state.commands.put(command("c1"));
+  state.commands.put({ ...command("c2", { state: "succeeded", text: "done" }), isTold: true });
+  state.close();
+  state = open();
+  expect(state.commands.get("c2")).toEqual({
+    ...command("c2", { state: "succeeded", text: "done" }),
+    isTold: true,
+  });
+  expect(state.commands.get("c3")).toBeUndefined();
+  state.commands.put(command("c3", { state: "running" }));
+  expect(state.commands.unfinished().map(({ document }) => document.id)).toEqual(["c1", "c3"]);
+  expect(state.commands.untold().map(({ document }) => document.id)).toEqual(["c1", "c3"]);
+});
+
+it("forgets commands a month after they expired, but none that has not ended", () => {
+  state.commands.put(command("ended", { state: "failed" }));
+  state.commands.put(command("goes on", { state: "running" }));
+  state.prune(start + 30 * dayMs);
+  expect(state.commands.get("ended")).toBeDefined();
+  state.prune(start + 32 * dayMs);
+  expect(state.commands.get("ended")).toBeUndefined();
+  expect(state.commands.get("goes on")).toBeDefined();
+});
+
+it("gives reports back oldest first until they are delivered, and takes none twice", () => {
+  for (const id of ["r3", "r1", "r2"]) expect(state.reports.add(event(id))).toBe(true);
+  expect(state.reports.add(event("r1", "again"))).toBe(false);
+  state.close();
+  state = open();
+  expect(state.reports.next(2, 1e6)).toEqual([event("r3"), event("r1")]);
+  state.reports.delivered(["r3", "unknown"]);
+  expect(state.reports.next(9, 1e6).map(({ id }) => id)).toEqual(["r1", "r2"]);
+  expect(state.reports.next(9, 10).map(({ id }) => id)).toEqual(["r1"]);
+  expect(state.reports.add(event("r3"))).toBe(false);
+  expect(state.reports.waiting()).toBe(2);
+});
+
+it("drops the oldest reports when there are too many, and confesses how many once", () => {
+  for (let i = 0; i < 40; i++) state.reports.add(event(`r${i}`, "x".repeat(1024 * 1024)));
+  const lost = state.reports.lost();
+  expect(lost).toBeGreaterThan(5);
+  expect(state.reports.next(1, 1)[0]?.id).toBe(`r${lost}`);
+  state.reports.confess((count) => event("lost", String(count)));
+  state.reports.confess((count) => event("lost again", String(count)));
+  const ids = state.reports.next(100, 1e9).map(({ id }) => id);
+  expect(ids).toContain("lost");
+  expect(ids).not.toContain("lost again");
+  // One more had to go for it, or none.
+  expect(state.reports.lost()).toBeLessThanOrEqual(1);
+});
+
+it("brings a database of the step before up to date and keeps what is in it", () => {
+  const session = goodSession();
+  state.sessions.put(session);
+  state.close();
+  const database = new Database(path.join(folder, "state.db"));
+  database.exec("DROP TABLE commands; DROP TABLE reports; DELETE FROM migrations WHERE number > 1");
+  database.close();
+  state = open();
+  expect(state.sessions.get(session.id)).toEqual(session);
+  expect(state.reports.add(event("r"))).toBe(true);
+  state.commands.put(command("c"));
+  expect(state.commands.get("c")).toEqual(command("c"));
+});
