@@ -6,8 +6,12 @@ const policyArgument = z.object({ policy: z.string() });
 
 export const commandOrder = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("run"), policy: z.string(), cause: z.enum(["manual", "schedule"]) }),
-  /** Ends running and queued sessions of a policy, or all. */
-  z.object({ kind: z.literal("stop"), policy: z.string().optional() }),
+  /** Ends one command that the machine has taken; or running and queued sessions of a policy; or all. */
+  z.object({
+    kind: z.literal("stop"),
+    policy: z.string().optional(),
+    command: z.string().max(100).optional(),
+  }),
   z.object({
     kind: z.literal("restore"),
     ...policyArgument.shape,
@@ -47,10 +51,20 @@ export const commandDocument = z.object({
 });
 export type CommandDocument = z.output<typeof commandDocument>;
 
-export const commandList = z.object({ commands: z.array(signedDocument) });
+export const commandList = z.object({
+  commands: z.array(signedDocument),
+  /**
+   * Ids of those among them that the agent has said it took. One that it has no memory of (its state was lost or set
+   * back) it does not begin, for it may have done so before: it answers `failed`.
+   */
+  taken: z.array(z.string().max(100)).default([]),
+});
 export type CommandList = z.output<typeof commandList>;
 
-/** `queued` is the server's own; `canceled` too, if it was before delivery. The last five are final. */
+/**
+ * `queued` is the server's own; `canceled` too, if it was before delivery. The last five are final. What the server
+ * gave up or canceled by itself is corrected by what the agent tells later: it happened.
+ */
 export const commandStates = [
   "queued",
   "accepted",
