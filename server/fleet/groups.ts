@@ -131,14 +131,16 @@ export class Groups {
       .execute();
   }
 
-  /** Puts a machine in by hand; harmless if it is in. RESOURCE_STATE for a group that selects its machines. */
-  async addMember(actor: string, scope: TenantScope, id: string, agentId: string): Promise<void> {
+  /** Puts machines in by hand; harmless for those that are in. RESOURCE_STATE for a group that selects its machines. */
+  async addMembers(
+    actor: string,
+    scope: TenantScope,
+    id: string,
+    agentIds: readonly string[],
+  ): Promise<void> {
     const group = await this.#chosenByPeople(scope, id);
-    await this.#change(
-      actor,
-      "group.member-add",
-      group,
-      async (queries) => {
+    const add = async (queries: Queries): Promise<void> => {
+      for (const agentId of agentIds) {
         const agent = await queries
           .selectFrom("agents")
           .select("id")
@@ -147,32 +149,27 @@ export class Groups {
           .executeTakeFirst();
         knownRow("agent", agentId, agent);
         await joinGroup(queries, id, agentId);
-      },
-      { agentId },
-    );
+      }
+    };
+    await this.#change(actor, "group.add-members", group, add, { agentIds });
   }
 
-  /** Takes a machine out by hand; harmless if it is not in. RESOURCE_STATE for a group that selects its machines. */
-  async removeMember(
+  /** Takes machines out by hand; harmless for those that are not in. RESOURCE_STATE for a group that selects them. */
+  async removeMembers(
     actor: string,
     scope: TenantScope,
     id: string,
-    agentId: string,
+    agentIds: readonly string[],
   ): Promise<void> {
     const group = await this.#chosenByPeople(scope, id);
-    await this.#change(
-      actor,
-      "group.member-remove",
-      group,
-      async (queries) => {
-        await queries
-          .deleteFrom("group_members")
-          .where("group_id", "=", id)
-          .where("agent_id", "=", agentId)
-          .execute();
-      },
-      { agentId },
-    );
+    const remove = async (queries: Queries): Promise<void> => {
+      await queries
+        .deleteFrom("group_members")
+        .where("group_id", "=", id)
+        .where("agent_id", "in", agentIds)
+        .execute();
+    };
+    await this.#change(actor, "group.remove-members", group, remove, { agentIds });
   }
 
   async #chosenByPeople(scope: TenantScope, id: string): Promise<Group> {
