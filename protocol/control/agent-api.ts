@@ -1,6 +1,7 @@
 /**
  * The agent's side of the management server's API, version 1: paths, headers, and the codes of problems that an agent
- * acts on. Every request but `time` carries `authorization: Backstay <request signature>` (request-signature.ts).
+ * acts on. Every request but `time` carries `authorization: Backstay <request signature>` (request-signature.ts),
+ * which also names the run of the agent and the serial of its newest bundle.
  * Bodies are JSON, times are ms since 1970. Unknown fields are ignored on both sides: old agents stay in the field.
  */
 
@@ -39,14 +40,6 @@ export const answerHeaders = {
   commands: "backstay-commands",
   /** `off` if the server has no room to hold another wake request: the agent only polls then. */
   wake: "backstay-wake",
-} as const;
-
-/** Of requests. */
-export const requestHeaders = {
-  /** Serial of the newest bundle that the agent has accepted, so that a server restored from a backup goes on above it. */
-  serial: "backstay-serial",
-  /** Names one start of the agent, for telling a clone from a restart. */
-  run: "backstay-run",
 } as const;
 
 export const uploadBytesMax = 64 * 1024 * 1024;

@@ -43,6 +43,19 @@ const recorded: readonly { readonly request: SignedRequest; readonly header: str
     header:
       "Backstay eyJhbGciOiJFZERTQSIsInR5cCI6ImJhY2tzdGF5LXJlcXVlc3Qrand0In0.eyJpc3MiOiIwMTk4ZjNjMC0xMTExLTdhYmMtOGRlZi0wMTIzNDU2Nzg5YWIiLCJodG0iOiJQT1NUIiwiaHRwIjoiL2FnZW50L3YxL3JlcG9ydHMiLCJiaCI6InFVZXhCV08xLTBrS2pSNjdXUEY4VUZuRkFFam1Ja1BHUlR4bEVPUDg4azAiLCJ0aW1lTXMiOjE3OTAwMDAwMDAxMjMsImp0aSI6IkFRSURCQVVHQndnSkNnc01EUTRQRUEifQ.JXDxMND-OE8QEOSQM3m5CfEdDdumpcoM2JyopKD-gHIOpsg5lycmasNs5U1lD9bugF5mACkWcdx0fh2xEEEpDQ",
   },
+  {
+    request: {
+      issuer: "0198f3c0-1111-7abc-8def-0123456789ab",
+      method: "GET",
+      path: "/agent/v1/bundle",
+      body: new Uint8Array(0),
+      timeMs: 1_790_000_000_000,
+      nonce: "AQIDBAUGBwgJCgsMDQ4PEA",
+      sender: { run: "0198f3c0-run", serial: 1_790_000_001, fingerprint: { machine: "abc" } },
+    },
+    header:
+      "Backstay eyJhbGciOiJFZERTQSIsInR5cCI6ImJhY2tzdGF5LXJlcXVlc3Qrand0In0.eyJpc3MiOiIwMTk4ZjNjMC0xMTExLTdhYmMtOGRlZi0wMTIzNDU2Nzg5YWIiLCJodG0iOiJHRVQiLCJodHAiOiIvYWdlbnQvdjEvYnVuZGxlIiwiYmgiOiI0N0RFUXBqOEhCU2EtX1RJbVctNUpDZXVRZVJrbTVOTXBKV1pHM2hTdUZVIiwidGltZU1zIjoxNzkwMDAwMDAwMDAwLCJqdGkiOiJBUUlEQkFVR0J3Z0pDZ3NNRFE0UEVBIiwicnVuIjoiMDE5OGYzYzAtcnVuIiwic2VyaWFsIjoxNzkwMDAwMDAxLCJmaW5nZXJwcmludCI6eyJtYWNoaW5lIjoiYWJjIn19.YtQV7YIynHJrwkZndtWSHrIZwBhxgHONr2XT5j77idqcZsALvPVZ4OWRiRrq94F7rK1nirC1TU1ys4o_Bw79AA",
+  },
 ];
 
 describe("keys", () => {
@@ -121,7 +134,16 @@ describe("the signature of a request", () => {
     const claims = readRequestSignature(recorded[0].header)?.claims;
     const foreign = signJws("backstay-fork+jwt", claims, privateKey);
     expect(readRequestSignature(`Backstay ${foreign}`)).toBeUndefined();
-    for (const wrong of [{ ...claims, jti: "short" }, { ...claims, timeMs: "1" }, null, [1], "x"]) {
+    for (const wrong of [
+      { ...claims, jti: "short" },
+      { ...claims, timeMs: "1" },
+      { ...claims, serial: -1 },
+      { ...claims, fingerprint: { a: 1 } },
+      { ...claims, run: "r".repeat(65) },
+      null,
+      [1],
+      "x",
+    ]) {
       const header = `Backstay ${signJws(requestSignatureType, wrong, privateKey)}`;
       expect(readRequestSignature(header)).toBeUndefined();
     }

@@ -29,10 +29,21 @@ export interface SignedRequest {
   readonly timeMs: number;
   /** 16 to 64 characters of base64url, never used before: 16 random bytes do. */
   readonly nonce: string;
+  readonly sender?: RequestSender;
+}
+
+/** What an agent says of itself with each request, for telling a clone from a restart, and a restored server the stand. */
+export interface RequestSender {
+  /** Names one start of the agent, up to 64 characters. */
+  readonly run?: string;
+  /** Serial of the newest bundle that it has accepted. */
+  readonly serial?: number;
+  /** Of the machine as it is now, in the form of enrolment.ts. */
+  readonly fingerprint?: Readonly<Record<string, string>>;
 }
 
 /** What a signature says, before and after it was verified. */
-export interface RequestClaims {
+export interface RequestClaims extends RequestSender {
   readonly iss: string;
   readonly htm: string;
   readonly htp: string;
@@ -51,6 +62,7 @@ export function signRequest(request: SignedRequest, identityKey: KeyObject): str
     bh: bodyHash(request.body),
     timeMs: Math.round(request.timeMs),
     jti: request.nonce,
+    ...request.sender,
   };
   return scheme + signJws(requestSignatureType, claims, identityKey);
 }
@@ -95,11 +107,32 @@ export function bodyHash(body: Uint8Array): string {
 
 function areClaims(value: unknown): value is RequestClaims {
   if (typeof value !== "object" || value === null) return false;
-  const { iss, htm, htp, bh, timeMs, jti } = value as Partial<Record<string, unknown>>;
+  const claims = value as Partial<Record<string, unknown>>;
+  const { iss, htm, htp, bh, timeMs, jti } = claims;
   return (
+    isSender(claims) &&
     [iss, htm, htp, bh].every((text) => typeof text === "string" && text !== "") &&
     Number.isSafeInteger(timeMs) &&
     typeof jti === "string" &&
     nonceForm.test(jti)
+  );
+}
+
+function isSender({ run, serial, fingerprint }: Partial<Record<string, unknown>>): boolean {
+  return (
+    (run === undefined || (typeof run === "string" && run.length <= 64)) &&
+    (serial === undefined || (Number.isSafeInteger(serial) && Number(serial) >= 0)) &&
+    (fingerprint === undefined || isFingerprint(fingerprint))
+  );
+}
+
+function isFingerprint(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const entries = Object.entries(value);
+  return (
+    entries.length <= 16 &&
+    entries.every(
+      ([name, hash]) => name.length <= 40 && typeof hash === "string" && hash.length <= 64,
+    )
   );
 }

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { buildConnector, Pool } from "undici";
-import { signRequest } from "../../protocol/control/request-signature.ts";
+import { type RequestSender, signRequest } from "../../protocol/control/request-signature.ts";
 import type { SwarmIdentity } from "./swarm-identity.ts";
 import type { SwarmMeter } from "./swarm-meter.ts";
 
@@ -20,6 +20,8 @@ export interface LinkRequest {
   readonly path: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What it says of itself, signed. */
+  readonly sender?: RequestSender;
   /** The server holds it on purpose: its duration says nothing. */
   readonly isHeld?: boolean;
   readonly signal: AbortSignal;
@@ -83,6 +85,7 @@ export class SwarmLink {
         body: Buffer.from(body ?? ""),
         timeMs: Date.now(),
         nonce: randomBytes(16).toString("base64url"),
+        ...(request.sender !== undefined && { sender: request.sender }),
       },
       this.#identity.identityKey,
     );
