@@ -125,6 +125,43 @@ export const healthCatalog = {
     visibleAfterMs: 0,
     endsWhen: "the file can be read",
   },
+  // The management server's policies
+  BUNDLE_REFUSED: {
+    severity: "error",
+    title: "What the server sent last can't be used; the policies before it stay in force.",
+    remedy: "Follow the remedy of the named failure; docs/bundles.md tells what each means.",
+    visibleAfterMs: 0,
+    endsWhen: "a bundle of the server is accepted",
+  },
+  BUNDLE_STALE: {
+    severity: "warning",
+    title: "The server's policies have not been confirmed for weeks; they go on all the same.",
+    remedy: "Bring this machine where it reaches its server: `backstay sync` tells what is wrong.",
+    visibleAfterMs: 0,
+    endsWhen: "a bundle of the server is accepted",
+  },
+  LICENCE_ENDING: {
+    severity: "info",
+    title: "The licence of the server ends within 30 days.",
+    remedy: "Tell the server's administrator to install the next one.",
+    visibleAfterMs: 0,
+    endsWhen: "a new licence reaches this machine",
+  },
+  LICENCE_GRACE: {
+    severity: "warning",
+    title: "The licence of the server has ended; everything goes on for the days of grace.",
+    remedy: "Tell the server's administrator to install a new one.",
+    visibleAfterMs: 0,
+    endsWhen: "a new licence reaches this machine",
+  },
+  LICENCE_LAPSED: {
+    severity: "error",
+    title: "The licence of the server has lapsed. Backups and restores of this machine go on.",
+    remedy:
+      "Tell the server's administrator to install a new one: until then no new machines are admitted.",
+    visibleAfterMs: 0,
+    endsWhen: "a new licence reaches this machine",
+  },
   // The agent itself
   STATE_DAMAGED: {
     severity: "warning",

@@ -1,11 +1,11 @@
 /** `backstay policy apply`: puts policies in force on this machine, all of those given or none. */
 import { openSecretKeeper } from "../../platform/open-secret-keeper.ts";
 import { stateDirectory } from "../../platform/standard-paths.ts";
+import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import { effectiveChanges, type ValueChange } from "../policy/effective-changes.ts";
 import { effectivePolicy } from "../policy/effective-policy.ts";
 import { policyFingerprint } from "../policy/policy-fingerprint.ts";
 import type { ReadPolicy } from "../policy/read-policies.ts";
-import { secretReferences } from "../policy/secret-references.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
 import { reloadDaemon } from "./daemon-reload.ts";
 import type { Environment } from "./environment.ts";

@@ -97,6 +97,18 @@ const steps: readonly { readonly name: string; readonly sql: string }[] = [
       ) STRICT;
     `,
   },
+  {
+    name: "bundles of the server",
+    sql: `
+      CREATE TABLE accepted_bundles (
+        place INTEGER PRIMARY KEY,
+        jws TEXT NOT NULL,
+        floors TEXT NOT NULL,
+        accepted_ms INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+      ) STRICT;
+    `,
+  },
 ];
 
 /**

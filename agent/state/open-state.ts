@@ -1,5 +1,6 @@
 /** Puts the state together. */
 import type { BackstayError } from "../../protocol/backstay-error.ts";
+import { BundleTable } from "./bundle-table.ts";
 import { CommandTable } from "./command-table.ts";
 import { ConditionTable } from "./condition-table.ts";
 import { type Connect, connect } from "./connection.ts";
@@ -42,6 +43,7 @@ class DatabaseState implements State {
   readonly facts: FactTable;
   readonly commands: CommandTable;
   readonly reports: ReportTable;
+  readonly bundles: BundleTable;
   readonly #database: StateDatabase;
 
   constructor(database: StateDatabase) {
@@ -54,6 +56,7 @@ class DatabaseState implements State {
     this.facts = new FactTable(database);
     this.commands = new CommandTable(database);
     this.reports = new ReportTable(database);
+    this.bundles = new BundleTable(database);
   }
 
   get keptIn(): "disk" | "memory" {

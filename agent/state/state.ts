@@ -15,6 +15,7 @@ export interface State {
   readonly facts: FactStore;
   readonly commands: CommandStore;
   readonly reports: ReportStore;
+  readonly bundles: BundleStore;
   /** `memory` while the disk does not take it: everything works, and is lost if the process ends. */
   readonly keptIn: "disk" | "memory";
   /** Tries to get from memory back to the disk; true if it is there. Cheap if it was there all the time. */
@@ -149,4 +150,21 @@ export interface ReportStore {
   lost(): number;
   /** Adds a report of the losses, if there are any, and counts anew from zero: both or neither. */
   confess(reportOf: (lost: number) => Report): void;
+}
+
+/** A bundle of the server as it came. */
+export interface AcceptedBundle {
+  readonly jws: string;
+  /** JSON: below which bundles are older than it. */
+  readonly floors: unknown;
+  readonly acceptedMs: number;
+}
+
+/** The bundle that was accepted last, and the one before it. */
+export interface BundleStore {
+  /** It is the newest now, and what was the newest is the one before. */
+  put(bundle: AcceptedBundle): void;
+  /** Newest first, two at most. */
+  all(): readonly AcceptedBundle[];
+  clear(): void;
 }

@@ -16,6 +16,16 @@ export const signatureTypes = {
 } as const;
 export type SignatureType = keyof typeof signatureTypes;
 
+/** The `kid` of the root key: a server has one for good. */
+export const rootKeyId = "root";
+/** What `destination.repository` of a server's policy begins with; the id of the repository follows. */
+export const repositoryScheme = "backstay:";
+
+/** The secret of a bundle that holds the password of the machine's account at the gateway. */
+export function gatewaySecretName(repositoryId: string): string {
+  return `gateway:${repositoryId}`;
+}
+
 const publicKey = z.object({ id: z.string().min(1).max(100), key: rawKey });
 
 /** Who may sign what. Signed by the root key; a higher version replaces a lower one. */

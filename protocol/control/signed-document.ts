@@ -101,6 +101,15 @@ export function signedHeader(jws: string, charactersMax = documentCharactersMax)
   return result.data;
 }
 
+/**
+ * The JSON of a document, not verified: only for finding in it who may have signed it. SIGNED_TOO_LARGE and
+ * SIGNED_TRUNCATED as `verifyDocument`.
+ */
+export function unverifiedContent(jws: string, charactersMax = documentCharactersMax): unknown {
+  signedHeader(jws, charactersMax);
+  return jsonOf(partsOf(jws)[1]);
+}
+
 /** Header, payload and signature. Each has one spelling only: base64url whose unused bits are zero. */
 function partsOf(jws: string): readonly [Buffer, Buffer, Buffer] {
   const parts = jws.split(".", 4);

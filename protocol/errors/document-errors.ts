@@ -105,7 +105,7 @@ export const documentErrors = {
     title:
       "Where the bundle sends backups is not signed for that, or older than known here; the bundle before stays in force.",
     remedy:
-      "Sign the repository's destination with the tenant's destination key: `backstay-server sign-destination`.",
+      "Sign the repository's destination with the destination key: `backstay-server sign-destination`.",
   },
   BUNDLE_TRUST: {
     kind: "permanent",

@@ -1,5 +1,5 @@
 /** The secrets that a policy names. */
-import type { Policy } from "../../protocol/policy/policy.ts";
+import type { Policy } from "./policy.ts";
 
 /** Their names, each once. */
 export function secretReferences(policy: Policy): string[] {
