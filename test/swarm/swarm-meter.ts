@@ -13,7 +13,7 @@ export class SwarmMeter {
   /** By route, of requests that were answered; of wakes only those answered before they were held. */
   readonly latencies = new Map<string, LatencyHistogram>();
   /** Every request that was begun, answered or not. */
-  readonly requests = new RateTimeline();
+  requests = new RateTimeline();
   /** `bundle 304`, `status clock-skew`, `wake ECONNREFUSED` … */
   readonly outcomes = new Map<string, number>();
 
@@ -41,6 +41,13 @@ export class SwarmMeter {
     this.requests.merge(new RateTimeline(figures.requests));
     for (const [name, count] of Object.entries(figures.outcomes))
       this.outcomes.set(name, (this.outcomes.get(name) ?? 0) + count);
+  }
+
+  /** Begins anew. */
+  clear(): void {
+    this.latencies.clear();
+    this.outcomes.clear();
+    this.requests = new RateTimeline();
   }
 
   toJSON(): SwarmFigures {
