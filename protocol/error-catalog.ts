@@ -10,6 +10,7 @@ import type { ErrorSpec } from "./errors/error-spec.ts";
 import { machineErrors } from "./errors/machine-errors.ts";
 import { managementErrors } from "./errors/management-errors.ts";
 import { policyErrors } from "./errors/policy-errors.ts";
+import { remoteErrors } from "./errors/remote-errors.ts";
 import { repositoryErrors } from "./errors/repository-errors.ts";
 import { secretErrors } from "./errors/secret-errors.ts";
 import { serverErrors } from "./errors/server-errors.ts";
@@ -31,6 +32,7 @@ export const errorCatalog = {
   ...documentErrors,
   ...serverErrors,
   ...enrolmentErrors,
+  ...remoteErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalog;
