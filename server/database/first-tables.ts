@@ -245,6 +245,22 @@ const bundles = `
     created_ms integer NOT NULL
   );
   CREATE INDEX bundles_of_tenant ON bundles (tenant_id, revision);
+  CREATE TABLE agent_intents (
+    agent_id text PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    tenant_id text NOT NULL,
+    intent text NOT NULL,
+    policies_hash text,
+    created_ms integer NOT NULL
+  );
+  CREATE TABLE rollout_members (
+    rollout_id text NOT NULL,
+    agent_id text NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    outcome text,
+    bytes_selected integer,
+    last_seen_ms integer,
+    joined_ms integer NOT NULL,
+    PRIMARY KEY (rollout_id, agent_id)
+  );
   CREATE TABLE escrow (
     id text PRIMARY KEY,
     tenant_id text NOT NULL,

@@ -240,6 +240,24 @@ export interface Tables {
     revision: number;
     created_ms: number;
   };
+  /** That a machine is to back up less, or nothing: said by people, and over with the next change of its policies. */
+  agent_intents: {
+    agent_id: string;
+    tenant_id: string;
+    intent: "pause" | "stop";
+    /** Of the policies that it was first compiled with; null before. */
+    policies_hash: string | null;
+    created_ms: number;
+  };
+  /** The machines that a rollout has reached, as they were before. */
+  rollout_members: {
+    rollout_id: string;
+    agent_id: string;
+    outcome: string | null;
+    bytes_selected: number | null;
+    last_seen_ms: number | null;
+    joined_ms: number;
+  };
   commands: {
     id: string;
     tenant_id: string;
