@@ -13,11 +13,11 @@ export interface GroupedMachine {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** True if the machine belongs to the group by its selector; undefined if people decide that. */
-export function selects(selector: GroupSelector, machine: GroupedMachine): boolean | undefined {
+/** True if the machine belongs to the group by its selector; false where people decide that. */
+export function selects(selector: GroupSelector, machine: GroupedMachine): boolean {
   switch (selector.kind) {
     case "static":
-      return undefined;
+      return false;
     case "labels":
       return Object.entries(selector.labels).every(
         ([label, value]) =>
