@@ -17,6 +17,7 @@ import { serverErrors } from "./errors/server-errors.ts";
 import { sessionErrors } from "./errors/session-errors.ts";
 import { sourceAndTargetErrors } from "./errors/source-and-target-errors.ts";
 import { storageErrors } from "./errors/storage-errors.ts";
+import { syncErrors } from "./errors/sync-errors.ts";
 
 export const errorCatalog = {
   ...commandErrors,
@@ -33,6 +34,7 @@ export const errorCatalog = {
   ...serverErrors,
   ...enrolmentErrors,
   ...remoteErrors,
+  ...syncErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalog;
