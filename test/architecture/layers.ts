@@ -21,16 +21,7 @@ const repositoryUsers = [...contracts, "agent/patterns", "agent/repository"];
 
 const serverGround = ["protocol", ports, "platform", "server/database", "server/ground"];
 /** Each knows its own tables and rules; none knows HTTP. */
-const serverRooms = [
-  "fleet",
-  "bundles",
-  "commands",
-  "reports",
-  "licence",
-  "escrow",
-  "access",
-  "http",
-];
+const serverRooms = ["fleet", "bundles", "commands", "reports", "licence", "escrow", "http"];
 const roomsOfServer = ["fleet", "bundles", "commands", "reports", "licence", "escrow"].map(
   (name) => `server/${name}`,
 );
@@ -87,7 +78,13 @@ export const layers: readonly Layer[] = [
   {
     name: "agent/engine",
     holds: /^agent\/engine\//,
-    mayImport: [...repositoryUsers, "agent/backup", "storage (composition)"],
+    mayImport: [
+      ...repositoryUsers,
+      "agent/backup",
+      "agent/restore",
+      "agent/check",
+      "storage (composition)",
+    ],
   },
   {
     name: "agent/control",
@@ -160,6 +157,11 @@ export const layers: readonly Layer[] = [
     holds: new RegExp(`^server/${name}/`),
     mayImport: serverGround,
   })),
+  {
+    name: "server/access",
+    holds: /^server\/access\//,
+    mayImport: [...serverGround, "server/http"],
+  },
   {
     name: "server/gateway",
     holds: /^server\/gateway\//,
