@@ -2,7 +2,7 @@
  * What `npm run …` starts in a checkout: makes sure that the set-up is done, then runs the wanted command on
  * the Node that this project pins, whatever Node came first in PATH. Plain JavaScript that any Node from 20 on runs.
  *
- *   node installers/checkout/run.mjs setup|demo|test|check|fix|bench|systemd [arguments]
+ *   node installers/checkout/run.mjs setup|demo|test|check|fix|bench|swarm|systemd [arguments]
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -23,6 +23,7 @@ const commands = {
   },
   demo: (node, args) => run(node, ["test/demo/demo.ts", ...args]),
   bench: (node, args) => run(node, ["test/bench/bench.ts", ...args]),
+  swarm: (node, args) => run(node, ["test/swarm/swarm.ts", ...args]),
   systemd: (node, args) => run(node, ["test/systemd-guest/systemd-guest.ts", ...args]),
   test: runTests,
   check: runChecks,

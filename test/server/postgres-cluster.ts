@@ -12,6 +12,8 @@ const run = promisify(execFile);
 
 export interface PostgresCluster {
   readonly port: number;
+  /** Of the server; undefined while it does not run. */
+  readonly processId: number | undefined;
   /** Makes an empty database and returns its address. */
   createDatabase(): Promise<string>;
   /** Ends the server at once, as a crash would; its data stays. */
@@ -32,8 +34,11 @@ export function postgresPrograms(): string | undefined {
     .find((bin) => existsSync(path.join(bin, "initdb")));
 }
 
-/** Starts a cluster of its own. Fails where `postgresPrograms` finds none. */
-export async function startPostgres(): Promise<PostgresCluster> {
+/**
+ * Starts a cluster of its own. Fails where `postgresPrograms` finds none. Its commits reach the disk only if `isDurable`:
+ * for measurements.
+ */
+export async function startPostgres(isDurable = false): Promise<PostgresCluster> {
   const bin = postgresPrograms();
   if (bin === undefined) throw new Error("PostgreSQL is not on this machine");
   const folder = await mkdtemp(path.join(tmpdir(), "backstay-postgres-"));
@@ -57,7 +62,7 @@ export async function startPostgres(): Promise<PostgresCluster> {
     ...["--locale=C.UTF-8", "--no-sync", "--no-instructions"],
   ];
   await run(program, args, { cwd: folder });
-  const cluster = new Cluster({ bin, folder, data, asUser, port: await freePort() });
+  const cluster = new Cluster({ bin, folder, data, asUser, port: await freePort(), isDurable });
   await cluster.start();
   return cluster;
 }
@@ -68,6 +73,7 @@ interface ClusterPlace {
   readonly data: string;
   readonly asUser: readonly string[];
   readonly port: number;
+  readonly isDurable: boolean;
 }
 
 class Cluster implements PostgresCluster {
@@ -83,6 +89,10 @@ class Cluster implements PostgresCluster {
     return this.#place.port;
   }
 
+  get processId(): number | undefined {
+    return this.#server?.pid;
+  }
+
   async createDatabase(): Promise<string> {
     this.#databases++;
     const name = `test_${this.#databases}`;
@@ -91,11 +101,12 @@ class Cluster implements PostgresCluster {
   }
 
   async start(): Promise<void> {
-    const { bin, folder, data, asUser, port } = this.#place;
+    const { bin, folder, data, asUser, port, isDurable } = this.#place;
     const [program = "", ...args] = [
       ...asUser,
       path.join(bin, "postgres"),
-      ...["-D", data, "-k", folder, "-p", String(port), "-h", "127.0.0.1", "-F"],
+      ...["-D", data, "-k", folder, "-p", String(port), "-h", "127.0.0.1"],
+      ...(isDurable ? [] : ["-F"]),
       ...["-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c", "jit=off"],
     ];
     const server = spawn(program, args, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });

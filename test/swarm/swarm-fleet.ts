@@ -1,0 +1,101 @@
+/** What the server of a swarm is given: a tenant, a repository, a group with all machines, a policy, a token to enrol. */
+
+import type { EnrolmentToken } from "../../protocol/control/enrolment.ts";
+import { parseEnrolmentToken } from "../../protocol/control/enrolment-token.ts";
+import type { PolicyDocument } from "../../protocol/policy/policy.ts";
+import type { ManagementClient } from "../../server/cli/management-client.ts";
+
+interface Thing {
+  readonly id: string;
+}
+
+/** A policy of the swarm; `tag` tells which of its versions a machine has. */
+function swarmPolicy(tag: string): PolicyDocument {
+  return {
+    version: 1,
+    name: "documents",
+    source: { paths: ["/srv/documents", "/srv/mail"] },
+    destination: { repository: "backstay:main" },
+    encryption: { password: { secret: "automatic" } },
+    schedule: { timers: [{ every: "day", at: "20:00" }], events: ["lock"] },
+    tags: [tag],
+  };
+}
+
+export class SwarmFleet {
+  readonly tenantId: string;
+  readonly #client: () => ManagementClient;
+  readonly #policyId: string;
+
+  private constructor(client: () => ManagementClient, tenantId: string, policyId: string) {
+    this.tenantId = tenantId;
+    this.#client = client;
+    this.#policyId = policyId;
+  }
+
+  /** `client` is asked anew for each call, as a server that was started again has another token. */
+  static async make(
+    client: () => ManagementClient,
+    gatewayUrl: string,
+    tag: string,
+  ): Promise<SwarmFleet> {
+    const post = async (path: string, body: unknown): Promise<Thing> =>
+      (await client().post(`/api/v1/${path}`, body)).body as Thing;
+    const { id: tenantId } = await post("tenants", { name: "Swarm" });
+    const group = await post("groups", {
+      tenantId,
+      name: "all of them",
+      selector: { kind: "labels", labels: { swarm: "*" } },
+    });
+    await post("repositories", {
+      tenantId,
+      name: "main",
+      routes: [{ kind: "gateway", url: `${gatewayUrl}/gateway` }],
+    });
+    const policy = await post("policies", {
+      tenantId,
+      document: swarmPolicy(tag),
+      assignments: [{ groupId: group.id }],
+    });
+    return new SwarmFleet(client, tenantId, policy.id);
+  }
+
+  async token(uses: number): Promise<EnrolmentToken> {
+    const { body } = await this.#client().post("/api/v1/enrolment-tokens", {
+      tenantId: this.tenantId,
+      name: "swarm",
+      usesMax: uses,
+      labels: { swarm: "yes" },
+      expiresMs: Date.now() + 86_400_000,
+    });
+    return parseEnrolmentToken((body as { token: string }).token);
+  }
+
+  /** Changes the policy of all machines. */
+  async changePolicy(tag: string): Promise<void> {
+    const path = `/api/v1/policies/${this.#policyId}`;
+    const { etag } = await this.#client().get(path);
+    await this.#client().put(path, etag, { document: swarmPolicy(tag) });
+  }
+
+  /** Id of the command. */
+  async command(agentId: string): Promise<string> {
+    const order = { kind: "run", policy: "documents", cause: "manual" };
+    const { body } = await this.#client().post("/api/v1/commands", { agentId, order });
+    return (body as Thing).id;
+  }
+
+  async commandState(id: string): Promise<string> {
+    const { body } = await this.#client().get(`/api/v1/commands/${id}`);
+    return (body as { state: string }).state;
+  }
+
+  /** Ids of all reports that the server has; one that it has twice is here twice. */
+  async reportIds(): Promise<string[]> {
+    const reports = await this.#client().list<Thing>("/api/v1/reports", {
+      tenantId: this.tenantId,
+      limit: 1000,
+    });
+    return reports.map(({ id }) => id);
+  }
+}
