@@ -139,7 +139,7 @@ describe("set-up", () => {
     const { exitCode, stderr } = await run(["toString"]);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /^Usage: .* setup\|demo\|bench\|systemd\|test\|check\|fix \[arguments\]\n$/,
+      /^Usage: .* setup\|demo\|bench\|swarm\|systemd\|test\|check\|fix \[arguments\]\n$/,
     );
     expect(npmCalls()).toBe("");
   });
