@@ -10,7 +10,7 @@ export const groupSelector = z.discriminatedUnion("kind", [
   z
     .strictObject({
       kind: z.literal("names"),
-      names: z.array(z.string().min(1).max(255)).max(100_000),
+      names: z.array(z.string().min(1).max(255)).max(100_000).readonly(),
     })
     .describe("Machines of these names; without a dot, the first part of longer names too."),
 ]);

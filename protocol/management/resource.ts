@@ -27,23 +27,6 @@ export const moment = z
   .max(8_640_000_000_000_000)
   .describe("Milliseconds since 1970.");
 
-/** Of lists. `limit` rows at most; `cursor` as the page before gave it. */
-export const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().min(1).max(500).optional(),
-});
-
-/** Of lists of what belongs to tenants; a token of one tenant sees its own only. */
-export const tenantPageQuery = pageQuery.extend({ tenantId: resourceId.optional() });
-
-/** Of lists of what has a name. */
-export const namedPageQuery = tenantPageQuery.extend({ name: z.string().max(200).optional() });
-
-export const idParameters = z.object({ id: resourceId });
-
-/** A flag in a query. */
-export const queryFlag = z.enum(["true", "false"]).transform((text) => text === "true");
-
 /** A list of things. */
 export function pageOf<Item extends z.ZodType>(
   item: Item,

@@ -1,0 +1,237 @@
+/** `/api/v1/agents`: the machines, what is known of them, and their membership. */
+import { z } from "zod";
+import { type AgentStatus, agentStatus } from "../../protocol/control/reports.ts";
+import {
+  type AgentConditionsAnswer,
+  type AgentPoliciesAnswer,
+  agentAnswer,
+  agentConditionsAnswer,
+  agentLabelsBody,
+  agentPoliciesAnswer,
+  agentStatuses,
+} from "../../protocol/management/agents.ts";
+import { pageOf as listOf, resourceId } from "../../protocol/management/resource.ts";
+import { principalOf } from "../access/authorise.ts";
+import type { AgentStatusName } from "../fleet/agents.ts";
+import { requiredVersion } from "../http/entity-tag.ts";
+import type { App } from "../http/http-app.ts";
+import { pageAnswer, pageOf } from "../http/page-cursor.ts";
+import type { ManagementRooms } from "./management-rooms.ts";
+import {
+  api,
+  forRole,
+  idempotencyHeader,
+  idParameters,
+  ifMatchHeader,
+  namedPageQuery,
+  narrowedScope,
+  noContent,
+  queryFlag,
+  tagged,
+} from "./route-parts.ts";
+
+const tags = ["agents"];
+
+/** `site:berlin`; the value may hold colons, the name may not. */
+const labelFilter = z
+  .string()
+  .max(330)
+  .regex(/^[^:]+:/, "must be NAME:VALUE, or NAME:* for any value");
+
+const agentQuery = namedPageQuery.extend({
+  groupId: resourceId.optional(),
+  label: z
+    .union([labelFilter, z.array(labelFilter).max(20)])
+    .optional()
+    .describe("NAME:VALUE, or NAME:* for any value; may be given several times."),
+  health: z.enum(["ok", "warning", "error", "critical"]).optional(),
+  status: z.enum(agentStatuses).optional(),
+  overdue: queryFlag.optional(),
+  silentSinceMs: z.coerce.number().int().min(0).optional().describe("Not heard of since."),
+});
+
+export function agentRoutes(app: App, rooms: ManagementRooms): void {
+  const { agents } = rooms;
+  app.get(
+    `${api}/agents`,
+    {
+      ...forRole("read-only"),
+      schema: {
+        tags,
+        summary: "Lists machines.",
+        querystring: agentQuery,
+        response: { 200: listOf(agentAnswer) },
+      },
+    },
+    async (request) => {
+      const { tenantId, label, limit: _limit, cursor: _cursor, ...filter } = request.query;
+      const page = pageOf(request.query);
+      const scope = narrowedScope(principalOf(request).scope, tenantId);
+      const labels = Object.fromEntries(
+        [label ?? []]
+          .flat()
+          .map((text) => [text.slice(0, text.indexOf(":")), text.slice(text.indexOf(":") + 1)]),
+      );
+      return pageAnswer(page, await agents.list(scope, page, { ...filter, labels }));
+    },
+  );
+  app.get(
+    `${api}/agents/:id`,
+    {
+      ...forRole("read-only"),
+      schema: {
+        tags,
+        summary: "Shows a machine.",
+        params: idParameters,
+        response: { 200: agentAnswer },
+      },
+    },
+    async (request, reply) =>
+      tagged(reply, await agents.get(principalOf(request).scope, request.params.id)),
+  );
+  membershipRoutes(app, rooms);
+  lastStatusRoutes(app, rooms);
+}
+
+function membershipRoutes(app: App, rooms: ManagementRooms): void {
+  const { agents } = rooms;
+  app.put(
+    `${api}/agents/:id/labels`,
+    {
+      ...forRole("operator"),
+      schema: {
+        tags,
+        summary: "Replaces the labels of a machine. Its groups follow.",
+        params: idParameters,
+        headers: ifMatchHeader,
+        body: agentLabelsBody,
+        response: { 200: agentAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { actor, scope } = principalOf(request);
+      const version = requiredVersion(request.headers);
+      const { labels } = request.body;
+      return tagged(
+        reply,
+        await agents.setLabels(actor, scope, request.params.id, version, labels),
+      );
+    },
+  );
+  app.delete(
+    `${api}/agents/:id`,
+    {
+      ...forRole("admin"),
+      schema: {
+        tags,
+        summary: "Forgets a machine. Its backups, their passwords and its reports stay.",
+        params: idParameters,
+        headers: ifMatchHeader,
+        response: { 204: noContent },
+      },
+    },
+    async (request, reply) => {
+      const { actor, scope } = principalOf(request);
+      await agents.remove(actor, scope, request.params.id, requiredVersion(request.headers));
+      return await reply.status(204).send();
+    },
+  );
+  statusChangeRoute(
+    app,
+    rooms,
+    "suspend",
+    "suspended",
+    "operator",
+    "Takes nothing from a machine until it is resumed.",
+  );
+  statusChangeRoute(app, rooms, "resume", "active", "operator", "Ends a suspension.");
+  statusChangeRoute(
+    app,
+    rooms,
+    "revoke",
+    "revoked",
+    "admin",
+    "Ends a machine's membership; only a new enrolment brings it back.",
+  );
+}
+
+function statusChangeRoute(
+  app: App,
+  { agents }: ManagementRooms,
+  verb: string,
+  status: AgentStatusName,
+  role: "operator" | "admin",
+  summary: string,
+): void {
+  app.post(
+    `${api}/agents/:id/${verb}`,
+    {
+      ...forRole(role),
+      schema: {
+        tags,
+        summary,
+        params: idParameters,
+        headers: idempotencyHeader,
+        response: { 200: agentAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { actor, scope } = principalOf(request);
+      return tagged(reply, await agents.setStatus(actor, scope, request.params.id, status));
+    },
+  );
+}
+
+/** What a machine last said of itself. */
+function lastStatusRoutes(app: App, { agents }: ManagementRooms): void {
+  app.get(
+    `${api}/agents/:id/conditions`,
+    {
+      ...forRole("read-only"),
+      schema: {
+        tags,
+        summary: "Shows what a machine says is wrong.",
+        params: idParameters,
+        response: { 200: agentConditionsAnswer },
+      },
+    },
+    async (request): Promise<AgentConditionsAnswer> => {
+      const status = statusOf(
+        await agents.lastStatus(principalOf(request).scope, request.params.id),
+      );
+      return {
+        health: status?.health ?? "",
+        statusMs: status?.timeMs ?? null,
+        conditions: status?.conditions ?? [],
+      };
+    },
+  );
+  app.get(
+    `${api}/agents/:id/policies`,
+    {
+      ...forRole("read-only"),
+      schema: {
+        tags,
+        summary:
+          "Shows the policies in force on a machine, as it last said: state, next run, effective values.",
+        params: idParameters,
+        response: { 200: agentPoliciesAnswer },
+      },
+    },
+    async (request): Promise<AgentPoliciesAnswer> => {
+      const { id } = request.params;
+      const status = statusOf(await agents.lastStatus(principalOf(request).scope, id));
+      return {
+        agentId: id,
+        statusMs: status?.timeMs ?? null,
+        bundle: status?.bundle ?? null,
+        policies: status?.policies ?? [],
+      };
+    },
+  );
+}
+
+/** Statuses were checked when they came; one of another version of the server may still be unreadable. */
+function statusOf(stored: unknown): AgentStatus | undefined {
+  return agentStatus.safeParse(stored).data;
+}
