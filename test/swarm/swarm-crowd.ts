@@ -107,13 +107,14 @@ export class SwarmCrowd {
       await ask(worker, { kind: "no-more-sessions" }, "no-more-sessions");
   }
 
-  async ledger(): Promise<Pick<Reply<"ledger">, "reported" | "done">> {
+  async ledger(): Promise<Omit<Reply<"ledger">, "kind">> {
     const replies = await Promise.all(
       this.#workers.map((worker) => ask(worker, { kind: "ledger" }, "ledger")),
     );
     return {
       reported: replies.flatMap(({ reported }) => reported),
       done: replies.flatMap(({ done }) => done),
+      refusals: replies.flatMap(({ refusals }) => refusals),
     };
   }
 

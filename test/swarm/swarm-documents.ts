@@ -1,28 +1,24 @@
-/** What the machines of a swarm send: sessions and status, shaped as real ones are. */
-import { randomBytes, randomUUID } from "node:crypto";
-import type { AgentStatus, Report } from "../../protocol/control/reports.ts";
+/** What the machines of a swarm tell of themselves: sessions and status, shaped as real ones are. */
+import { randomBytes } from "node:crypto";
+import type { AgentStatus } from "../../protocol/control/reports.ts";
 import type { SessionRecord } from "../../protocol/session-record.ts";
 import { type SwarmIdentity, swarmFacts } from "./swarm-identity.ts";
 
-/** What a machine knows of the policies that its server gave it. */
+/** What a machine knows of a policy that its server gave it. */
 export interface SwarmPolicy {
   readonly name: string;
   readonly version: number;
+  readonly tags: readonly string[];
   lastGoodMs?: number;
   lastOutcome?: string;
 }
 
-export interface SwarmStand {
-  readonly serial?: number;
-  readonly policies: readonly SwarmPolicy[];
-}
-
-/** A backup that has ended now, as the report of it. */
-export function sessionReport(stand: SwarmStand, policy: SwarmPolicy, isGood: boolean): Report {
+/** A backup that has ended now. */
+export function endedSession(policy: string, isGood: boolean): SessionRecord {
   const nowMs = Date.now();
-  const session: SessionRecord = {
+  return {
     id: randomBytes(8).toString("hex"),
-    policy: policy.name,
+    policy,
     kind: "backup",
     cause: { kind: "schedule", text: "daily at 20:00", slotMs: nowMs - 60_000 },
     attempt: 1,
@@ -47,28 +43,23 @@ export function sessionReport(stand: SwarmStand, policy: SwarmPolicy, isGood: bo
       },
     }),
   };
-  return {
-    id: randomUUID(),
-    kind: "session",
-    timeMs: nowMs,
-    session: { ...session },
-    issues: [],
-    ...(stand.serial !== undefined && { bundleSerial: stand.serial }),
-    route: "gateway",
-  };
 }
 
-export function statusOf(identity: SwarmIdentity, stand: SwarmStand): AgentStatus {
+export function statusOf(
+  identity: SwarmIdentity,
+  serial: number | undefined,
+  policies: readonly SwarmPolicy[],
+): AgentStatus {
   return {
     version: 1,
     timeMs: Date.now(),
     bundle: {
-      state: stand.serial === undefined ? "none" : "applied",
-      ...(stand.serial !== undefined && { serial: stand.serial }),
+      state: serial === undefined ? "none" : "applied",
+      ...(serial !== undefined && { serial }),
     },
     health: "ok",
     conditions: [],
-    policies: stand.policies.map(({ name, version, lastGoodMs, lastOutcome }) => ({
+    policies: policies.map(({ name, version, lastGoodMs, lastOutcome }) => ({
       policy: name,
       policyVersion: version,
       origin: "server",

@@ -66,5 +66,7 @@ export type SwarmReply =
       readonly kind: "ledger";
       readonly reported: readonly string[];
       readonly done: readonly DoneCommand[];
+      /** What the server said that a machine did not accept. */
+      readonly refusals: readonly string[];
     }
   | { readonly kind: "failed"; readonly text: string };

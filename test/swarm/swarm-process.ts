@@ -1,21 +1,15 @@
 /** A process of the swarm: many machines, led by messages from the process that started it. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { agentApi } from "../../protocol/control/agent-api.ts";
-import { enrolmentAnswer } from "../../protocol/control/enrolment.ts";
-import { keyThumbprint } from "../../protocol/control/raw-keys.ts";
+import type { Clock } from "../../platform/ports/clock.ts";
 import { seededRandom } from "../../storage/fault/seeded-random.ts";
+import { hastyClock } from "./hasty-clock.ts";
 import { SwarmAgent } from "./swarm-agent.ts";
-import { swarmEnrolment, swarmIdentity } from "./swarm-identity.ts";
-import { SwarmLink } from "./swarm-link.ts";
+import { enrolledMachine } from "./swarm-enrolment.ts";
+import { swarmIdentity } from "./swarm-identity.ts";
 import type { SwarmMember, SwarmOrder, SwarmReply } from "./swarm-messages.ts";
 import { SwarmMeter } from "./swarm-meter.ts";
-import { SwarmTrust } from "./swarm-trust.ts";
-
-const never = new AbortController().signal;
-const sessionsEnd = new AbortController();
-const triesMax = 60;
 
 const meter = new SwarmMeter();
+let haveSessionsEnded = false;
 const agents: SwarmAgent[] = [];
 
 async function answer(order: SwarmOrder): Promise<SwarmReply> {
@@ -38,13 +32,14 @@ async function answer(order: SwarmOrder): Promise<SwarmReply> {
       return { kind: "stand", acceptedMs: accepted, unsent };
     }
     case "no-more-sessions":
-      sessionsEnd.abort();
+      haveSessionsEnded = true;
       return { kind: "no-more-sessions" };
     case "ledger":
       return {
         kind: "ledger",
         reported: agents.flatMap(({ reported }) => reported),
         done: agents.flatMap(({ done }) => done),
+        refusals: agents.flatMap(({ refusals }) => refusals),
       };
   }
 }
@@ -55,59 +50,56 @@ async function enrolAll({
   atOnce,
 }: Extract<SwarmOrder, { kind: "enrol" }>): Promise<SwarmReply> {
   const members: SwarmMember[] = [];
-  let rootKey = "";
-  let tenantId = "";
+  let enrolment: { readonly rootKey: string; readonly tenantId: string } | undefined;
   let next = share.first;
   const enrolSome = async (): Promise<void> => {
     while (next < share.first + share.count) {
       const number = next;
       next += 1;
-      const member = await enrolOne(swarmIdentity(share.seed, number));
-      members.push({ number, agentId: member.agentId });
-      ({ rootKey, tenantId } = member);
-    }
-  };
-  const enrolOne = async (identity: ReturnType<typeof swarmIdentity>) => {
-    const link = new SwarmLink(identity, share.place, meter);
-    try {
-      for (let tries = 1; ; tries += 1) {
-        const issuer = keyThumbprint(identity.identityKeyRaw);
-        const { status, text, headers } = await link.request(
-          {
-            route: "enroll",
-            method: "POST",
-            path: agentApi.enroll,
-            body: swarmEnrolment(identity, token),
-            signal: never,
-          },
-          issuer,
-        );
-        if (status === 201) return enrolmentAnswer.parse(JSON.parse(text));
-        if (tries === triesMax || ![202, 429, 503].includes(status))
-          throw new Error(`enrolment was answered with ${status}: ${text.slice(0, 500)}`);
-        await sleep(1000 * (Number(headers["retry-after"]) || 1) * (0.5 + Math.random()));
-      }
-    } finally {
-      await link.close();
+      const answer = await enrolledMachine(
+        swarmIdentity(share.seed, number),
+        token,
+        share.place,
+        meter,
+      );
+      members.push({ number, agentId: answer.agentId });
+      enrolment = answer;
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, share.count) }, enrolSome));
+  const { rootKey = "", tenantId = "" } = enrolment ?? {};
   return { kind: "enrolled", members, rootKey, tenantId };
 }
 
 function startAll(order: Extract<SwarmOrder, { kind: "run" }>): void {
-  const { share, members, rootKey, tenantId, haste, sessionEveryMs, lostAnswers, startWithinMs } =
-    order;
+  const { share, members, rootKey, tenantId, haste, sessionEveryMs, lostAnswers } = order;
+  const { urls, pins } = share.place;
+  const clock = hastyClock(haste);
   for (const { number, agentId } of members) {
-    const identity = swarmIdentity(share.seed, number);
     const random = seededRandom(share.seed * 1_000_003 + number);
-    const options = { haste, sessionEveryMs, lostAnswers, random, sessionsEnd: sessionsEnd.signal };
-    const link = new SwarmLink(identity, share.place, meter);
-    const { sealingKey } = identity;
-    const trust = new SwarmTrust({ rootKey, tenantId, agentId, sealingKey });
-    const agent = new SwarmAgent(identity, agentId, link, trust, options);
+    // As a balancer would: each machine has another first choice.
+    const first = number % urls.length;
+    const place = { urls: [...urls.slice(first), ...urls.slice(0, first)], pins };
+    const home = { agentId, tenantId, rootKey, place };
+    const options = { clock, lostAnswers, random, meter };
+    const agent = new SwarmAgent(swarmIdentity(share.seed, number), home, options);
     agents.push(agent);
-    setTimeout(() => void agent.run(new AbortController().signal), random() * startWithinMs);
+    setTimeout(() => {
+      agent.start();
+      if (sessionEveryMs > 0) void endSessions(agent, sessionEveryMs, clock, random);
+    }, random() * order.startWithinMs);
+  }
+}
+
+async function endSessions(
+  agent: SwarmAgent,
+  everyMs: number,
+  clock: Clock,
+  random: () => number,
+): Promise<void> {
+  while (!haveSessionsEnded) {
+    await clock.sleep(-Math.log(1 - random()) * everyMs, new AbortController().signal);
+    if (!haveSessionsEnded) agent.endSession();
   }
 }
 

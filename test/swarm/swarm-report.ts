@@ -33,7 +33,8 @@ export function swarmReport(options: SwarmOptions, result: SwarmResult): string[
     );
   lines.push(
     "",
-    `reports: ${reports.made} made, ${reports.lost} lost, ${reports.doubled} doubled; commands done twice: ${result.commandsDoneTwice}`,
+    `reports: ${reports.made} made, ${reports.lost} lost, ${reports.doubled} doubled; commands done twice: ${result.commandsDoneTwice}; not accepted by machines: ${result.refusals.count}`,
+    ...result.refusals.first.map((line) => `  ${line}`),
   );
   return lines;
 }

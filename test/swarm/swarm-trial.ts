@@ -55,6 +55,8 @@ export interface SwarmResult {
   };
   readonly reports: { readonly made: number; readonly lost: number; readonly doubled: number };
   readonly commandsDoneTwice: number;
+  /** Bundles, commands and receipts that machines did not accept. */
+  readonly refusals: { readonly count: number; readonly first: readonly string[] };
 }
 
 const lostAnswers = 0.02;
@@ -179,7 +181,7 @@ export class SwarmTrial {
       doneMs.push(Date.now() - beginMs);
     }
     const { done } = await crowd.ledger();
-    const heardMs = done.flatMap(({ id, heardMs: timeMs }) => {
+    const heardMs = done.flatMap(({ id, timeMs }) => {
       const beginMs = begun.get(id);
       return beginMs === undefined ? [] : timeMs - beginMs;
     });
@@ -206,13 +208,13 @@ export class SwarmTrial {
   }
 
   /** Lets all reports arrive, and compares what the machines made with what the server has. */
-  async #count(): Promise<Pick<SwarmResult, "reports" | "commandsDoneTwice">> {
+  async #count(): Promise<Pick<SwarmResult, "reports" | "commandsDoneTwice" | "refusals">> {
     const { crowd, fleet } = this.#parts();
     this.#say("waiting for the last reports …");
     await crowd.endSessions();
     const end = Date.now() + allWaitMs;
     while ((await crowd.stand("")).unsent > 0 && Date.now() < end) await sleep(500);
-    const { reported, done } = await crowd.ledger();
+    const { reported, done, refusals } = await crowd.ledger();
     const stored = await fleet.reportIds();
     const known = new Set(stored);
     return {
@@ -222,6 +224,7 @@ export class SwarmTrial {
         doubled: stored.length - known.size,
       },
       commandsDoneTwice: done.length - new Set(done.map(({ id }) => id)).size,
+      refusals: { count: refusals.length, first: refusals.slice(0, 10) },
     };
   }
 

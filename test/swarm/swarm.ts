@@ -29,8 +29,8 @@ try {
       ? JSON.stringify({ options, result }, null, 2)
       : swarmReport(options, result).join("\n"),
   );
-  const { reports, commandsDoneTwice } = result;
-  exitCode = reports.lost + reports.doubled + commandsDoneTwice === 0 ? 0 : 1;
+  const { reports, commandsDoneTwice, refusals } = result;
+  exitCode = reports.lost + reports.doubled + commandsDoneTwice + refusals.count === 0 ? 0 : 1;
 } catch (error) {
   console.error(error);
 } finally {
