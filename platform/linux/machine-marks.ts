@@ -49,8 +49,8 @@ export class LinuxMachineMarks implements MachineMarkReader {
     const folder = path.join(this.#root, "sys/class/net");
     return namesIn(folder)
       .filter((name) => isBuiltIn(path.join(folder, name)))
-      .map((name) => readValue(path.join(folder, name, "address")))
-      .filter((address) => address !== undefined && /[1-9a-f]/.test(address))
+      .map((name) => readValue(path.join(folder, name, "address")) ?? "")
+      .filter((address) => /[1-9a-f]/.test(address))
       .sort()
       .at(0);
   }
