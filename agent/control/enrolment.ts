@@ -8,6 +8,7 @@ import type { MachineMarks } from "../../platform/ports/machine-marks.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import { agentApi } from "../../protocol/control/agent-api.ts";
 import { refusalOf } from "../../protocol/control/agent-problem.ts";
+import { privateKeyOf, rawPublicKey } from "../../protocol/control/curve-keys.ts";
 import {
   type EnrolmentAnswer,
   type EnrolmentPending,
@@ -23,7 +24,7 @@ import {
   proveFork,
   proveToken,
 } from "../../protocol/control/enrolment-token.ts";
-import { keyThumbprint, privateKeyOf, rawPublicKey } from "../../protocol/control/raw-keys.ts";
+import { keyThumbprint } from "../../protocol/control/key-thumbprint.ts";
 import { differingMarks, type Fingerprint, fingerprintOf, marksOfAnother } from "./fingerprint.ts";
 import {
   type IdentityRecord,
@@ -121,7 +122,7 @@ async function askToEnrol(
   token: EnrolmentToken,
   keys: MachineKeys,
 ): Promise<EnrolmentAnswer> {
-  const identityKey = privateKeyOf("Ed25519", keys.identitySeed);
+  const identityKey = privateKeyOf("ed25519", keys.identitySeed);
   const halves = publicHalves(keys);
   const issuer = keyThumbprint(halves.identityKey);
   const place = { urls: token.u, pins: token.p, authorities: parts.authorities };
@@ -196,10 +197,10 @@ async function askToFork(
   const { keys, membership } = fork.record;
   const agentId = membership?.agentId ?? "";
   const trust = { ...place, authorities: parts.authorities };
-  const key = privateKeyOf("Ed25519", keys.identitySeed);
+  const key = privateKeyOf("ed25519", keys.identitySeed);
   const link = linkTo(parts, trust, { issuer: agentId, key }, fork.now);
   const halves = publicHalves(fork.forking);
-  const newKey = privateKeyOf("Ed25519", fork.forking.identitySeed);
+  const newKey = privateKeyOf("ed25519", fork.forking.identitySeed);
   const body = (): ForkRequest => ({
     version: 1,
     ...halves,
@@ -282,8 +283,8 @@ type ServerLinkIdentity = ConstructorParameters<typeof ServerLink>[0]["identity"
 
 function publicHalves(keys: MachineKeys): { identityKey: string; sealingKey: string } {
   return {
-    identityKey: rawPublicKey(privateKeyOf("Ed25519", keys.identitySeed)),
-    sealingKey: rawPublicKey(privateKeyOf("X25519", keys.sealingSeed)),
+    identityKey: rawPublicKey(privateKeyOf("ed25519", keys.identitySeed)),
+    sealingKey: rawPublicKey(privateKeyOf("x25519", keys.sealingSeed)),
   };
 }
 

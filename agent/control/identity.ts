@@ -2,12 +2,12 @@
  * Who this machine is to its server: its keys and its membership, one record, kept twice. The second copy is written after
  * the first and used when that is damaged; both are sealed by what the system has (SecretKeeper).
  */
-import { createHash, generateKeyPairSync, randomBytes, randomUUIDv7 } from "node:crypto";
+import { createHash, randomBytes, randomUUIDv7 } from "node:crypto";
 import { z } from "zod";
 import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
+import { newPrivateKey, rawPrivateKey } from "../../protocol/control/curve-keys.ts";
 import { enrolmentToken, fingerprint, rawKey, tlsPin } from "../../protocol/control/enrolment.ts";
-import { rawSeed } from "../../protocol/control/raw-keys.ts";
 
 const machineKeys = z.object({
   /** Seeds of the Ed25519 and the X25519 key. Secrets. */
@@ -63,8 +63,8 @@ export function newMachineKeys(
 ): MachineKeys {
   const fingerprintSalt = randomBytes(16).toString("base64url");
   return {
-    identitySeed: rawSeed(generateKeyPairSync("ed25519").privateKey),
-    sealingSeed: rawSeed(generateKeyPairSync("x25519").privateKey),
+    identitySeed: rawPrivateKey(newPrivateKey("ed25519")),
+    sealingSeed: rawPrivateKey(newPrivateKey("x25519")),
     installationId: randomUUIDv7(),
     fingerprintSalt,
     fingerprint: fingerprintFor(fingerprintSalt),

@@ -5,7 +5,7 @@ import { openMachineMarks } from "../../platform/open-machine-marks.ts";
 import { openSecretKeeper } from "../../platform/open-secret-keeper.ts";
 import type { MachineMarkReader } from "../../platform/ports/machine-marks.ts";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
-import { privateKeyOf } from "../../protocol/control/raw-keys.ts";
+import { privateKeyOf } from "../../protocol/control/curve-keys.ts";
 import { differingMarks, type Fingerprint, fingerprintOf, marksOfAnother } from "./fingerprint.ts";
 import {
   type IdentityRecord,
@@ -89,8 +89,8 @@ export function enrolledMachine(
 ): EnrolledMachine {
   return {
     membership,
-    identityKey: privateKeyOf("Ed25519", keys.identitySeed),
-    sealingKey: privateKeyOf("X25519", keys.sealingSeed),
+    identityKey: privateKeyOf("ed25519", keys.identitySeed),
+    sealingKey: privateKeyOf("x25519", keys.sealingSeed),
     installationId: keys.installationId,
     fingerprint,
   };

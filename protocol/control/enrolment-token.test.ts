@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { isBackstayError } from "../backstay-error.ts";
+import { privateKeyOf, publicKeyOf, rawPublicKey } from "./curve-keys.ts";
 import {
   encodeEnrolmentToken,
   isForkProof,
@@ -9,7 +10,6 @@ import {
   proveFork,
   proveToken,
 } from "./enrolment-token.ts";
-import { privateKeyOf, publicKeyOf, rawPublicKey } from "./raw-keys.ts";
 
 const seed = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
 const token = {
@@ -65,13 +65,13 @@ describe("proofs", () => {
   const keys = { identityKey: a, sealingKey: b, timeMs: 1.5 };
 
   it("of a token bind it to the keys", () => {
-    const tokenKey = publicKeyOf("Ed25519", rawPublicKey(privateKeyOf("Ed25519", seed)));
+    const tokenKey = publicKeyOf("ed25519", rawPublicKey(privateKeyOf("ed25519", seed)));
     const proof = proveToken(token, keys);
     expect(isTokenProof(proof, token.i, keys, tokenKey)).toBe(true);
     expect(isTokenProof(proof, token.i, { ...keys, identityKey: b }, tokenKey)).toBe(false);
     expect(isTokenProof(proof, token.i, { ...keys, sealingKey: a }, tokenKey)).toBe(false);
     expect(isTokenProof(proof, "other", keys, tokenKey)).toBe(false);
-    expect(isTokenProof(proof, token.i, keys, publicKeyOf("Ed25519", a))).toBe(false);
+    expect(isTokenProof(proof, token.i, keys, publicKeyOf("ed25519", a))).toBe(false);
     expect(isTokenProof(`${proof.slice(0, -8)}AAAAAAAA`, token.i, keys, tokenKey)).toBe(false);
     expect(isTokenProof("", token.i, keys, tokenKey)).toBe(false);
     expect(proof).not.toContain(seed);
@@ -84,7 +84,7 @@ describe("proofs", () => {
     expect(isForkProof(fork, "another", keys, publicKey)).toBe(false);
     expect(isTokenProof(fork, "agent", keys, publicKey)).toBe(false);
     const proof = proveToken(token, keys);
-    expect(isForkProof(proof, token.i, keys, privateKeyOf("Ed25519", seed))).toBe(false);
+    expect(isForkProof(proof, token.i, keys, privateKeyOf("ed25519", seed))).toBe(false);
   });
 });
 

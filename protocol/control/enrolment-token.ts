@@ -2,8 +2,8 @@
 import type { KeyObject } from "node:crypto";
 import { BackstayError } from "../backstay-error.ts";
 import { isSignedBy, readJws, signJws } from "./compact-jws.ts";
+import { privateKeyOf } from "./curve-keys.ts";
 import { type EnrolmentToken, enrolmentToken } from "./enrolment.ts";
-import { privateKeyOf } from "./raw-keys.ts";
 
 const prefix = "bk1_";
 const charactersMax = 8000;
@@ -53,7 +53,7 @@ export interface ProvenKeys {
 /** `proof` of an EnrolmentRequest: whoever passes the request on can't put other keys into it. */
 export function proveToken(token: Pick<EnrolmentToken, "i" | "s">, keys: ProvenKeys): string {
   const payload = { ...bound(keys), tokenId: token.i };
-  return signJws(enrolmentProofType, payload, privateKeyOf("Ed25519", token.s));
+  return signJws(enrolmentProofType, payload, privateKeyOf("ed25519", token.s));
 }
 
 /** True if the holder of the token of that id, whose public key is given, wants these keys enrolled. */

@@ -5,7 +5,7 @@ import { ServerLink, type ServerPlace } from "../../agent/control/server-link.ts
 import { agentApi } from "../../protocol/control/agent-api.ts";
 import { refusalOf } from "../../protocol/control/agent-problem.ts";
 import { type EnrolmentAnswer, enrolmentAnswer } from "../../protocol/control/enrolment.ts";
-import { keyThumbprint } from "../../protocol/control/raw-keys.ts";
+import { keyThumbprint } from "../../protocol/control/key-thumbprint.ts";
 import { hastyClock } from "./hasty-clock.ts";
 import { MeasuredCalls } from "./measured-calls.ts";
 import { type SwarmIdentity, swarmEnrolment } from "./swarm-identity.ts";
@@ -28,7 +28,7 @@ export async function enrolledMachine(
     clock: hastyClock(1),
     environment: {},
   });
-  const calls = new MeasuredCalls(link, meter);
+  const calls = new MeasuredCalls(link, meter, identity.address);
   const body = swarmEnrolment(identity, token);
   try {
     for (let tries = 1; ; tries += 1)

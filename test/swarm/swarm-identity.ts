@@ -1,12 +1,14 @@
 /** Who the machines of a swarm are: keys and names made from a seed and a number, so that no process has to tell another. */
 import { createHash, type KeyObject } from "node:crypto";
+import { privateKeyOf, rawPublicKey } from "../../protocol/control/curve-keys.ts";
 import type { EnrolmentRequest, MachineFacts } from "../../protocol/control/enrolment.ts";
 import { proveToken } from "../../protocol/control/enrolment-token.ts";
-import { privateKeyOf, rawPublicKey } from "../../protocol/control/raw-keys.ts";
 
 export interface SwarmIdentity {
   readonly number: number;
   readonly name: string;
+  /** Each has one of its own. */
+  readonly address: string;
   /** Ed25519, private. */
   readonly identityKey: KeyObject;
   /** X25519, private. */
@@ -21,11 +23,12 @@ export interface SwarmIdentity {
 export function swarmIdentity(seed: number, number: number): SwarmIdentity {
   const bytesFor = (what: string): Buffer =>
     createHash("sha256").update(`swarm ${seed} ${number} ${what}`).digest();
-  const identityKey = privateKeyOf("Ed25519", bytesFor("identity").toString("base64url"));
-  const sealingKey = privateKeyOf("X25519", bytesFor("sealing").toString("base64url"));
+  const identityKey = privateKeyOf("ed25519", bytesFor("identity").toString("base64url"));
+  const sealingKey = privateKeyOf("x25519", bytesFor("sealing").toString("base64url"));
   return {
     number,
     name: `swarm-${String(number).padStart(6, "0")}`,
+    address: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`,
     identityKey,
     sealingKey,
     identityKeyRaw: rawPublicKey(identityKey),
@@ -42,7 +45,7 @@ export function swarmFacts(identity: SwarmIdentity): MachineFacts {
     architecture: "x64",
     agentVersion: "0.1.0",
     kind: "workstation",
-    addresses: [],
+    addresses: [identity.address],
     labels: { swarm: "yes" },
   };
 }
