@@ -71,6 +71,14 @@ export class ServerScene {
     return this.#replicas.length;
   }
 
+  /** Number of one that runs; 0 if none does. */
+  get firstRunning(): number {
+    return Math.max(
+      0,
+      this.#replicas.findIndex(({ process: child }) => child !== undefined),
+    );
+  }
+
   /** Of the replicas that run. */
   get processIds(): number[] {
     return this.#replicas.flatMap(({ process: child }) => child?.pid ?? []);

@@ -7,12 +7,22 @@ import type { SwarmMeter } from "./swarm-meter.ts";
 export class MeasuredCalls implements ServerCalls {
   readonly #link: ServerCalls;
   readonly #meter: SwarmMeter;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #losesAnswer: () => boolean;
 
-  /** `losesAnswer` is asked for each answer to reports: true if the machine is not to get it. */
-  constructor(link: ServerCalls, meter: SwarmMeter, losesAnswer: () => boolean = () => false) {
+  /**
+   * `address` is what the server takes for the machine's, as a proxy would say it: its limits count by address.
+   * `losesAnswer` is asked for each answer to reports: true if the machine is not to get it.
+   */
+  constructor(
+    link: ServerCalls,
+    meter: SwarmMeter,
+    address: string,
+    losesAnswer: () => boolean = () => false,
+  ) {
     this.#link = link;
     this.#meter = meter;
+    this.#headers = { "x-forwarded-for": address };
     this.#losesAnswer = losesAnswer;
   }
 
@@ -21,7 +31,10 @@ export class MeasuredCalls implements ServerCalls {
     const beginMs = performance.now();
     this.#meter.begin(Date.now());
     try {
-      const answer = await this.#link.call(call);
+      const answer = await this.#link.call({
+        ...call,
+        headers: { ...call.headers, ...this.#headers },
+      });
       // How long a held request takes says nothing.
       if (call.isHeld !== true) this.#meter.answered(route, performance.now() - beginMs);
       this.#meter.ended(route, String(answer.status));

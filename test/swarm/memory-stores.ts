@@ -34,6 +34,11 @@ export class MemoryReports implements ReportStore {
     return [...this.#reports.keys()];
   }
 
+  /** Of those that the server has confirmed. */
+  get deliveredIds(): string[] {
+    return [...this.#reports].flatMap(([id, report]) => (report === null ? id : []));
+  }
+
   add(report: Report): boolean {
     if (this.#reports.has(report.id)) return false;
     this.#reports.set(report.id, report);

@@ -78,7 +78,12 @@ export class SwarmAgent {
       clock,
       environment: {},
     });
-    const link = new MeasuredCalls(this.#link, meter, () => random() < lostAnswers);
+    const link = new MeasuredCalls(
+      this.#link,
+      meter,
+      identity.address,
+      () => random() < lostAnswers,
+    );
     const nowMs = (): number => this.#link.nowMs();
     this.#outbox = new ReportOutbox({
       store: this.#reports,
@@ -142,6 +147,11 @@ export class SwarmAgent {
   /** Ids of all reports that were ever made, sent or not. */
   get reported(): readonly string[] {
     return this.#reports.ids;
+  }
+
+  /** Ids of those that the server has confirmed. */
+  get delivered(): readonly string[] {
+    return this.#reports.deliveredIds;
   }
 
   get unsent(): number {

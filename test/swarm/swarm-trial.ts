@@ -1,10 +1,10 @@
 /** One run of the swarm against real servers, phase by phase, and what was measured. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServedFleet } from "../fleet/served-fleet.ts";
 import { ServerScene } from "../fleet/server-scene.ts";
 import { type PostgresCluster, startPostgres } from "../server/postgres-cluster.ts";
 import { type ProcessUse, processUse } from "./process-meter.ts";
 import { SwarmCrowd } from "./swarm-crowd.ts";
-import { SwarmFleet } from "./swarm-fleet.ts";
 import type { SwarmMeter } from "./swarm-meter.ts";
 import type { SwarmOptions } from "./swarm-options.ts";
 
@@ -69,7 +69,7 @@ export class SwarmTrial {
   #cluster: PostgresCluster | undefined;
   #servers: ServerScene | undefined;
   #crowd: SwarmCrowd | undefined;
-  #fleet: SwarmFleet | undefined;
+  #fleet: ServedFleet | undefined;
 
   constructor(options: SwarmOptions, say: (line: string) => void) {
     this.#options = options;
@@ -114,7 +114,7 @@ export class SwarmTrial {
       ...(address !== undefined && { database: address }),
     });
     const servers = this.#servers;
-    this.#fleet = await SwarmFleet.make(() => servers.client(), servers.url(), "mark-0");
+    this.#fleet = await ServedFleet.make(() => servers.client(), "mark-0");
     const place = { urls: servers.urls, pins: [servers.access().pin] };
     this.#crowd = new SwarmCrowd({ agents, processes, seed, place });
     this.#say(`enrolling ${agents} machines …`);
@@ -265,7 +265,7 @@ export class SwarmTrial {
     };
   }
 
-  #parts(): { crowd: SwarmCrowd; servers: ServerScene; fleet: SwarmFleet } {
+  #parts(): { crowd: SwarmCrowd; servers: ServerScene; fleet: ServedFleet } {
     const [crowd, servers, fleet] = [this.#crowd, this.#servers, this.#fleet];
     if (crowd === undefined || servers === undefined || fleet === undefined)
       throw new Error("the trial has not begun");

@@ -1,4 +1,4 @@
-/** What the server of a swarm is given: a tenant, a repository, a group with all machines, a policy, a token to enrol. */
+/** What a server is given for a fleet of played machines: a tenant, a repository, a group of all, a policy, a token to enrol. */
 
 import type { EnrolmentToken } from "../../protocol/control/enrolment.ts";
 import { parseEnrolmentToken } from "../../protocol/control/enrolment-token.ts";
@@ -22,7 +22,7 @@ function swarmPolicy(tag: string): PolicyDocument {
   };
 }
 
-export class SwarmFleet {
+export class ServedFleet {
   readonly tenantId: string;
   readonly #client: () => ManagementClient;
   readonly #policyId: string;
@@ -34,11 +34,7 @@ export class SwarmFleet {
   }
 
   /** `client` is asked anew for each call, as a server that was started again has another token. */
-  static async make(
-    client: () => ManagementClient,
-    gatewayUrl: string,
-    tag: string,
-  ): Promise<SwarmFleet> {
+  static async make(client: () => ManagementClient, tag: string): Promise<ServedFleet> {
     const post = async (path: string, body: unknown): Promise<Thing> =>
       (await client().post(`/api/v1/${path}`, body)).body as Thing;
     const { id: tenantId } = await post("tenants", { name: "Swarm" });
@@ -50,14 +46,14 @@ export class SwarmFleet {
     await post("repositories", {
       tenantId,
       name: "main",
-      routes: [{ kind: "gateway", url: `${gatewayUrl}/gateway` }],
+      routes: [{ kind: "gateway" }],
     });
     const policy = await post("policies", {
       tenantId,
       document: swarmPolicy(tag),
       assignments: [{ groupId: group.id }],
     });
-    return new SwarmFleet(client, tenantId, policy.id);
+    return new ServedFleet(client, tenantId, policy.id);
   }
 
   async token(uses: number): Promise<EnrolmentToken> {
@@ -88,6 +84,18 @@ export class SwarmFleet {
   async commandState(id: string): Promise<string> {
     const { body } = await this.#client().get(`/api/v1/commands/${id}`);
     return (body as { state: string }).state;
+  }
+
+  /** Commands that have not ended. */
+  async openCommands(): Promise<{ readonly id: string; readonly state: string }[]> {
+    const open: { id: string; state: string }[] = [];
+    for (const state of ["queued", "accepted", "running"]) {
+      const query = { tenantId: this.tenantId, state };
+      open.push(
+        ...(await this.#client().list<{ id: string; state: string }>("/api/v1/commands", query)),
+      );
+    }
+    return open;
   }
 
   /** Ids of all reports that the server has; one that it has twice is here twice. */
