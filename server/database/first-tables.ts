@@ -153,6 +153,17 @@ const fleet = `
     version text NOT NULL
   );
   CREATE INDEX agent_live_by_time ON agent_live (last_seen_ms);
+  CREATE TABLE agent_runs (
+    agent_id text NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    run_id text NOT NULL,
+    fingerprint text NOT NULL,
+    address text NOT NULL,
+    first_seen_ms integer NOT NULL,
+    last_seen_ms integer NOT NULL,
+    resumed_ms integer,
+    PRIMARY KEY (agent_id, run_id)
+  );
+  CREATE INDEX agent_runs_by_time ON agent_runs (last_seen_ms);
   CREATE TABLE request_nonces (nonce text PRIMARY KEY, expires_ms integer NOT NULL);
   CREATE INDEX request_nonces_by_time ON request_nonces (expires_ms);
   CREATE TABLE identity_conflicts (

@@ -149,6 +149,18 @@ export interface Tables {
     health: string;
     version: string;
   };
+  /** Starts of an agent that were heard of lately: two that take turns are two machines. */
+  agent_runs: {
+    agent_id: string;
+    run_id: string;
+    /** JSON, as the machine was then. */
+    fingerprint: string;
+    address: string;
+    first_seen_ms: number;
+    last_seen_ms: number;
+    /** When it was heard of again after a later run had been; null: it was not. */
+    resumed_ms: number | null;
+  };
   /** Signed requests that were taken, for as long as their time would be accepted. */
   request_nonces: { nonce: string; expires_ms: number };
   identity_conflicts: {
