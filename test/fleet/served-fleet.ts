@@ -22,15 +22,21 @@ function swarmPolicy(tag: string): PolicyDocument {
   };
 }
 
+interface FleetIds {
+  readonly tenantId: string;
+  readonly policyId: string;
+  readonly groupId: string;
+}
+
 export class ServedFleet {
   readonly tenantId: string;
   readonly #client: () => ManagementClient;
-  readonly #policyId: string;
+  readonly #ids: FleetIds;
 
-  private constructor(client: () => ManagementClient, tenantId: string, policyId: string) {
-    this.tenantId = tenantId;
+  private constructor(client: () => ManagementClient, ids: FleetIds) {
+    this.tenantId = ids.tenantId;
     this.#client = client;
-    this.#policyId = policyId;
+    this.#ids = ids;
   }
 
   /** `client` is asked anew for each call, as a server that was started again has another token. */
@@ -51,9 +57,9 @@ export class ServedFleet {
     const policy = await post("policies", {
       tenantId,
       document: swarmPolicy(tag),
-      assignments: [{ groupId: group.id }],
+      groupIds: [group.id],
     });
-    return new ServedFleet(client, tenantId, policy.id);
+    return new ServedFleet(client, { tenantId, policyId: policy.id, groupId: group.id });
   }
 
   async token(uses: number): Promise<EnrolmentToken> {
@@ -67,18 +73,21 @@ export class ServedFleet {
     return parseEnrolmentToken((body as { token: string }).token);
   }
 
-  /** Changes the policy of all machines. */
+  /** Changes the policy of all machines at once, without waves. */
   async changePolicy(tag: string): Promise<void> {
-    const path = `/api/v1/policies/${this.#policyId}`;
+    const { policyId, groupId } = this.#ids;
+    const path = `/api/v1/policies/${policyId}`;
     const { etag } = await this.#client().get(path);
-    await this.#client().put(path, etag, { document: swarmPolicy(tag) });
+    const body = { document: swarmPolicy(tag), groupIds: [groupId], waves: [] };
+    await this.#client().put(path, etag, body);
   }
 
   /** Id of the command. */
   async command(agentId: string): Promise<string> {
     const order = { kind: "run", policy: "documents", cause: "manual" };
     const { body } = await this.#client().post("/api/v1/commands", { agentId, order });
-    return (body as Thing).id;
+    const [command] = (body as { commands: Thing[] }).commands;
+    return command.id;
   }
 
   async commandState(id: string): Promise<string> {
