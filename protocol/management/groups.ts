@@ -18,6 +18,11 @@ export const groupSelector = z.discriminatedUnion("kind", [
 export const groupBody = z.strictObject({ name: displayName, selector: groupSelector });
 export const newGroupBody = z.strictObject({ ...ownerTenant.shape, ...groupBody.shape });
 
+export const selectorPreviewBody = z.strictObject({
+  ...ownerTenant.shape,
+  selector: groupSelector,
+});
+
 export const groupAnswer = z.object({
   ...tenantResource.shape,
   name: z.string(),

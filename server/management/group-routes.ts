@@ -5,9 +5,12 @@ import {
   groupMember,
   groupMembersBody,
   newGroupBody,
+  selectorPreviewBody,
 } from "../../protocol/management/groups.ts";
+import { selectionAnswer } from "../../protocol/management/policies.ts";
 import { pageOf as listOf } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
+import { selectionBy } from "../fleet/agent-selection.ts";
 import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
 import { pageAnswer, pageOf, pageQuery } from "../http/page-cursor.ts";
@@ -123,6 +126,27 @@ export function groupRoutes(app: App, rooms: ManagementRooms): void {
     },
   );
   memberRoutes(app, rooms);
+  previewRoute(app, rooms);
+}
+
+function previewRoute(app: App, { tenants, ground }: ManagementRooms): void {
+  app.post(
+    `${api}/groups/preview`,
+    {
+      ...forRole("read-only"),
+      schema: {
+        tags,
+        summary: "Counts the machines that a group with this selector would have. Changes nothing.",
+        body: selectorPreviewBody,
+        response: { 200: selectionAnswer },
+      },
+    },
+    async (request) => {
+      const { tenantId, selector } = request.body;
+      const owner = await owningTenant(tenants, principalOf(request).scope, tenantId);
+      return await selectionBy(ground.database, owner, selector);
+    },
+  );
 }
 
 function memberRoutes(app: App, { groups }: ManagementRooms): void {

@@ -5,8 +5,13 @@ import { heedIdempotencyKeys } from "../http/idempotency.ts";
 import { agentRoutes } from "./agent-routes.ts";
 import { apiTokenRoutes } from "./api-token-routes.ts";
 import { auditRoutes } from "./audit-routes.ts";
+import { commandRoutes } from "./command-routes.ts";
 import { groupRoutes } from "./group-routes.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { policyRoutes } from "./policy-routes.ts";
+import { repositoryRoutes } from "./repository-routes.ts";
+import { secretRoutes } from "./secret-routes.ts";
+import { signingKeyRoutes } from "./signing-key-routes.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 
 /** Registers the routes on `app`, behind `authorise`. */
@@ -16,6 +21,11 @@ export async function managementApi(app: App, rooms: ManagementRooms): Promise<v
     tenantRoutes(scoped, rooms);
     groupRoutes(scoped, rooms);
     agentRoutes(scoped, rooms);
+    repositoryRoutes(scoped, rooms);
+    secretRoutes(scoped, rooms);
+    signingKeyRoutes(scoped, rooms);
+    policyRoutes(scoped, rooms);
+    commandRoutes(scoped, rooms);
     apiTokenRoutes(scoped, rooms);
     auditRoutes(scoped, rooms);
   });

@@ -1,0 +1,257 @@
+/** Every route × role × tenant. The routes come from the server itself: one without an entry here fails. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eachDatabase } from "../../test/server/each-database.ts";
+import { makeThings, policyDocument, type Things } from "../../test/server/managed-things.ts";
+import {
+  type ManagementScene,
+  type Method,
+  openManagementScene,
+} from "../../test/server/management-scene.ts";
+import type { Role } from "../http/route-access.ts";
+import { roles } from "../http/route-access.ts";
+
+interface Entry {
+  /** The least role that may use it. */
+  readonly role: Role;
+  /** True if only tokens for every tenant may. */
+  readonly wholeServer?: true;
+  /** What `:id` stands for: one of each tenant's things. Another tenant's does not exist for who asks (404). */
+  readonly id?: keyof Things;
+  /** A body that is good. */
+  readonly body?: (things: Things) => unknown;
+  /** Answers 200 with `items`, none of which is of another tenant. */
+  readonly isList?: true;
+  /** What a token that is enough gets, if not 2xx: the thing is in a state in which it can't be done. */
+  readonly refused?: number;
+  /** Appended to the address. */
+  readonly query?: (things: Things) => string;
+}
+
+const read = { role: "read-only" } as const;
+const operate = { role: "operator" } as const;
+const administer = { role: "admin" } as const;
+const list = { ...read, isList: true } as const;
+
+const entries: Readonly<Record<string, Entry>> = {
+  "GET /api/v1/tenants": list,
+  "POST /api/v1/tenants": { ...administer, wholeServer: true, body: ({ name }) => ({ name }) },
+  "GET /api/v1/tenants/:id": { ...read, id: "tenant" },
+  "PUT /api/v1/tenants/:id": {
+    ...administer,
+    wholeServer: true,
+    id: "tenant",
+    body: ({ name }) => ({ name }),
+  },
+  "DELETE /api/v1/tenants/:id": { ...administer, wholeServer: true, id: "tenant", refused: 409 },
+  "GET /api/v1/groups": list,
+  "POST /api/v1/groups": {
+    ...administer,
+    body: ({ tenant, name }) => ({ tenantId: tenant, name, selector: { kind: "static" } }),
+  },
+  "GET /api/v1/groups/:id": { ...read, id: "group" },
+  "PUT /api/v1/groups/:id": {
+    ...administer,
+    id: "group",
+    body: ({ name }) => ({ name, selector: { kind: "static" } }),
+  },
+  "DELETE /api/v1/groups/:id": { ...administer, id: "group" },
+  "GET /api/v1/groups/:id/members": { ...list, id: "group" },
+  "POST /api/v1/groups/:id/members": {
+    ...operate,
+    id: "group",
+    body: ({ agent }) => ({ agentIds: [agent] }),
+  },
+  "POST /api/v1/groups/:id/members/remove": {
+    ...operate,
+    id: "group",
+    body: ({ agent }) => ({ agentIds: [agent] }),
+  },
+  "POST /api/v1/groups/preview": {
+    ...read,
+    body: ({ tenant }) => ({ tenantId: tenant, selector: { kind: "names", names: ["x"] } }),
+  },
+  "GET /api/v1/agents": list,
+  "GET /api/v1/agents/:id": { ...read, id: "agent" },
+  "PUT /api/v1/agents/:id/labels": {
+    ...operate,
+    id: "agent",
+    body: () => ({ labels: { site: "x" } }),
+  },
+  "DELETE /api/v1/agents/:id": { ...administer, id: "agent" },
+  "POST /api/v1/agents/:id/suspend": { ...operate, id: "agent" },
+  "POST /api/v1/agents/:id/resume": { ...operate, id: "agent" },
+  "POST /api/v1/agents/:id/revoke": { ...administer, id: "agent" },
+  "GET /api/v1/agents/:id/conditions": { ...read, id: "agent" },
+  "GET /api/v1/agents/:id/policies": { ...read, id: "agent" },
+  "GET /api/v1/repositories": list,
+  "POST /api/v1/repositories": {
+    ...administer,
+    body: ({ tenant, name }) => ({ tenantId: tenant, name, routes: [{ kind: "gateway" }] }),
+  },
+  "GET /api/v1/repositories/:id": { ...read, id: "repository" },
+  "PUT /api/v1/repositories/:id": {
+    ...administer,
+    id: "repository",
+    body: ({ name }) => ({ name, routes: [{ kind: "gateway" }], quotas: { storedBytesMax: 5 } }),
+  },
+  "POST /api/v1/repositories/:id/signature": {
+    ...administer,
+    id: "repository",
+    body: () => ({ jws: "a.b.c" }),
+    refused: 409,
+  },
+  "DELETE /api/v1/repositories/:id": { ...administer, id: "repository" },
+  "GET /api/v1/secrets": list,
+  "POST /api/v1/secrets": {
+    ...administer,
+    body: ({ tenant, name }) => ({ tenantId: tenant, name, value: "x" }),
+  },
+  "GET /api/v1/secrets/:id": { ...read, id: "secret" },
+  "DELETE /api/v1/secrets/:id": { ...administer, id: "secret" },
+  "GET /api/v1/signing-keys": read,
+  "POST /api/v1/signing-keys": {
+    ...administer,
+    wholeServer: true,
+    body: () => ({ role: "policy" }),
+  },
+  "POST /api/v1/signing-keys/:id/retire": {
+    ...administer,
+    wholeServer: true,
+    id: "signingKey",
+    refused: 409,
+  },
+  "POST /api/v1/signing-keys/:id/take-offline": {
+    ...administer,
+    wholeServer: true,
+    id: "signingKey",
+  },
+  "GET /api/v1/policies": list,
+  "POST /api/v1/policies": {
+    ...administer,
+    body: ({ tenant, name }) => ({ tenantId: tenant, document: policyDocument(name) }),
+  },
+  "POST /api/v1/policies/preview": {
+    ...read,
+    body: ({ tenant, group }) => ({ tenantId: tenant, groupIds: [group] }),
+  },
+  "GET /api/v1/policies/:id": { ...read, id: "policy" },
+  "PUT /api/v1/policies/:id": {
+    ...administer,
+    id: "policy",
+    body: ({ name, group }) => ({ document: policyDocument(name), groupIds: [group] }),
+  },
+  "DELETE /api/v1/policies/:id": { ...administer, id: "policy" },
+  "GET /api/v1/commands": list,
+  "POST /api/v1/commands": {
+    ...operate,
+    body: ({ agent }) => ({ agentId: agent, order: { kind: "sync" } }),
+  },
+  "GET /api/v1/commands/:id": { ...read, id: "command" },
+  "POST /api/v1/commands/:id/cancel": { ...operate, id: "command" },
+  "GET /api/v1/commands/:id/upload": { ...operate, id: "command", refused: 404 },
+  "GET /api/v1/api-tokens": { ...list, role: "admin" },
+  "POST /api/v1/api-tokens": {
+    ...administer,
+    body: ({ tenant, name }) => ({ tenantId: tenant, name, role: "read-only" }),
+  },
+  "GET /api/v1/api-tokens/:id": { ...administer, id: "apiToken" },
+  "DELETE /api/v1/api-tokens/:id": { ...administer, id: "apiToken" },
+  "GET /api/v1/audit": { ...list, role: "admin" },
+  "GET /api/v1/audit/verification": { ...administer, wholeServer: true },
+};
+
+const owners = ["a", "b", "*"] as const;
+
+eachDatabase("the management API", (fresh) => {
+  let scene: ManagementScene;
+  let address: string;
+  beforeAll(async () => {
+    address = await fresh();
+    scene = await openManagementScene(address);
+  });
+  afterAll(async () => {
+    await scene.close();
+  });
+
+  it("has an entry for each route, and each route says the same of itself", () => {
+    const declared = scene.routes.map(({ method, url, access }) => ({
+      route: `${method} ${url}`,
+      access,
+    }));
+    expect(declared.map(({ route }) => route).toSorted()).toEqual(Object.keys(entries).toSorted());
+    for (const { route, access } of declared) {
+      const { role, wholeServer } = entries[route];
+      const scope = wholeServer === true ? "all" : "tenant";
+      expect(access, route).toEqual({ kind: "token", role, scope });
+    }
+  });
+
+  describe.each(Object.entries(entries))("%s", (route, entry) => {
+    const [method, url] = route.split(" ") as [Method, string];
+
+    const etagOf = async (target: string): Promise<string> => {
+      const shown = url.replace(/:id.*/, target);
+      const answer = await scene.ask("GET", shown, { token: scene.token("*", "admin") });
+      return String(answer.headers["etag"]);
+    };
+    const ask = async (things: Things, token: string | undefined) => {
+      const target = entry.id === undefined ? "" : things[entry.id];
+      const etag = ["PUT", "DELETE"].includes(method) ? await etagOf(target) : undefined;
+      return await scene.ask(method, url.replace(":id", target) + (entry.query?.(things) ?? ""), {
+        token,
+        body: entry.body?.(things),
+        headers: etag === undefined ? {} : { "if-match": etag },
+      });
+    };
+    const expectProblem = (
+      answer: Awaited<ReturnType<typeof ask>>,
+      status: number,
+      asker: string,
+    ) => {
+      expect({ asker, status: answer.status }, answer.text).toEqual({ asker, status });
+      expect(answer.headers["content-type"]).toBe("application/problem+json");
+      expect(answer.body).toMatchObject({
+        status,
+        code: expect.any(String),
+        title: expect.any(String),
+      });
+    };
+
+    it("is for those who may, and for their own tenant", async () => {
+      const things = { a: await makeThings(scene, "a"), b: await makeThings(scene, "b") };
+      expectProblem(await ask(things.a, undefined), 401, "nobody");
+      expectProblem(
+        await ask(things.a, `${scene.token("a", "admin").slice(0, -1)}!`),
+        401,
+        "forged",
+      );
+      for (const owner of owners)
+        for (const role of roles) {
+          const asker = `${owner} ${role}`;
+          const token = scene.token(owner, role);
+          const mayUse =
+            roles.indexOf(role) >= roles.indexOf(entry.role) &&
+            (entry.wholeServer !== true || owner === "*");
+          if (!mayUse) {
+            expectProblem(await ask(things.a, token), 403, asker);
+            continue;
+          }
+          const mine = await makeThings(scene, owner === "b" ? "b" : "a");
+          const answer = await ask(mine, token);
+          if (entry.refused === undefined)
+            expect({ asker, isGood: answer.status < 300 }, answer.text).toEqual({
+              asker,
+              isGood: true,
+            });
+          else expectProblem(answer, entry.refused, asker);
+          if (owner === "*") continue;
+          const theirs = things[owner === "a" ? "b" : "a"];
+          if (entry.isList === true && entry.id === undefined) {
+            expect(answer.text).not.toContain(theirs.tenant);
+            expect(answer.text).toContain(mine.tenant);
+          } else if (entry.id !== undefined || answer.text.includes(mine.tenant))
+            expectProblem(await ask(theirs, token), 404, `${asker}, for another's`);
+        }
+    });
+  });
+});
