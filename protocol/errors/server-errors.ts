@@ -35,4 +35,31 @@ export const serverErrors = {
     remedy:
       "The master key is another one than that of this database, or the database is damaged. Give the server the master key that belongs to the database.",
   },
+  SERVER_RUNNING: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "Another server runs already with the same data folder.",
+    remedy:
+      "Nothing was changed. End the other one first. Replicas have a data folder each and share a PostgreSQL database.",
+  },
+  SERVER_PLACE: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The data folder of the server can't be used.",
+    remedy: "See that the server's user may write there and that the disk has room.",
+  },
+  SERVER_ADDRESS: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The server can't listen at this address.",
+    remedy:
+      "Give an address of this machine and a free port with --listen. Ports below 1024 need the right to use them.",
+  },
+  TLS_FILES: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The certificate or its key can't be used.",
+    remedy:
+      "Give PEM files that belong together with --tls-cert and --tls-key. While the server runs, it goes on with those that it has.",
+  },
 } as const satisfies Record<string, ErrorSpec>;

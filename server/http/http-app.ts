@@ -54,8 +54,6 @@ export function makeHttpApp({ log, trustedProxies, makeServer }: HttpAppOptions)
     logger: false,
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: bodyBytesMax,
-    keepAliveTimeout: keepAliveMs,
-    requestTimeout: 0,
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: parameterCharactersMax },
@@ -64,7 +62,10 @@ export function makeHttpApp({ log, trustedProxies, makeServer }: HttpAppOptions)
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
     ...(makeServer !== undefined && { serverFactory: makeServer }),
   }).withTypeProvider<ZodTypeProvider>();
+  app.server.keepAliveTimeout = keepAliveMs;
   app.server.headersTimeout = headersMs;
+  // Packs of a slow machine take long; limitBodyTime minds all others.
+  app.server.requestTimeout = 0;
   app.server.setTimeout(silenceMs);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
