@@ -7,6 +7,7 @@ import { daemonErrors } from "./errors/daemon-errors.ts";
 import { documentErrors } from "./errors/document-errors.ts";
 import { enrolmentErrors } from "./errors/enrolment-errors.ts";
 import type { ErrorSpec } from "./errors/error-spec.ts";
+import { licenceErrors } from "./errors/licence-errors.ts";
 import { machineErrors } from "./errors/machine-errors.ts";
 import { managementErrors } from "./errors/management-errors.ts";
 import { policyErrors } from "./errors/policy-errors.ts";
@@ -31,6 +32,7 @@ export const errorCatalog = {
   ...machineErrors,
   ...managementErrors,
   ...documentErrors,
+  ...licenceErrors,
   ...serverErrors,
   ...enrolmentErrors,
   ...remoteErrors,

@@ -13,6 +13,7 @@ export const signatureTypes = {
   entitlement: "backstay-entitlement+jws",
   command: "backstay-command+jws",
   request: "backstay-request+jwt",
+  licence: "backstay-licence+jws",
 } as const;
 export type SignatureType = keyof typeof signatureTypes;
 
