@@ -43,6 +43,11 @@ export interface StoreCapabilities {
   readonly connections: number;
   /** True if a save that finds the handle taken is refused by the store itself, without a race. May turn false at the first save. */
   readonly atomicCreate: boolean;
+  /**
+   * False if the store can't keep files of the type `backstay`: saving one is STORE_DENIED, and none is ever there. May turn
+   * false with the first answer of a server.
+   */
+  readonly ownObjects: boolean;
 }
 
 /**

@@ -34,7 +34,6 @@ describe("openStore", () => {
       ["s3:https://host/bucket", "s3"],
       ["azure:container:/", "azure"],
       ["gs:bucket:/prefix", "gs"],
-      ["rest:https://user:secret@host/", "rest"],
       ["sftp:user@host:/srv", "sftp"],
       ["https://user:secret@host/", "https"],
       ["unheard-of:x", "unheard-of"],

@@ -3,24 +3,28 @@ import type { DurabilityWarning } from "../platform/ports/durable-files.ts";
 import { BackstayError } from "../protocol/backstay-error.ts";
 import { LocalStore } from "./local/local-store.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { restPlace } from "./rest/rest-address.ts";
+import { RestStore } from "./rest/rest-store.ts";
 import { storeAddress } from "./store-address.ts";
 
 export interface OpenStoreOptions {
-  /** Where the credentials of remote stores are, under restic's names; a local store needs none. */
+  /** Where the credentials, proxies and authorities of remote stores are, under restic's names; a local store needs none. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Told when a store cannot keep its promise of durability. */
   readonly warn?: (warning: DurabilityWarning) => void;
 }
 
 /**
- * Opens the store that `address` names: a path, or `local:` and a path. Nothing is read or made yet.
+ * Opens the store that `address` names: a path, `local:` and a path, or `rest:` and the URL of a REST server. Nothing is
+ * read or made yet, and nothing sent.
  *
- * `s3:`, `azure:`, `gs:`, `rest:` and any other word before a colon name stores that are not built in:
- * STORE_UNSUPPORTED. USAGE if the address is empty.
+ * `s3:`, `azure:`, `gs:` and any other word before a colon name stores that are not built in: STORE_UNSUPPORTED. USAGE if
+ * the address is empty, or is no address of its kind.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
-  const { warn } = options;
+  const { warn, environment = {} } = options;
   const { scheme, place } = storeAddress(address);
+  if (scheme === "rest") return new RestStore(restPlace(place, environment));
   // The rest of the address may hold a password, so only the kind is told.
   if (scheme !== "local") throw new BackstayError("STORE_UNSUPPORTED", { kind: scheme });
   if (place === "")

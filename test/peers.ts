@@ -11,7 +11,16 @@ const descriptions = {
   restic018: { program: "restic", version: /^restic 0\.18\./, text: "restic 0.18" },
   restic014: { program: "restic", version: /^restic 0\.14\./, text: "restic 0.14" },
   borg: { program: "borg", version: /^borg 1\.2\./, text: "borg 1.2" },
+  restServer: {
+    program: "restic-rest-server",
+    version: /rest-server 0\.13\./,
+    text: "restic's rest-server 0.13",
+  },
+  rclone: { program: "rclone", version: /^rclone v1\./, text: "rclone" },
 } as const;
+
+/** Programs that tell their version by an option, not by a command. */
+const askedByOption = new Set(["borg", "restic-rest-server"]);
 
 export type PeerName = keyof typeof descriptions;
 
@@ -94,7 +103,7 @@ export function reportMissing(
 function versionOf(program: string): string {
   try {
     accessSync(program, constants.X_OK);
-    const argument = path.basename(program) === "borg" ? "--version" : "version";
+    const argument = askedByOption.has(path.basename(program)) ? "--version" : "version";
     return execFileSync(program, [argument], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],

@@ -56,6 +56,14 @@ export const storageErrors = {
     kind: "permanent",
     exitCode: 1,
     title: "This version cannot use storage of this kind.",
-    remedy: "Use a path of this machine (`/path` or `local:/path`).",
+    remedy:
+      "Use a path of this machine (`/path` or `local:/path`), or a REST server (`rest:https://…`).",
+  },
+  STORE_UNTRUSTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "What answers at the storage's address is not the server that it should be.",
+    remedy:
+      "Nothing was sent to it. Check the address and the clock; name the server's private authority (`RESTIC_CACERT`) or the pin of its key, as docs/storage.md says.",
   },
 } as const satisfies Record<string, ErrorSpec>;

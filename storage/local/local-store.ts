@@ -64,7 +64,8 @@ export class LocalStore implements ObjectStore {
   }
 
   get capabilities(): StoreCapabilities {
-    return { connections: connectionsLiked, atomicCreate: this.#files.atomicCreate };
+    const { atomicCreate } = this.#files;
+    return { connections: connectionsLiked, atomicCreate, ownObjects: true };
   }
 
   async create(signal: AbortSignal): Promise<void> {

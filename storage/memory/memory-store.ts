@@ -18,6 +18,7 @@ export class MemoryStore implements ObjectStore {
   readonly capabilities: StoreCapabilities = {
     connections: 4,
     atomicCreate: true,
+    ownObjects: true,
   };
   readonly #files = new Map<FileType, Map<string, Uint8Array>>();
 

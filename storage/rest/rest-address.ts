@@ -1,0 +1,96 @@
+/** A `rest:` address and its settings, taken apart: where the server is, who we are there, and whom we trust. */
+import { BackstayError } from "../../protocol/backstay-error.ts";
+
+/** As `OpenStoreOptions.environment`. */
+export type RestEnvironment = Readonly<Record<string, string | undefined>>;
+
+export interface RestPlace {
+  /** `https://host:port`. */
+  readonly origin: string;
+  /** Of the repository, percent-encoded; begins and ends with a slash. */
+  readonly path: string;
+  /** For people: the address without user and password. */
+  readonly location: string;
+  /** Value of the header, or undefined: no account is sent. */
+  readonly authorization: string | undefined;
+  /** What must never be shown: the password, and its forms. */
+  readonly secrets: readonly string[];
+  /** `sha256/…` of public keys, of which the server must show one; empty: authorities decide. */
+  readonly pins: readonly string[];
+  /** PEM file of the only authorities to trust. */
+  readonly authoritiesFile: string | undefined;
+  /** Address of the proxy, or empty. */
+  readonly proxy: string;
+  /** As NO_PROXY has it. */
+  readonly noProxy: string;
+}
+
+const pinForm = /^sha256\/[A-Za-z0-9_-]{43}$/;
+
+/**
+ * `place` is what follows `rest:`: `http(s)://[user:password@]host[:port]/path/`. USAGE if it, or a setting, can't be
+ * used; no part of a password is in the error.
+ */
+export function restPlace(place: string, environment: RestEnvironment): RestPlace {
+  const url = URL.canParse(place) ? new URL(place) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw usage("a rest: address is rest:http(s)://host:port/path/");
+  if (url.search !== "" || url.hash !== "") throw usage("a rest: address has no ? and no #");
+  const setting = (...names: string[]): string =>
+    names.map((name) => environment[name] ?? "").find((value) => value !== "") ?? "";
+  const user = decoded(url.username) || setting("RESTIC_REST_USERNAME");
+  const password = decoded(url.password) || setting("RESTIC_REST_PASSWORD");
+  const account = Buffer.from(`${user}:${password}`).toString("base64");
+  const hasAccount = user !== "" || password !== "";
+  const path = url.pathname.endsWith("/") ? url.pathname : `${url.pathname}/`;
+  const upper = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const authoritiesFile = setting("RESTIC_CACERT");
+  const pins = pinsOf(setting("BACKSTAY_REST_PINS"));
+  if (pins.length > 0 && url.protocol === "http:")
+    throw usage("BACKSTAY_REST_PINS is set, but the rest: address is not https");
+  return {
+    origin: url.origin,
+    path,
+    location: `rest:${url.origin}${path}`,
+    authorization: hasAccount ? `Basic ${account}` : undefined,
+    secrets: hasAccount ? [password, url.password, account] : [],
+    pins,
+    authoritiesFile: authoritiesFile === "" ? undefined : authoritiesFile,
+    proxy: proxyAddress(setting(upper.toLowerCase(), upper)),
+    noProxy: setting("no_proxy", "NO_PROXY"),
+  };
+}
+
+/** Takes the standard alphabet and the one of addresses. */
+function pinsOf(list: string): string[] {
+  const pins = list.split(/[\s,]+/).filter((pin) => pin !== "");
+  return pins.map((pin) => {
+    const known = `sha256/${pin.slice(7).replaceAll("+", "-").replaceAll("/", "_").replace(/=$/, "")}`;
+    if (!pin.startsWith("sha256/") || !pinForm.test(known))
+      throw usage("BACKSTAY_REST_PINS: a pin is sha256/ and 43 characters of base64url");
+    return known;
+  });
+}
+
+/** A proxy that can't be used is told, not passed over: going past it may be forbidden. */
+function proxyAddress(text: string): string {
+  if (text === "") return "";
+  const address = text.includes("://") ? text : `http://${text}`;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw usage("the address of the proxy is not http(s)://[user:password@]host:port");
+  return url.href;
+}
+
+/** A stray % is a password's own. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function usage(problem: string): BackstayError {
+  return new BackstayError("USAGE", { problem });
+}

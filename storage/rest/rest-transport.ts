@@ -1,0 +1,228 @@
+/**
+ * Requests to one REST server: directly or through a proxy, to nobody but that server, with the account, and with limits
+ * on how long nothing may move. Loads the HTTP client at the first request.
+ */
+import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { buildConnector, Dispatcher } from "undici";
+import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
+import { programVersion } from "../../protocol/program-version.ts";
+import { redactor } from "../../protocol/redaction.ts";
+import type { RestPlace } from "./rest-address.ts";
+import { networkError, refusalError } from "./rest-errors.ts";
+import { machineAuthorities, pinProblem } from "./rest-trust.ts";
+
+export type RestMethod = "GET" | "HEAD" | "POST" | "DELETE";
+
+export interface RestRequest {
+  readonly method: RestMethod;
+  /** Below the repository's path: `config`, `data/`, `data/<name>`, `?create=true`. */
+  readonly target: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent with its length; it is copied as it goes. */
+  readonly body?: Uint8Array;
+  /** Facts for errors. */
+  readonly context: ErrorContext;
+}
+
+export interface RestAnswer {
+  readonly status: number;
+  /** The value of a header, its first if there are several. */
+  header(name: string): string | undefined;
+  /** Bytes of the body by its header; undefined if that says none. */
+  readonly length: number | undefined;
+  /** To be read at most once; ends early only with an error. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** The error that tells of this answer, if it is no success. Reads the beginning of the body. */
+  refusal(): Promise<BackstayError>;
+  /** Lets the connection go: for the next request if the rest of the body is short. Never rejects. */
+  end(): Promise<void>;
+}
+
+const connectMsMax = 30_000;
+/** So much goes into the socket at once: the time limit is for each of these, not for a whole pack on a slow line. */
+const bodyChunkBytes = 64 * 1024;
+const refusalBytesMax = 4096;
+
+type Connector = buildConnector.connector;
+
+export class RestTransport {
+  readonly #place: RestPlace;
+  readonly #silenceMs: number;
+  readonly #redact: (text: string) => string;
+  #dispatcher: Promise<Dispatcher> | undefined;
+
+  /** `silenceMs`: so long nothing may move before a request is given up. */
+  constructor(place: RestPlace, silenceMs: number) {
+    this.#place = place;
+    this.#silenceMs = silenceMs;
+    this.#redact = redactor(place.secrets);
+  }
+
+  /**
+   * Sends a request and gives its answer to `use`; the connection is free again when that has settled. Rejects with
+   * STORE_UNAVAILABLE or STORE_UNTRUSTED if there is no answer or its body breaks, with the signal's reason when aborted.
+   */
+  async exchange<T>(
+    request: RestRequest,
+    signal: AbortSignal,
+    use: (answer: RestAnswer) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const answer = await this.open(request, signal);
+      try {
+        return await use(answer);
+      } finally {
+        await answer.end();
+      }
+    } catch (error) {
+      throw this.failure(error, request, signal);
+    }
+  }
+
+  /** Sends a request; the caller gives what fails to `failure`, and ends the answer. */
+  async open(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
+    signal.throwIfAborted();
+    return this.#answerOf(await this.#send(request, signal), request);
+  }
+
+  /** What to throw for an error of `open` or of reading the answer. */
+  failure(error: unknown, { context }: RestRequest, signal: AbortSignal): unknown {
+    if (signal.aborted) return signal.reason;
+    return networkError(error, { place: this.#place.location, ...context });
+  }
+
+  async close(): Promise<void> {
+    const dispatcher = await this.#dispatcher?.catch(() => undefined);
+    await dispatcher?.destroy();
+  }
+
+  async #send(request: RestRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const { origin, path, authorization } = this.#place;
+    const { method, target, headers, body } = request;
+    this.#dispatcher ??= openDispatcher(this.#place);
+    const dispatcher = await this.#dispatcher;
+    return await dispatcher.request({
+      origin,
+      path: `${path}${target}`,
+      method,
+      signal,
+      headersTimeout: this.#silenceMs,
+      bodyTimeout: this.#silenceMs,
+      headers: {
+        "user-agent": `backstay/${programVersion}`,
+        "accept-encoding": "identity",
+        ...(authorization === undefined ? {} : { authorization }),
+        ...headers,
+        ...(body === undefined
+          ? {}
+          : {
+              "content-type": "application/octet-stream",
+              "content-length": String(body.length),
+            }),
+      },
+      body: body === undefined || body.length === 0 ? null : Readable.from(chunksOf(body)),
+    });
+  }
+
+  #answerOf(response: Dispatcher.ResponseData, request: RestRequest): RestAnswer {
+    const { statusCode: status, headers, body } = response;
+    const header = (name: string): string | undefined => [headers[name]].flat()[0];
+    const length = header("content-length");
+    return {
+      status,
+      header,
+      length: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
+      body,
+      refusal: async () => {
+        const text = await beginningOf(body);
+        const context = { place: this.#place.location, ...request.context };
+        return refusalError(
+          { status, retryAfter: header("retry-after"), text },
+          context,
+          this.#redact,
+        );
+      },
+      end: async () => {
+        body.on("error", () => undefined);
+        if (!body.readableEnded) await body.dump({ limit: refusalBytesMax }).catch(() => undefined);
+        body.destroy();
+      },
+    };
+  }
+}
+
+/** Copies: a connection that is torn down may still hold what it was given, and packs are reused. */
+function* chunksOf(data: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < data.length; at += bodyChunkBytes)
+    yield Uint8Array.from(data.subarray(at, at + bodyChunkBytes));
+}
+
+async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of body) {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes >= refusalBytesMax) break;
+  }
+  return Buffer.concat(parts).subarray(0, refusalBytesMax).toString("utf8");
+}
+
+async function openDispatcher(place: RestPlace): Promise<Dispatcher> {
+  const { buildConnector, EnvHttpProxyAgent, Pool } = await import("undici");
+  const tls = { ...(await trustOf(place)), allowH2: false, timeout: connectMsMax };
+  const checked = (connect: unknown): Connector =>
+    pinned(typeof connect === "function" ? (connect as Connector) : buildConnector(tls), place);
+  const isSecure = place.origin.startsWith("https:");
+  return new EnvHttpProxyAgent({
+    // Empty, not absent: then the process's own variables would be read.
+    httpProxy: isSecure ? "" : place.proxy,
+    httpsProxy: isSecure ? place.proxy : "",
+    noProxy: place.noProxy,
+    connect: tls,
+    requestTls: tls,
+    ...(place.proxy.startsWith("https:") && { proxyTls: { ca: machineAuthorities() } }),
+    allowH2: false,
+    factory: (origin, options) => {
+      const isOurs = new URL(origin).origin === place.origin;
+      if (place.pins.length === 0 || !isOurs) return new Pool(origin, options);
+      const { connect } = options as { readonly connect?: unknown };
+      return new Pool(origin, { ...options, connect: checked(connect) });
+    },
+  });
+}
+
+/** With pins the keys alone decide, and no session is resumed: it would show no certificate. */
+async function trustOf({ pins, authoritiesFile, origin }: RestPlace): Promise<{
+  readonly rejectUnauthorized?: boolean;
+  readonly maxCachedSessions?: number;
+  readonly ca?: string | string[];
+}> {
+  if (pins.length > 0) return { rejectUnauthorized: false, maxCachedSessions: 0 };
+  if (!origin.startsWith("https:")) return {};
+  if (authoritiesFile === undefined) return { ca: machineAuthorities() };
+  try {
+    return { ca: await readFile(authoritiesFile, "utf8") };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+    const problem = `RESTIC_CACERT: the file can't be read: ${code}`;
+    throw new BackstayError("USAGE", { file: authoritiesFile, problem }, error);
+  }
+}
+
+function pinned(connect: Connector, { pins, location }: RestPlace): Connector {
+  return (options, callback) =>
+    connect(options, (error, socket) => {
+      if (error !== null) return callback(error, null);
+      const host = options.hostname.replaceAll(/^\[|\]$/g, "");
+      const problem =
+        socket instanceof TLSSocket
+          ? pinProblem(socket, host, pins, Date.now())
+          : "it has no certificate";
+      if (problem === undefined) return callback(null, socket);
+      socket.destroy();
+      callback(new BackstayError("STORE_UNTRUSTED", { place: location, problem }), null);
+    });
+}
