@@ -50,6 +50,14 @@ export const healthCatalog = {
     visibleAfterMs: 10 * minuteMs,
     endsWhen: "a session of the policy reaches its repository",
   },
+  REPOSITORY_DAMAGED: {
+    severity: "error",
+    title: "A check of a repository found damage.",
+    remedy:
+      "See what it hurts (`backstay sessions`, `backstay session ID`) and the health of the storage. Other restore points may be whole.",
+    visibleAfterMs: 0,
+    endsWhen: "a later check of it finds nothing",
+  },
   SECRET_MISSING: {
     severity: "error",
     title: "A secret that a policy names is not there.",

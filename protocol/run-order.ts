@@ -5,20 +5,12 @@
  * arguments or environment.
  */
 
-export const runOrderVersion = 1;
+export const runOrderVersion = 2;
 
 export interface RunOrder {
   readonly version: typeof runOrderVersion;
   readonly sessionId: string;
-  readonly repository: {
-    /** As `--repo` takes it. */
-    readonly url: string;
-    readonly password: string;
-    /** What restic takes from the environment for this kind of storage (`AWS_ACCESS_KEY_ID` and so on). */
-    readonly settings?: Readonly<Record<string, string>>;
-    /** Make it if there is none. */
-    readonly create: boolean;
-  };
+  readonly repository: RepositoryOrder;
   /** Where the report is left too, for a starter that did not live to read it; removed by whoever reads it. */
   readonly reportFile?: string;
   /** Folder of the metadata cache; absent: none. */
@@ -29,8 +21,43 @@ export interface RunOrder {
   };
   /** How long to wait for other sessions' locks. */
   readonly lockWaitMs: number;
-  readonly work: BackupWork;
+  readonly work: RunWork;
 }
+
+export interface RepositoryOrder {
+  /** Ways to it, at least one; the next is tried if one is out of reach at the start, and never later. */
+  readonly routes: readonly RouteOrder[];
+  readonly password: string;
+  /** What it had before, newest first: if one of them opens it, it gets `password` in its place. */
+  readonly previousPasswords?: readonly string[];
+  /** Add a key for a password that is made up for it and told in a message; not for one that is there already. */
+  readonly recovery?: {
+    /** Name of the key file that it takes the place of. */
+    readonly replaces?: string;
+  };
+  /** Make it if there is none. */
+  readonly create: boolean;
+}
+
+/** Everything in it that nobody else may read. */
+export function secretsOf({ password, previousPasswords, routes }: RepositoryOrder): string[] {
+  const settings = routes.flatMap((route) => Object.values(route.settings ?? {}));
+  return [password, ...(previousPasswords ?? []), ...settings];
+}
+
+/** `direct`: the storage itself. `gateway`: the management server's. */
+export const routeKinds = ["direct", "gateway"] as const;
+export type RouteKind = (typeof routeKinds)[number];
+
+export interface RouteOrder {
+  readonly kind: RouteKind;
+  /** As `--repo` takes it. */
+  readonly url: string;
+  /** What restic takes from the environment for this kind of storage (`AWS_ACCESS_KEY_ID` and so on). */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export type RunWork = BackupWork | RestoreWork | CheckWork;
 
 /** One file-level backup. */
 export interface BackupWork {
@@ -54,6 +81,34 @@ export interface BackupWork {
   readonly compression: "off" | "fastest" | "auto" | "better" | "max";
 }
 
+/** When something is in the way of a restore. */
+export const overwriteRules = ["always", "if-changed", "if-newer", "never"] as const;
+export type OverwriteRule = (typeof overwriteRules)[number];
+
+/** One restore into a folder. */
+export interface RestoreWork {
+  readonly kind: "restore";
+  /** Whose newest snapshot `latest` means. */
+  readonly hostName: string;
+  /** Id of a snapshot, the first digits of one, or `latest`. */
+  readonly snapshot: string;
+  /** Absolute paths in the snapshot, UTF-8; empty: all. They keep their folders below the target. */
+  readonly paths: readonly string[];
+  /** Absolute; made if it does not exist. */
+  readonly target: string;
+  /** Refuse a target that holds anything. */
+  readonly onlyIntoEmpty: boolean;
+  readonly overwrite: OverwriteRule;
+  /** Read every file back and compare it. */
+  readonly verify: boolean;
+}
+
+export interface CheckWork {
+  readonly kind: "check";
+  /** `structure`; or also data: `all`, or a part of it as --read-data-subset takes it. */
+  readonly data: string;
+}
+
 /** What an engine says while it works. */
 export type EngineMessage =
   /** At most four a second, and only when something has changed. */
@@ -62,9 +117,20 @@ export type EngineMessage =
   | { readonly type: "alive" }
   /** The first thousand; the rest is counted. */
   | { readonly type: "issue"; readonly issue: RunIssue }
+  /** Once, when the repository was reached: by that route of the order, counted from 0. */
+  | { readonly type: "route"; readonly route: number }
+  /** A recovery key was added, and this is its password: in this message only, never in a file. */
+  | { readonly type: "recovery"; readonly keyName: string; readonly password: string }
+  /** The repository has the password of the order now; the old one too, if its key could not be removed. */
+  | {
+      readonly type: "password-changed";
+      readonly keyName: string;
+      readonly oldKeyProblem?: string;
+    }
   | { readonly type: "report"; readonly report: RunReport };
 
 export interface RunProgress {
+  /** Files; entries of a restore; files, packs or trees of one phase of a check. */
   readonly filesDone: number;
   readonly bytesDone: number;
   readonly filesTotal?: number;
@@ -72,6 +138,8 @@ export interface RunProgress {
   readonly currentFiles: readonly string[];
   readonly issues: number;
   readonly elapsedMs: number;
+  /** Of a restore or a check. */
+  readonly phase?: string;
 }
 
 /** Something that a session could not do as asked. */
@@ -93,6 +161,8 @@ export interface RunReport {
   readonly error?: RunFailure;
   /** Of a backup that wrote a snapshot, or found nothing changed. */
   readonly backup?: BackupFigures;
+  readonly restore?: RestoreFigures;
+  readonly check?: CheckFigures;
 }
 
 export interface RunFailure {
@@ -125,4 +195,28 @@ export interface BackupFigures {
   readonly startMs: number;
   readonly endMs: number;
   readonly issues: number;
+}
+
+export interface RestoreFigures {
+  readonly snapshotId: string;
+  readonly entriesTotal: number;
+  readonly entriesRestored: number;
+  readonly entriesUnchanged: number;
+  /** Left as they were, by the overwrite rule. */
+  readonly entriesSkipped: number;
+  readonly entriesFailed: number;
+  readonly bytesRestored: number;
+  readonly filesVerified: number;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+export interface CheckFigures {
+  readonly snapshots: number;
+  readonly packs: number;
+  /** Packs of which every byte was read and verified. */
+  readonly packsRead: number;
+  readonly bytesRead: number;
+  /** The repository is sound if this is 0. */
+  readonly problems: number;
 }

@@ -1,8 +1,39 @@
 /**
- * One run of a policy: what is known while it waits, while it runs, and after it has ended. Kept in the state, shown
- * by the local API, sent in reports. Moments are ms since 1970 by the wall clock. Holds no secrets.
+ * One run of a policy, or a restore from its repository, or a check of that: what is known while it waits, while it
+ * runs, and after it has ended. Kept in the state, shown by the local API, sent in reports. Moments are ms since 1970 by
+ * the wall clock. Holds no secrets.
  */
-import type { BackupFigures, RunFailure, RunIssue, RunProgress } from "./run-order.ts";
+import type {
+  BackupFigures,
+  CheckFigures,
+  OverwriteRule,
+  RestoreFigures,
+  RouteKind,
+  RunFailure,
+  RunIssue,
+  RunProgress,
+} from "./run-order.ts";
+
+export const sessionKinds = ["backup", "restore", "check"] as const;
+export type SessionKind = (typeof sessionKinds)[number];
+
+/** What a session that is no backup is to do; a backup does what its policy says. */
+export type SessionTask =
+  | {
+      readonly kind: "restore";
+      /** Id of a snapshot, or `latest`. */
+      readonly snapshot: string;
+      /** Absolute, in the snapshot; empty: all. */
+      readonly paths: readonly string[];
+      /** Absolute, of the machine. */
+      readonly target: string;
+      readonly overwrite: OverwriteRule;
+      readonly verify: boolean;
+      /** Somebody at the machine asked for it, or its server did. */
+      readonly origin: "machine" | "server";
+    }
+  /** `data` as in CheckWork. */
+  | { readonly kind: "check"; readonly data: string };
 
 /** In the order in which a session goes through them; each is entered at most once. */
 export const sessionStates = ["queued", "preparing", "running", "ending", "finished"] as const;
@@ -52,7 +83,9 @@ export interface SessionRecord {
   /** 16 hex digits. */
   readonly id: string;
   readonly policy: string;
-  readonly kind: "backup";
+  readonly kind: SessionKind;
+  /** Of what is no backup. */
+  readonly task?: SessionTask;
   readonly cause: RunCause;
   /** 1 for the first run, then one more for each retry. */
   readonly attempt: number;
@@ -68,13 +101,18 @@ export interface SessionRecord {
   /** Name of the machine's start during which it left the queue. */
   readonly boot?: string;
   readonly engine?: EngineProcess;
+  /** By which it reached its repository; absent until then. */
+  readonly route?: RouteKind;
   /** Set from the state `ending` on, as is all below that applies. */
   readonly outcome?: SessionOutcome;
   /** As the command line would have ended. */
   readonly exitCode?: number;
   readonly failure?: SessionFailure;
   readonly endedBy?: EndRequest;
+  /** Of a backup that left a restore point. */
   readonly figures?: BackupFigures;
+  readonly restored?: RestoreFigures;
+  readonly checked?: CheckFigures;
   /** All that were counted, kept or not. */
   readonly issues: number;
   readonly scripts: readonly ScriptResult[];
@@ -94,6 +132,7 @@ export interface SessionDetail {
 /** Which sessions to list, newest first; what is absent does not matter. */
 export interface SessionQuery {
   readonly policy?: string;
+  readonly kinds?: readonly SessionKind[];
   readonly states?: readonly SessionState[];
   readonly outcomes?: readonly SessionOutcome[];
   /** Only what was queued before the session of this id: for the next page. */

@@ -1,17 +1,19 @@
 /** `backstay check`: checks the repository for damage. */
 import { InvalidArgumentError } from "commander";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
-import type { ReadData } from "../check/read/read-selection.ts";
+import { dataToRead, partOfData } from "../check/read/read-data-text.ts";
 import type { CheckResult } from "../check/report/check-report.ts";
 import { runCheck } from "../check/run-check.ts";
-import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { addExamples, type CliCommand, exitCodes, type Invocation } from "./command.ts";
+import { daemonClient } from "./daemon-connection.ts";
+import { assertPolicyAlone, followTask } from "./daemon-task.ts";
 import { checkView } from "./progress-check.ts";
 import { withRepository } from "./repository-session.ts";
-import { parseSize } from "./size-argument.ts";
 
 interface CheckOptions {
+  readonly policy?: string;
   readonly readData?: boolean;
-  readonly readDataSubset?: ReadData;
+  readonly readDataSubset?: string;
 }
 
 export const checkCommand: CliCommand<CheckOptions> = {
@@ -19,6 +21,7 @@ export const checkCommand: CliCommand<CheckOptions> = {
 
   define(command) {
     command
+      .option("--policy <name>", "let the daemon do it, of this policy's repository")
       .option("--read-data", "also read and verify every stored byte")
       .option(
         "--read-data-subset <what>",
@@ -46,9 +49,10 @@ export const checkCommand: CliCommand<CheckOptions> = {
       throw new BackstayError("USAGE", {
         problem: "give either --read-data or --read-data-subset",
       });
-    const readData =
-      options.readDataSubset ??
-      ({ kind: options.readData === true ? "all" : "none" } satisfies ReadData);
+    const { readDataSubset = options.readData === true ? "all" : "structure" } = options;
+    if (options.policy !== undefined)
+      return await checkByDaemon(invocation, options.policy, readDataSubset);
+    const readData = dataToRead(readDataSubset);
     // The check takes its lock itself.
     return await withRepository(invocation, { lock: "none" }, async (repository) => {
       const view = checkView(screen, globals);
@@ -83,22 +87,21 @@ function isLockRefused(error: unknown): boolean {
   );
 }
 
-function subset(text: string): ReadData {
-  const slice = /^(\d{1,3})\/(\d{1,3})$/.exec(text);
-  if (slice !== null) {
-    const [part, of] = slice.slice(1).map(Number);
-    if (part < 1 || part > of || of > 256)
-      throw new InvalidArgumentError("n/t needs 1 <= n <= t <= 256.");
-    return { kind: "slice", part, of };
-  }
-  const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text);
-  if (percent !== null) {
-    const value = Number(percent[1]);
-    if (value <= 0 || value > 100)
-      throw new InvalidArgumentError("Give above 0% and at most 100%.");
-    return { kind: "percent", percent: value };
-  }
-  const bytes = parseSize(text, "--read-data-subset");
-  if (bytes === 0) throw new InvalidArgumentError("Give more than 0 bytes.");
-  return { kind: "bytes", bytes };
+async function checkByDaemon(
+  invocation: Invocation,
+  policy: string,
+  data: string,
+): Promise<number> {
+  assertPolicyAlone(invocation);
+  const client = daemonClient(invocation.environment);
+  const { sessionId } = await client.check({ policy, data }, invocation.signal);
+  return await followTask(invocation, client, sessionId);
+}
+
+function subset(text: string): string {
+  if (partOfData(text) === undefined)
+    throw new InvalidArgumentError(
+      "Write n/t with 1 <= n <= t <= 256, 2.5% (at most 100%) or 10G.",
+    );
+  return text;
 }

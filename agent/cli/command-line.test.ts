@@ -67,7 +67,7 @@ describe("a mistake", () => {
     [["backup", "dir", "--time", "yesterday"], "Write it as 2026-03-01 12:00:30"],
     [["backup", "dir", "--limit-upload", "10M"], "whole KiB a second"],
     [["check", "--read-data-subset", "6/5"], "1 <= n <= t"],
-    [["check", "--read-data-subset", "much"], "a size is a whole number"],
+    [["check", "--read-data-subset", "much"], "2.5%"],
   ])("%j is explained", async (args, text) => {
     expect(await problemOf(...args)).toContain(text);
   });

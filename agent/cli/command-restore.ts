@@ -3,6 +3,7 @@ import path from "node:path";
 import { type Command, Option } from "commander";
 import { argumentBytes } from "../../platform/process-arguments.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { type OverwriteRule, overwriteRules } from "../../protocol/run-order.ts";
 import { parseExcludeFile } from "../backup/select/exclude-file.ts";
 import type { PatternSource } from "../patterns/pattern.ts";
 import { compilePatterns, type PatternSet } from "../patterns/pattern-set.ts";
@@ -14,8 +15,9 @@ import {
   splitSnapshotPath,
 } from "../repository/snapshot/snapshot-finder.ts";
 import { restoreSnapshot } from "../restore/restore.ts";
-import { type OverwriteRule, overwriteRules } from "../restore/write/work-context.ts";
 import { addExamples, type CliCommand, collect, exitCodes, type Invocation } from "./command.ts";
+import { daemonClient } from "./daemon-connection.ts";
+import { assertPolicyAlone, followTask } from "./daemon-task.ts";
 import { readListFile } from "./list-file.ts";
 import { printedName } from "./printed-text.ts";
 import { restoreView } from "./progress-restore.ts";
@@ -24,6 +26,7 @@ import { withRepository } from "./repository-session.ts";
 import { addSnapshotOptions, listOptions, type SnapshotOptions } from "./snapshot-options.ts";
 
 interface RestoreOptions extends SnapshotOptions {
+  readonly policy?: string;
   readonly target?: string;
   readonly include: readonly string[];
   readonly iinclude: readonly string[];
@@ -46,7 +49,8 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
   define(command) {
     command
       .argument("<snapshot>", "id, `latest`, or one of them with :PATH for a part of it")
-      .option("-t, --target <dir>", "folder to restore to; made if it does not exist");
+      .option("-t, --target <dir>", "folder to restore to; made if it does not exist")
+      .option("--policy <name>", "let the daemon do it, from this policy's repository");
     addPatternOptions(command);
     command
       .addOption(
@@ -62,6 +66,7 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
     addSnapshotOptions(command, " with `latest`");
     addExamples(command, [
       "backstay restore latest --target /tmp/restored",
+      "backstay restore latest --policy etc --target /tmp/restored --include /etc/ssh",
       "backstay restore latest:/srv/data --target /srv/data --overwrite if-changed",
       "backstay restore 79766175 --target /tmp/restored --include '*.conf' --verify",
     ]);
@@ -74,6 +79,7 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
         command: "restore",
         problem: "say where to restore to with --target",
       });
+    if (options.policy !== undefined) return await restoreByDaemon(invocation, options.policy);
     const { name, path: part } = splitSnapshotPath(operands[0]);
     const include = patternsOf(invocation, "include");
     const exclude = patternsOf(invocation, "exclude");
@@ -85,6 +91,39 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
     });
   },
 };
+
+/** Whole paths only: patterns are for who reads the repository itself. */
+async function restoreByDaemon(
+  invocation: Invocation<RestoreOptions>,
+  policy: string,
+): Promise<number> {
+  const { operands, options, environment, signal } = invocation;
+  assertPolicyAlone(invocation);
+  const paths = options.include;
+  const { target = "", overwrite, verify } = options;
+  if (operands[0].includes(":") || paths.some((path) => !/^\/[^*?[\]\\]*$/.test(path)))
+    throw new BackstayError("USAGE", {
+      problem: "with --policy, name what to restore as --include /PATH, without wildcards",
+    });
+  const unknown = ["exclude", "iinclude", "iexclude", "delete", "dryRun"] as const;
+  if (unknown.some((name) => [options[name] ?? []].flat().length > 0))
+    throw new BackstayError("USAGE", {
+      problem: "with --policy only --target, --include, --overwrite and --verify can be used",
+    });
+  const client = daemonClient(environment);
+  const { sessionId } = await client.restore(
+    {
+      policy,
+      snapshot: operands[0],
+      paths,
+      target: path.resolve(target),
+      overwrite,
+      verify: verify === true,
+    },
+    signal,
+  );
+  return await followTask(invocation, client, sessionId);
+}
 
 function addPatternOptions(command: Command): void {
   const kinds = [

@@ -19,7 +19,11 @@ const stateWords = {
 export function sessionTable(sessions: readonly SessionRecord[]): string[] {
   const rows = sessions.map((session) => [
     [session.id],
-    [printedMessage(session.policy)],
+    [
+      printedMessage(
+        session.kind === "backup" ? session.policy : `${session.policy} (${session.kind})`,
+      ),
+    ],
     [formatLocalTime((session.startedMs ?? session.queuedMs) / 1000)],
     [durationText(session)],
     [session.state === "finished" ? outcomeText(session) : stateWords[session.state]],
@@ -56,8 +60,11 @@ export function sessionLines({ session, issues }: SessionDetail): string[] {
           row("result", `${outcomeText(session)}, exit code ${session.exitCode ?? 1}`),
         ]),
     ...(endedBy === undefined ? [] : [row("ended by", endedBy.text)]),
-    row("goes to", session.repository),
+    ...(session.kind === "backup" ? [] : [row("kind", session.kind)]),
+    ...taskLines(session),
+    row(session.kind === "backup" ? "goes to" : "repository", placeText(session)),
     ...(figures === undefined ? [] : figureLines(figures)),
+    ...taskFigureLines(session),
     ...(failure === undefined
       ? []
       : [
@@ -89,6 +96,41 @@ function figureLines(figures: BackupFigures): string[] {
     row("looked at", read),
     row("files", `${filesNew} new, ${filesChanged} changed, ${filesUnmodified} unmodified`),
     row("data", stored),
+  ];
+}
+
+function placeText({ repository, route }: SessionRecord): string {
+  return route === "gateway" ? `${repository}, through the gateway` : repository;
+}
+
+/** What a restore or a check was asked to do. */
+function taskLines({ task }: SessionRecord): string[] {
+  if (task === undefined) return [];
+  if (task.kind === "check") return [row("looks at", task.data)];
+  const what = task.paths.length === 0 ? "everything" : task.paths.join(", ");
+  return [row("restores", `${what} of ${task.snapshot} to ${task.target}`)];
+}
+
+/** What a restore or a check came to. */
+export function taskFigureLines({ restored, checked }: SessionRecord): string[] {
+  if (restored !== undefined) {
+    const { snapshotId, entriesRestored, entriesUnchanged, entriesSkipped } = restored;
+    return [
+      row("snapshot", snapshotId),
+      row("restored", `${entriesRestored} entries, ${formatBytes(restored.bytesRestored)}`),
+      row("left", `${entriesUnchanged + entriesSkipped} entries as they were`),
+      ...(restored.entriesFailed > 0 ? [row("failed", `${restored.entriesFailed} entries`)] : []),
+      ...(restored.filesVerified > 0 ? [row("verified", `${restored.filesVerified} files`)] : []),
+    ];
+  }
+  if (checked === undefined) return [];
+  const { snapshots, packs, packsRead, bytesRead, problems } = checked;
+  return [
+    row("checked", `${counted(snapshots, "snapshot")}, ${counted(packs, "pack")}`),
+    ...(packsRead > 0
+      ? [row("read", `${counted(packsRead, "pack")}, ${formatBytes(bytesRead)}`)]
+      : []),
+    row("found", problems === 0 ? "no errors" : counted(problems, "error")),
   ];
 }
 

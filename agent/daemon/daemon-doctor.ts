@@ -3,10 +3,12 @@ import type { Power, PowerAction } from "../../platform/ports/power.ts";
 import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
 import type { Probe } from "../../platform/ports/system-events.ts";
 import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
+import type { RepositoryOrder } from "../../protocol/run-order.ts";
 import { daemonChecks } from "../doctor/daemon-checks.ts";
 import { machineChecks } from "../doctor/machine-checks.ts";
 import type { DaemonPlaces } from "./daemon-places.ts";
 import type { PolicyInForce } from "./policy-book.ts";
+import type { RepositoryPlaces } from "./repository-places.ts";
 
 export interface DaemonDoctorParts {
   readonly places: DaemonPlaces;
@@ -14,6 +16,7 @@ export interface DaemonDoctorParts {
   readonly nowMs: () => number;
   readonly latestKnownMs: () => number | undefined;
   readonly inForce: () => ReadonlyMap<string, PolicyInForce>;
+  readonly repositories: Pick<RepositoryPlaces, "of">;
   readonly secrets: SecretKeeper;
   readonly secretsNeeded: () => readonly string[];
   readonly power: Power;
@@ -41,10 +44,11 @@ export async function daemonDoctor(
   });
   const daemon = await daemonChecks(
     {
-      targets: policies.map(({ name, policy }) => {
-        const place = policy.destination.repository;
-        return { policy: name, place, reach: (end) => reach(place, end) };
-      }),
+      targets: policies.map((found) => ({
+        policy: found.name,
+        place: found.policy.destination.repository,
+        reach: async (end) => await reach(await parts.repositories.of(found), end),
+      })),
       secrets,
       secretsNeeded: parts.secretsNeeded(),
       power,
@@ -58,11 +62,14 @@ export async function daemonDoctor(
   return [...machine, ...daemon];
 }
 
-/** Asks the storage for the repository's configuration: there or not, it has answered. */
-async function reach(place: string, signal: AbortSignal): Promise<void> {
+/** Asks the storage, by its first route, for the repository's configuration: there or not, it has answered. */
+async function reach(
+  { routes: [{ url, settings }] }: Pick<RepositoryOrder, "routes">,
+  signal: AbortSignal,
+): Promise<void> {
   // Only now: the storage of all kinds is much to load, and nobody asks for it in an idle daemon.
   const { openStore } = await import("../../storage/open-store.ts");
-  const store = openStore(place, { environment: {} });
+  const store = openStore(url, { environment: settings ?? {} });
   try {
     await store.stat({ type: "config", name: "" }, signal);
   } finally {

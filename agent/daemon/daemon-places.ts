@@ -10,6 +10,11 @@ import {
 } from "../../platform/standard-paths.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 
+/** What nothing is restored into; absolute. */
+export function guardedFolders({ config, state, run, cache }: DaemonPlaces): string[] {
+  return [config, state, run, ...(cache === undefined ? [] : [cache])];
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** All absolute. */

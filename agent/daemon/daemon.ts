@@ -11,14 +11,16 @@ import { programVersion } from "../../protocol/program-version.ts";
 import { windowHold } from "../../protocol/schedule/backup-window.ts";
 import type { Moment } from "../../protocol/schedule/moment.ts";
 import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
-import { JobRunner } from "../jobs/job-runner.ts";
+import type { JobRunner } from "../jobs/job-runner.ts";
 import { LocalApiServer } from "../local-api/local-api-server.ts";
 import { PolicyFolder } from "../policy-files/policy-folder.ts";
 import { SleepLocks } from "../triggers/sleep-locks.ts";
 import { ConfigurationKeeper } from "./configuration-keeper.ts";
 import { type DaemonCore, openCore } from "./daemon-core.ts";
 import { daemonDoctor } from "./daemon-doctor.ts";
+import { daemonJobs } from "./daemon-jobs.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
+import { guardedFolders } from "./daemon-places.ts";
 import { secretsNeeded } from "./health/health-checks.ts";
 import { HealthWatch } from "./health/health-watch.ts";
 import { LocalView } from "./local-view.ts";
@@ -29,18 +31,18 @@ import { daemonMetrics, SessionCounters } from "./metrics/daemon-metrics.ts";
 import { MetricsService } from "./metrics/metrics-service.ts";
 import { MessageService } from "./notifications/message-service.ts";
 import { mergedWays } from "./notifications/notifier.ts";
-import { PolicyBook } from "./policy-book.ts";
+import { PolicyBook, type PolicyInForce } from "./policy-book.ts";
 import { PolicyReloads } from "./policy-reloads.ts";
-import { RunPreparation } from "./run-preparation.ts";
-import { RunScheduler } from "./run-scheduler.ts";
+import type { RepositoryPlaces } from "./repository-places.ts";
+import { RunScheduler, sessionsOf } from "./run-scheduler.ts";
 import { ServiceStatus } from "./service-status.ts";
 import { SessionHistory } from "./session-history.ts";
 import { logSession } from "./session-log.ts";
+import { SessionOrders } from "./session-orders.ts";
 import { statusFacts } from "./status-facts.ts";
 
 /** Within that a run stores what it has at the end of the daemon; after that it is killed. */
 const drainMs = 60_000;
-const sessionsAtOnce = 2;
 const bootFact = "boot";
 
 export class Daemon {
@@ -49,6 +51,8 @@ export class Daemon {
   readonly #policies: PolicyBook;
   readonly #rules: MachineRules;
   readonly #jobs: JobRunner;
+  readonly #orders: SessionOrders;
+  readonly #repositories: RepositoryPlaces;
   readonly #history: SessionHistory;
   readonly #scheduler: RunScheduler;
   readonly #events: MachineEvents;
@@ -76,7 +80,15 @@ export class Daemon {
     this.#rules = new MachineRules(options, (error) =>
       log.failure("The machine could not be asked about power, network or drives.", error),
     );
-    this.#jobs = this.#makeJobs();
+    const { jobs, places: repositories } = this.#makeJobs();
+    this.#jobs = jobs;
+    this.#repositories = repositories;
+    this.#orders = new SessionOrders({
+      jobs,
+      inForce: () => this.#policies.inForce,
+      guardRails: () => this.#configuration.orUsual.guardRails,
+      guardedFolders: guardedFolders(places),
+    });
     this.#history = new SessionHistory(this.#jobs);
     this.#scheduler = this.#makeScheduler();
     this.#events = this.#makeEvents();
@@ -118,6 +130,7 @@ export class Daemon {
       core,
       configuration: this.#configuration,
       policies: this.#policies,
+      bundle: () => undefined,
       onRead: async (removed) => await this.#read(removed),
     });
   }
@@ -201,37 +214,18 @@ export class Daemon {
     place.release();
   }
 
-  #makeJobs(): JobRunner {
-    const { options, places, state, log } = this.#core;
-    const preparation = new RunPreparation({
+  #makeJobs(): ReturnType<typeof daemonJobs> {
+    const { options } = this.#core;
+    return daemonJobs({
+      core: this.#core,
+      secrets: options.secrets,
+      rules: this.#rules,
       inForce: () => this.#policies.inForce,
       guardRails: () => this.#configuration.orUsual.guardRails,
-      accounts: options.accounts,
-      secrets: options.secrets,
-      onSecret: (secret) => log.redaction.hide(secret),
-      hostName: options.hostName,
-      environment: options.environment,
-      cacheRoot: places.cache,
-      ownFolders: [places.state, places.run, ...(places.cache === undefined ? [] : [places.cache])],
-      hasBackup: (policy) => state.sessions.lastGood(policy) !== undefined,
-      checkTarget: async (policy) => {
-        await this.#rules.refresh();
-        this.#rules.checkTarget(policy);
-      },
-    });
-    return new JobRunner({
-      state,
-      clock: options.clock,
-      limits: options.limits,
-      watch: options.watch,
-      spawnEngine: options.spawnEngine,
-      environment: options.environment,
-      reportFolder: places.reports,
-      prepare: async (session, signal) => await preparation.prepare(session, signal),
-      scripts: (policy) => preparation.scripts(policy),
+      bundle: () => undefined,
+      recovery: () => undefined,
+      onKeys: () => undefined,
       hold: (session) => this.#hold(session) ?? this.#closedWindow(session),
-      sessionsAtOnce,
-      onFailure: (error) => log.failure("A session went wrong by a mistake of ours.", error),
     });
   }
 
@@ -276,6 +270,7 @@ export class Daemon {
     const { log, changes } = this.#core;
     return new LocalView({
       jobs: this.#jobs,
+      orders: this.#orders,
       policies: this.#policies,
       log,
       changes,
@@ -335,6 +330,7 @@ export class Daemon {
         nowMs: () => options.clock.now(),
         latestKnownMs: () => this.#history.latestKnownMs(),
         inForce: () => this.#policies.inForce,
+        repositories: this.#repositories,
         secrets: options.secrets,
         secretsNeeded: () => this.#secretsNeeded(),
         power: options.power,
@@ -345,7 +341,9 @@ export class Daemon {
   }
 
   #secretsNeeded(): readonly string[] {
-    const policies = [...this.#policies.inForce.values()].map(({ policy }) => policy);
+    // Those of the server bring theirs.
+    const own = [...this.#policies.inForce.values()].filter(({ server }) => server === undefined);
+    const policies = own.map(({ policy }) => policy);
     return secretsNeeded(policies, this.#configuration.orUsual.notifications);
   }
 
@@ -386,15 +384,21 @@ export class Daemon {
     const { log, changes } = this.#core;
     logSession(log, session);
     this.#history.changed(session);
-    if (session.state === "finished") this.#counters.ended(session);
-    this.#messages.sessionChanged(session);
-    this.#scheduler.sessionChanged(session);
+    if (session.kind === "backup") this.#backupChanged(session);
+    this.#health.taskChanged(session);
     changes.tell();
     // Jobs tell of it in the middle of their work.
     setImmediate(() => {
       this.#machine.sessionChanged(session);
       void this.#health.look();
     });
+  }
+
+  /** Messages, schedules and figures are about backups. */
+  #backupChanged(session: SessionRecord): void {
+    if (session.state === "finished") this.#counters.ended(session);
+    this.#messages.sessionChanged(session);
+    this.#scheduler.sessionChanged(session);
   }
 
   /** After a look at everything: whoever waits for it is told. */
@@ -404,18 +408,17 @@ export class Daemon {
   }
 
   /** Policies or the configuration were read again. */
-  async #read(removed: readonly string[]): Promise<void> {
+  async #read(removed: readonly PolicyInForce[]): Promise<void> {
     const { log } = this.#core;
     const { log: logging, metrics } = this.#configuration.orUsual;
     log.setLevel(logging.level);
     await this.#metrics.serve(metrics.address);
-    for (const policy of removed) {
-      this.#scheduler.forget(policy);
-      const session = this.#jobs.running().find((each) => each.session.policy === policy)?.session;
-      const waiting = this.#jobs.queued().find((each) => each.session.policy === policy)?.session;
-      const found = session ?? waiting;
-      if (found !== undefined)
-        this.#jobs.cancel(found.id, { by: "policy", text: "the policy was removed" });
+    for (const { name, server } of removed) {
+      this.#scheduler.forget(name);
+      // What the server takes away does not end what runs.
+      for (const { id, state } of sessionsOf(this.#jobs, name))
+        if (server === undefined || state === "queued")
+          this.#jobs.cancel(id, { by: "policy", text: "the policy was removed" });
     }
     this.#jobs.reconsider();
     this.#scheduler.wake();

@@ -1,10 +1,11 @@
 /** The daemon as its local API shows it. */
-import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
 import type { LogLine } from "../../protocol/local-api/log-line.ts";
 import type {
+  CheckRequest,
   PauseRequest,
   ReloadAnswer,
+  RestoreRequest,
   ResumeAnswer,
   RunAnswer,
   StopAnswer,
@@ -16,7 +17,12 @@ import type {
 } from "../../protocol/local-api/policy-list.ts";
 import type { PauseStatus, StatusFacts } from "../../protocol/local-api/status.ts";
 import { scheduleInWords } from "../../protocol/schedule/schedule-words.ts";
-import type { SessionDetail, SessionQuery, SessionRecord } from "../../protocol/session-record.ts";
+import type {
+  SessionDetail,
+  SessionQuery,
+  SessionRecord,
+  SessionTask,
+} from "../../protocol/session-record.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type {
   DaemonView,
@@ -28,10 +34,11 @@ import type {
 import type { ChangeSignal } from "./change-signal.ts";
 import type { DaemonLog } from "./log/daemon-log.ts";
 import { type PolicyBook, type PolicyInForce, problemText } from "./policy-book.ts";
-import { sessionOf } from "./run-scheduler.ts";
+import type { SessionOrders } from "./session-orders.ts";
 
 export interface LocalViewParts {
   readonly jobs: Jobs;
+  readonly orders: SessionOrders;
   readonly policies: PolicyBook;
   readonly log: DaemonLog;
   readonly changes: ChangeSignal;
@@ -88,33 +95,29 @@ export class LocalView implements DaemonView {
   }
 
   run(name: string, requestedBy: string): RunAnswer {
-    const { jobs, log } = this.#parts;
-    const { policy } = this.#known(name);
-    const { session, joined } = jobs.request({
-      policy: name,
-      cause: { kind: "manual", text: `by hand (${requestedBy})` },
-      priority: policy.priority,
-      repository: policy.destination.repository,
-    });
-    log.info(`A run was asked for by ${requestedBy}.`, { policy: name, session: session.id });
-    return { sessionId: session.id, joined };
+    return this.#request("A run", name, requestedBy);
+  }
+
+  restore({ policy, ...what }: RestoreRequest, requestedBy: string): RunAnswer {
+    const task = { kind: "restore", origin: "machine", ...what } as const;
+    return this.#request("A restore", policy, requestedBy, task);
+  }
+
+  check({ policy, data }: CheckRequest, requestedBy: string): RunAnswer {
+    return this.#request("A check", policy, requestedBy, { kind: "check", data });
   }
 
   stop(name: string, requestedBy: string): StopAnswer {
-    const { jobs, log } = this.#parts;
-    const session = sessionOf(jobs, name);
-    if (session === undefined) {
-      this.#known(name);
-      return { sessionIds: [] };
-    }
-    jobs.cancel(session.id, { by: "user", text: `stopped by ${requestedBy}` });
-    log.info(`A session was stopped by ${requestedBy}.`, { policy: name, session: session.id });
-    return { sessionIds: [session.id] };
+    const { orders, log } = this.#parts;
+    const sessions = orders.stop(name, `stopped by ${requestedBy}`);
+    for (const session of sessions)
+      log.info(`A session was stopped by ${requestedBy}.`, { policy: name, session: session.id });
+    return { sessionIds: sessions.map(({ id }) => id) };
   }
 
   pause({ policy, untilMs }: PauseRequest, requestedBy: string): PauseStatus {
-    const { jobs, log, changes } = this.#parts;
-    if (policy !== undefined) this.#known(policy);
+    const { jobs, log, changes, orders } = this.#parts;
+    if (policy !== undefined) orders.known(policy);
     this.#parts.onPause();
     const pause = jobs.pause({
       ...(policy !== undefined && { policy }),
@@ -127,8 +130,8 @@ export class LocalView implements DaemonView {
   }
 
   resume(policy: string | undefined, requestedBy: string): ResumeAnswer {
-    const { jobs, log, changes } = this.#parts;
-    if (policy !== undefined) this.#known(policy);
+    const { jobs, log, changes, orders } = this.#parts;
+    if (policy !== undefined) orders.known(policy);
     const ended = jobs.resume(policy);
     log.info(`A pause was ended by ${requestedBy}.`, policy === undefined ? {} : { policy });
     changes.tell();
@@ -175,21 +178,23 @@ export class LocalView implements DaemonView {
     return this.#parts.metrics();
   }
 
-  #known(name: string): PolicyInForce {
-    const found = this.#parts.policies.inForce.get(name);
-    if (found === undefined) throw new BackstayError("POLICY_UNKNOWN", { policy: name });
-    return found;
+  #request(what: string, policy: string, requestedBy: string, task?: SessionTask): RunAnswer {
+    const { orders, log } = this.#parts;
+    const cause = { kind: "manual", text: `by hand (${requestedBy})` } as const;
+    const { session, joined } = orders.request(policy, cause, task);
+    log.info(`${what} was asked for by ${requestedBy}.`, { policy, session: session.id });
+    return { sessionId: session.id, joined };
   }
 }
 
-function policyEntry({ name, policy, file, appliedMs }: PolicyInForce): PolicyEntry {
+function policyEntry({ name, policy, origin, appliedMs }: PolicyInForce): PolicyEntry {
   const { description, kind, enabled, source, destination, schedule } = policy;
   return {
     name,
     ...(description !== undefined && { description }),
     kind,
     enabled,
-    origin: file,
+    origin,
     appliedMs,
     source: sourceText(source),
     destination: destination.repository,

@@ -47,7 +47,7 @@ export class MachineAfterRuns {
   sessionChanged(session: SessionRecord): void {
     this.#awake.set(this.#parts.jobs.running().length > 0);
     const found = this.#parts.inForce().get(session.policy);
-    if (session.state !== "finished" || found === undefined) return;
+    if (session.state !== "finished" || session.kind !== "backup" || found === undefined) return;
     const { scheme, place } = storeAddress(found.policy.destination.repository);
     const drive = scheme === "local" ? place : undefined;
     this.#afterRun.sessionFinished(session, found.policy.schedule, drive);

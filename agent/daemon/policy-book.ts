@@ -1,20 +1,25 @@
 /** The policies in force: read from their folder, resolved for this machine, with all that is wrong with the others. */
-import type { AgentConfiguration } from "../../protocol/policy/guard-rails.ts";
+import type { AgentConfiguration, GuardRails } from "../../protocol/policy/guard-rails.ts";
+import type { BundleInForce, ServerPolicy } from "../control/bundle-in-force.ts";
 import {
   type EffectiveValue,
   effectivePolicy,
   type ResolvedPolicy,
 } from "../policy/effective-policy.ts";
+import { policyFingerprint } from "../policy/policy-fingerprint.ts";
 import { settingText } from "../policy/setting-path.ts";
 import type { PolicyFolder, PolicyProblem } from "../policy-files/policy-folder.ts";
 import type { PolicyStore } from "../state/state.ts";
+import { serverPolicies } from "./server-policies.ts";
 
 export interface PolicyInForce {
   readonly name: string;
   readonly policy: ResolvedPolicy;
   readonly values: readonly EffectiveValue[];
-  /** Absolute; the file that it was read from. */
-  readonly file: string;
+  /** The file that it was read from, absolute; or `server`. */
+  readonly origin: string;
+  /** Of a policy that the server has given this machine. */
+  readonly server?: ServerPolicy;
   readonly fingerprint: string;
   /** Since when there is a policy of this name, ms since 1970. */
   readonly appliedMs: number;
@@ -24,7 +29,7 @@ export interface PolicyInForce {
 export interface PolicyChanges {
   /** New ones, and those that say something else now. */
   readonly changed: readonly string[];
-  readonly removed: readonly string[];
+  readonly removed: readonly PolicyInForce[];
 }
 
 export class PolicyBook {
@@ -33,6 +38,7 @@ export class PolicyBook {
   readonly #nowMs: () => number;
   #inForce: ReadonlyMap<string, PolicyInForce> = new Map();
   #problems: readonly PolicyProblem[] = [];
+  #hidden: readonly string[] = [];
 
   constructor(folder: PolicyFolder, store: PolicyStore, nowMs: () => number) {
     this.#folder = folder;
@@ -49,18 +55,26 @@ export class PolicyBook {
     return this.#problems;
   }
 
+  /** Policies of this machine that are not in force because the server has one of the same name. */
+  get hidden(): readonly string[] {
+    return this.#hidden;
+  }
+
   /**
-   * Reads all policies again. Without a configuration none is in force, because what the machine forbids is not known
+   * Reads all policies again: the machine's own, and beside them those of the server, which win where names are equal. Without a configuration none is in force, because what the machine forbids is not known
    * then. `onUnkept` is told if what is good now could not be kept for later.
    */
   async read(
     configuration: AgentConfiguration | undefined,
+    server: BundleInForce | undefined,
     signal: AbortSignal,
     onUnkept: (error: unknown) => void,
   ): Promise<PolicyChanges> {
     if (configuration === undefined) return this.#replace(new Map(), []);
     const rails = configuration.guardRails;
-    const loaded = await this.#folder.load(rails);
+    const given = serverPolicies(server, rails);
+    const others = new Map([...given.accepted].map(([name, { policy }]) => [name, policy]));
+    const loaded = await this.#folder.load(rails, others);
     try {
       await this.#folder.keep(loaded, signal);
     } catch (error) {
@@ -71,19 +85,31 @@ export class PolicyBook {
     for (const [name, stored] of loaded.policies) {
       const { file, fingerprint, text } = stored;
       const { policy, values } = effectivePolicy(stored.policy, stored.document, rails);
-      const appliedMs = this.#appliedMs(name, text, file);
-      inForce.set(name, { name, policy, values, file, fingerprint, appliedMs });
+      if (given.accepted.has(name)) continue;
+      const appliedMs = this.#appliedMs(name, text, `file:${file}`);
+      inForce.set(name, { name, policy, values, origin: file, fingerprint, appliedMs });
     }
-    return this.#replace(inForce, loaded.problems);
+    for (const [name, server] of given.accepted)
+      inForce.set(name, this.#ofServer(name, server, rails));
+    this.#hidden = [...loaded.policies.keys()].filter((name) => given.accepted.has(name));
+    const inOrder = new Map([...inForce].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    return this.#replace(inOrder, [...loaded.problems, ...given.problems]);
   }
 
   /** Noted down at the first sight of a name; an edited policy is as old as it was. */
-  #appliedMs(name: string, document: string, file: string): number {
+  #appliedMs(name: string, document: string, origin: string): number {
     const known = this.#store.get(name);
     if (known?.document === document) return known.appliedMs;
     const appliedMs = known?.appliedMs ?? this.#nowMs();
-    this.#store.put({ name, document, origin: `file:${file}`, appliedMs });
+    this.#store.put({ name, document, origin, appliedMs });
     return appliedMs;
+  }
+
+  #ofServer(name: string, server: ServerPolicy, rails: GuardRails): PolicyInForce {
+    const { policy, values } = effectivePolicy(server.policy, server.document, rails);
+    const appliedMs = this.#appliedMs(name, JSON.stringify(server.document), "server");
+    const fingerprint = policyFingerprint(server.policy);
+    return { name, policy, values, origin: "server", server, fingerprint, appliedMs };
   }
 
   #replace(
@@ -96,14 +122,15 @@ export class PolicyBook {
     const changed = [...inForce.values()].filter(
       ({ name, fingerprint }) => before.get(name)?.fingerprint !== fingerprint,
     );
-    const removed = [...before.keys()].filter((name) => !inForce.has(name));
+    const removed = [...before.values()].filter(({ name }) => !inForce.has(name));
     return { changed: changed.map(({ name }) => name), removed };
   }
 }
 
-/** `line 3: source.paths[0] must be an absolute path`, and how many more there are. */
+/** `line 3: source.paths[0] must be an absolute path`, and how many more there are. A server's policy has no lines. */
 export function problemText({ mistakes }: PolicyProblem): string {
   const [{ line, path, problem }, ...others] = mistakes;
-  const first = `line ${line}: ${settingText(path)} ${problem}`.replaceAll(/ {2,}/g, " ");
+  const place = line === 0 ? "" : `line ${line}: `;
+  const first = `${place}${settingText(path)} ${problem}`.replaceAll(/ {2,}/g, " ");
   return others.length === 0 ? first : `${first}; ${others.length} more`;
 }

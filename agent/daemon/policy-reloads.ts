@@ -1,15 +1,18 @@
 /** Reads policies and configuration when they change or somebody asks for it; one reading after the other. */
+import type { BundleInForce } from "../control/bundle-in-force.ts";
 import type { ConfigurationKeeper } from "./configuration-keeper.ts";
 import type { DaemonCore } from "./daemon-core.ts";
-import type { PolicyBook } from "./policy-book.ts";
+import type { PolicyBook, PolicyInForce } from "./policy-book.ts";
 import { PolicyWatch } from "./policy-watch.ts";
 
 export interface PolicyReloadsParts {
   readonly core: DaemonCore;
   readonly configuration: ConfigurationKeeper;
   readonly policies: PolicyBook;
-  /** After each reading; with the names of policies that are gone. */
-  readonly onRead: (removed: readonly string[]) => Promise<void>;
+  /** The server's, as it is in force now; undefined without one. */
+  readonly bundle: () => BundleInForce | undefined;
+  /** After each reading; with the policies that are gone. */
+  readonly onRead: (removed: readonly PolicyInForce[]) => Promise<void>;
 }
 
 export class PolicyReloads {
@@ -59,7 +62,7 @@ export class PolicyReloads {
   }
 
   async read(): Promise<void> {
-    const { core, configuration, policies, onRead } = this.#parts;
+    const { core, configuration, policies, bundle, onRead } = this.#parts;
     const { log, board } = core;
     const problem = await configuration.read();
     if (problem !== undefined) log.failure("The configuration can't be used.", problem);
@@ -70,11 +73,12 @@ export class PolicyReloads {
     );
     const { changed, removed } = await policies.read(
       configuration.current,
+      bundle(),
       this.#ending.signal,
       (error) => log.failure("Policies could not be kept for later.", error),
     );
     for (const policy of changed) log.info("A policy is in force.", { policy });
-    for (const policy of removed) log.info("A policy is gone.", { policy });
+    for (const { name } of removed) log.info("A policy is gone.", { policy: name });
     await onRead(removed);
   }
 }

@@ -1,30 +1,34 @@
-/** Makes of a policy, at the moment of its run, what an engine needs: paths that exist now, secrets, limits. */
+/** Makes of a session, at the moment of its run, what an engine needs: paths that exist now, secrets, limits. */
 import { existsSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
 import type { UserAccounts } from "../../platform/ports/user-accounts.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
-import type { SessionRecord } from "../../protocol/session-record.ts";
+import type { BackupWork, RestoreWork, RunWork } from "../../protocol/run-order.ts";
+import type { SessionRecord, SessionTask } from "../../protocol/session-record.ts";
 import type { JobScript, JobScripts, PreparedRun } from "../jobs/jobs.ts";
 import { localRepositories, resolveScope } from "../policy/policy-scope.ts";
 import type { PolicyInForce } from "./policy-book.ts";
+import type { RepositoryPlaces } from "./repository-places.ts";
+import { allowedTarget } from "./restore-rails.ts";
 
 export interface RunPreparationParts {
   readonly inForce: () => ReadonlyMap<string, PolicyInForce>;
   readonly guardRails: () => GuardRails;
   readonly accounts: UserAccounts;
-  readonly secrets: Pick<SecretKeeper, "read">;
-  /** Told of each secret that is read, so that no log shows it. */
-  readonly onSecret: (secret: string) => void;
+  readonly places: Pick<RepositoryPlaces, "of">;
   readonly hostName: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cacheRoot: string | undefined;
-  /** Folders of the agent itself; absolute. */
+  /** Folders of the agent itself that are not backed up; absolute. */
   readonly ownFolders: readonly string[];
+  /** Folders that nothing is restored into; absolute. */
+  readonly guardedFolders: readonly string[];
   /** True if there is a good backup of the policy: then its repository exists, and must never be made anew. */
   readonly hasBackup: (policy: string) => boolean;
+  /** Id of the newest snapshot that this machine knows of a policy. */
+  readonly newestSnapshot: (policy: string) => string | undefined;
   /** STORE_MISSING if the drive of the target is not there. */
   readonly checkTarget: (policy: Policy) => Promise<void>;
 }
@@ -39,27 +43,26 @@ export class RunPreparation {
     this.#parts = parts;
   }
 
-  /** Rejects with POLICY_UNKNOWN, POLICY_SCOPE, POLICY_RESTRICTED, SOURCE_MISSING, SECRET_MISSING, SECRET_UNREADABLE. */
-  async prepare({ policy: name }: SessionRecord, signal: AbortSignal): Promise<PreparedRun> {
-    const { inForce, secrets, cacheRoot, onSecret, hasBackup, checkTarget } = this.#parts;
+  /**
+   * Rejects with POLICY_UNKNOWN, POLICY_SCOPE, POLICY_RESTRICTED, SOURCE_MISSING, SECRET_MISSING, SECRET_UNREADABLE,
+   * SECRET_INVALID, RESTORE_RESTRICTED.
+   */
+  async prepare(session: SessionRecord, signal: AbortSignal): Promise<PreparedRun> {
+    const { inForce, cacheRoot, hasBackup, checkTarget, places } = this.#parts;
+    const name = session.policy;
     const found = inForce().get(name);
     if (found === undefined) throw new BackstayError("POLICY_UNKNOWN", { policy: name });
     const { policy } = found;
     await checkTarget(policy);
-    const work = await this.#work(policy);
+    const work = await this.#work(session, policy);
     signal.throwIfAborted();
-    const stored = await secrets.read(policy.encryption.password.secret);
-    // As the command line reads password files: without the line feed at the end.
-    const password = new TextDecoder().decode(stored).replace(/\r?\n$/, "");
-    onSecret(password);
+    const place = await places.of(found);
+    signal.throwIfAborted();
     const { uploadPerSecond, downloadPerSecond, memory, duration } = policy.limits;
+    const isBackup = session.kind === "backup";
     return {
       order: {
-        repository: {
-          url: policy.destination.repository,
-          password,
-          create: policy.destination.create && !hasBackup(name),
-        },
+        repository: { ...place, create: isBackup && policy.destination.create && !hasBackup(name) },
         ...(cacheRoot !== undefined && { cacheRoot }),
         limits: {
           ...(uploadPerSecond !== undefined && { uploadBytesPerSecond: uploadPerSecond }),
@@ -82,7 +85,27 @@ export class RunPreparation {
     };
   }
 
-  async #work(policy: Policy): Promise<PreparedRun["order"]["work"]> {
+  async #work({ task }: SessionRecord, policy: Policy): Promise<RunWork> {
+    if (task?.kind === "check") return task;
+    return task === undefined ? await this.#backup(policy) : this.#restore(task, policy);
+  }
+
+  #restore(task: Extract<SessionTask, { kind: "restore" }>, policy: Policy): RestoreWork {
+    const { guardRails, guardedFolders, hostName, newestSnapshot } = this.#parts;
+    const { snapshot, paths, overwrite, verify } = task;
+    return {
+      kind: "restore",
+      hostName,
+      // Other policies may back up into the same repository.
+      snapshot: snapshot === "latest" ? (newestSnapshot(policy.name) ?? snapshot) : snapshot,
+      paths,
+      ...allowedTarget(task, guardRails(), guardedFolders),
+      overwrite,
+      verify,
+    };
+  }
+
+  async #backup(policy: Policy): Promise<BackupWork> {
     const { accounts, hostName, environment, guardRails, inForce, ownFolders } = this.#parts;
     const all = [...inForce().values()].map((each) => each.policy);
     const { work, missing } = resolveScope(policy, {

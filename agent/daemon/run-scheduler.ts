@@ -88,8 +88,8 @@ export class RunScheduler {
   }
 
   /** To be told of each change of a session. */
-  sessionChanged({ policy, state }: SessionRecord): void {
-    if (state !== "finished") return;
+  sessionChanged({ policy, state, kind }: SessionRecord): void {
+    if (state !== "finished" || kind !== "backup") return;
     this.#ended.add(policy);
     // Jobs tell of it in the middle of their work.
     setImmediate(() => this.wake());
@@ -111,6 +111,7 @@ export class RunScheduler {
   nextRun(policy: string): NextRun {
     const found = this.#parts.inForce().get(policy);
     if (found?.policy.enabled === false) return { reason: "the policy is switched off" };
+    if (found?.server?.managedBy === "server") return { reason: "the server starts it" };
     return this.#plans.get(policy)?.next ?? { reason: "not planned yet" };
   }
 
@@ -142,8 +143,8 @@ export class RunScheduler {
       this.#ended = new Set();
       const { inForce } = this.#parts;
       for (const name of [...this.#plans.keys()])
-        if (inForce().get(name)?.policy.enabled !== true) this.#plans.delete(name);
-      const enabled = [...inForce().values()].filter(({ policy }) => policy.enabled);
+        if (!isPlannedHere(inForce().get(name))) this.#plans.delete(name);
+      const enabled = [...inForce().values()].filter(isPlannedHere);
       // Those that ended first: whether a failure is tried again decides what follows it.
       const inOrder = enabled.toSorted(
         (a, b) => Number(ended.has(b.name)) - Number(ended.has(a.name)),
@@ -192,7 +193,7 @@ export class RunScheduler {
   ): Plan {
     const { jobs, now, zone, chance, lastEnded, memory } = this.#parts;
     if (!this.#memories.has(name)) this.#memories.set(name, readScheduleMemory(memory.get(name)));
-    const session = sessionOf(jobs, name);
+    const session = backupOf(jobs, name);
     const ended = lastEnded(name);
     return planRuns(policy.schedule, policy.kind, this.#memories.get(name), {
       now: now(),
@@ -224,14 +225,28 @@ export class RunScheduler {
       const { repository } = policy.destination;
       jobs.request({ policy: name, cause, attempt, priority: policy.priority, repository });
     }
-    const session = decision.kind === "stop" ? sessionOf(jobs, name) : undefined;
+    const session = decision.kind === "stop" ? backupOf(jobs, name) : undefined;
     if (decision.kind === "stop" && session !== undefined)
       jobs.cancel(session.id, { by: "window", text: decision.text });
   }
 }
 
-/** The policy's session that waits or runs. */
-export function sessionOf(jobs: Jobs, policy: string): SessionRecord | undefined {
-  return [...jobs.running(), ...jobs.queued()].find(({ session }) => session.policy === policy)
-    ?.session;
+/** What is not started here by time or event is started by hand or by the server only. */
+function isPlannedHere(found: PolicyInForce | undefined): boolean {
+  return found?.policy.enabled === true && found.server?.managedBy !== "server";
+}
+
+/** The policy's backup that waits or runs. */
+function backupOf(jobs: Jobs, policy: string): SessionRecord | undefined {
+  return sessionsOf(jobs, policy).find(({ kind }) => kind === "backup");
+}
+
+/** Everything that waits or runs of a policy, or of all. */
+export function sessionsOf(
+  jobs: Pick<Jobs, "running" | "queued">,
+  policy?: string,
+): readonly SessionRecord[] {
+  return [...jobs.running(), ...jobs.queued()]
+    .map(({ session }) => session)
+    .filter((session) => policy === undefined || session.policy === policy);
 }

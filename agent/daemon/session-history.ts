@@ -40,7 +40,12 @@ export class SessionHistory {
   of(policy: string): PolicyHistory {
     const known = this.#known.get(policy);
     if (known !== undefined) return known;
-    const [lastEnded] = this.#jobs.sessions({ policy, states: ["finished"], limit: 1 });
+    const [lastEnded] = this.#jobs.sessions({
+      policy,
+      kinds: ["backup"],
+      states: ["finished"],
+      limit: 1,
+    });
     const lastGood = this.#jobs.lastGood(policy);
     const reachable = lastEnded === undefined ? undefined : reachability(lastEnded);
     const history: PolicyHistory = {

@@ -1,40 +1,28 @@
 /** Does the backup that an order asks for. */
 import path from "node:path";
-import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
-import type { BackstayError } from "../../protocol/backstay-error.ts";
-import type { BackupFigures, RunOrder, RunProgress } from "../../protocol/run-order.ts";
+import type { BackupFigures, BackupWork, RunOrder, RunProgress } from "../../protocol/run-order.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
-import { openSteadyStore } from "../../storage/open-steady-store.ts";
 import type { BackupProgress, BackupRequest, BackupSummary } from "../backup/backup-request.ts";
 import { ownPlacesAt } from "../backup/own-place-records.ts";
 import { runBackup } from "../backup/run-backup.ts";
 import { collectExcludes } from "../backup/select/selection-options.ts";
 import { StartedThreads } from "../backup/threads/started-threads.ts";
-import { damagedPackText } from "../repository/blob/blob-loader.ts";
-import { Repository } from "../repository/repository.ts";
+import type { Repository } from "../repository/repository.ts";
 import type { EngineOutput } from "./engine-output.ts";
 
 const shownFilesMax = 4;
 const shownCharactersMax = 1000;
 
-/** Backs up; rejects as `Repository.open`, `Repository.init` and `runBackup` do. */
+/** Backs up; rejects as `runBackup` does. */
 export async function doBackup(
-  order: RunOrder,
+  repository: Repository,
+  work: BackupWork,
+  order: Pick<RunOrder, "lockWaitMs" | "cacheRoot">,
   output: EngineOutput,
   signal: AbortSignal,
 ): Promise<BackupFigures> {
-  const { limits, repository: place } = order;
-  const store = openSteadyStore(place.url, {
-    environment: place.settings ?? {},
-    uploadBytesPerSecond: limits.uploadBytesPerSecond,
-    downloadBytesPerSecond: limits.downloadBytesPerSecond,
-    warn: (warning) =>
-      output.issue({ path: "", code: warning, message: durabilityWarningText[warning] }),
-    onRetry: () => undefined,
-  });
   const threads = new StartedThreads();
   try {
-    const repository = await openRepository(order, store, output, signal);
     const events = {
       progress: (progress: BackupProgress) => output.progress(shownProgress(progress)),
       issue: (issue: { path: string; code: string; message: string }) =>
@@ -42,35 +30,16 @@ export async function doBackup(
       warning: ({ code, message }: { code: string; message: string }) =>
         output.issue({ path: "", code, message }),
     };
-    const request = backupRequest(order, store);
+    const request = backupRequest(work, order, repository.store);
     return figuresOf(await runBackup(repository, request, events, signal, threads));
   } finally {
     await threads.end();
-    await store.close();
   }
 }
 
-async function openRepository(
-  { repository: place, cacheRoot }: RunOrder,
-  store: ObjectStore,
-  output: EngineOutput,
-  signal: AbortSignal,
-): Promise<Repository> {
-  const options = {
-    password: new TextEncoder().encode(place.password),
-    cacheRoot,
-    damagedPack: (pack: string, { code }: BackstayError) =>
-      output.issue({ path: "", code, message: damagedPackText(pack) }),
-    signal,
-  };
-  const isThere = (await store.stat({ type: "config", name: "" }, signal)) !== undefined;
-  return isThere || !place.create
-    ? await Repository.open(store, options)
-    : await Repository.init(store, options);
-}
-
 function backupRequest(
-  { work, lockWaitMs, cacheRoot }: RunOrder,
+  work: BackupWork,
+  { lockWaitMs, cacheRoot }: Pick<RunOrder, "lockWaitMs" | "cacheRoot">,
   store: ObjectStore,
 ): BackupRequest {
   const excludes = collectExcludes(

@@ -46,6 +46,22 @@ export class EngineOutput {
     if (this.#issues <= issuesMax) this.#send({ type: "issue", issue }, true);
   }
 
+  /** The route of the order by which the repository was reached. */
+  route(route: number): void {
+    this.#send({ type: "route", route }, true);
+  }
+
+  /** The one message that tells a secret; whoever reads it keeps it from everybody else. */
+  recovery(keyName: string, password: string): void {
+    const message: EngineMessage = { type: "recovery", keyName, password };
+    if (!this.#isBroken) this.#output.write(`${JSON.stringify(message)}\n`);
+  }
+
+  passwordChanged(keyName: string, oldKeyProblem: string | undefined): void {
+    const problem = oldKeyProblem === undefined ? {} : { oldKeyProblem };
+    this.#send({ type: "password-changed", keyName, ...problem }, true);
+  }
+
   /** Sends what is left and the report; resolves when it is written, or nobody reads it. */
   async finish(report: RunReport): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);

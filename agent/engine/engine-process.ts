@@ -9,11 +9,11 @@ import { outliveHangUp } from "../../platform/hang-up.ts";
 import { openDurableFiles } from "../../platform/open-durable-files.ts";
 import { openProcessLimits } from "../../platform/open-process-limits.ts";
 import { redactor } from "../../protocol/redaction.ts";
-import type { RunOrder, RunReport } from "../../protocol/run-order.ts";
-import { doBackup } from "./backup-work.ts";
+import { type RunOrder, type RunReport, secretsOf } from "../../protocol/run-order.ts";
+import { doWork } from "./do-work.ts";
 import { EngineOutput } from "./engine-output.ts";
 import { readOrder } from "./order-input.ts";
-import { EndOfRun, reportOfBackup, reportOfFailure } from "./run-report.ts";
+import { EndOfRun, reportOfFailure } from "./run-report.ts";
 
 /** So long a reader may take for the last messages. */
 const lastMessagesMs = 30_000;
@@ -47,8 +47,8 @@ export async function runEngineProcess(): Promise<never> {
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
     process.on(event, (error: unknown) => failed.reject(error));
   try {
-    const figures = await Promise.race([doBackup(order, output, ending.signal), failed.promise]);
-    return await finish(output, order, reportOfBackup(figures, output.issues));
+    const report = await Promise.race([doWork(order, output, ending.signal), failed.promise]);
+    return await finish(output, order, report);
   } catch (error) {
     const report = reportOfFailure(error, output.issues, ending.signal);
     if (report.error?.kind === "bug") process.stderr.write(`${traceOf(error, order)}\n`);
@@ -95,7 +95,7 @@ function messageStream(): Writable {
 }
 
 function redactorOf({ repository }: RunOrder): (text: string) => string {
-  return redactor([repository.password, ...Object.values(repository.settings ?? {})]);
+  return redactor(secretsOf(repository));
 }
 
 function traceOf(error: unknown, order: RunOrder): string {

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { type RunOrder, runOrderVersion } from "../../protocol/run-order.ts";
+import { sessionKinds } from "../../protocol/session-record.ts";
 
 const orderBytesMax = 16 * 1024 * 1024;
 
@@ -46,10 +47,12 @@ function parseOrder(line: string): RunOrder {
   const order = given as Partial<RunOrder> | null;
   if (order?.version !== runOrderVersion)
     throw invalid(`its version is ${String(order?.version)}, ours is ${runOrderVersion}`);
-  if (typeof order.repository?.password !== "string" || typeof order.repository.url !== "string")
+  const { repository, work } = order;
+  if (typeof repository?.password !== "string" || typeof repository.routes?.[0]?.url !== "string")
     throw invalid("it names no repository or no password");
-  if (order.work?.kind !== "backup") throw invalid(`its work is ${String(order.work?.kind)}`);
-  if (order.work.paths.length === 0) throw invalid("it names no path");
+  if (!sessionKinds.some((kind) => kind === work?.kind))
+    throw invalid(`its work is ${String(work?.kind)}`);
+  if (work?.kind === "backup" && work.paths.length === 0) throw invalid("it names no path");
   return order as RunOrder;
 }
 

@@ -60,6 +60,12 @@ function isMessage(message: Record<string, unknown>): boolean {
       );
     case "issue":
       return isObject(issue) && ["path", "code", "message"].every((name) => isText(issue[name]));
+    case "route":
+      return isCount(message["route"]);
+    case "recovery":
+      return isText(message["keyName"]) && isText(message["password"]);
+    case "password-changed":
+      return isText(message["keyName"]);
     case "report":
       return (
         isObject(report) &&

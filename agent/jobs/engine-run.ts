@@ -44,7 +44,13 @@ export interface EngineRunOptions {
   readonly durationLimitMs: number;
   readonly progress: (progress: RunProgress) => void;
   readonly issue: (issue: RunIssue) => void;
+  /** The route of the order by which it reached the repository. */
+  readonly route: (route: number) => void;
+  readonly keys: (told: KeyMessage) => void;
 }
+
+/** What an engine did to the keys of its repository. */
+export type KeyMessage = Extract<EngineMessage, { type: "recovery" | "password-changed" }>;
 
 /** How an engine ended: with a report, or with what became of it. */
 export interface EngineEnd {
@@ -167,6 +173,13 @@ export class EngineRun {
       case "report":
         this.#report = message.report;
         return;
+      case "route":
+        this.#options.route(message.route);
+        return;
+      case "recovery":
+      case "password-changed":
+        this.#options.keys(message);
+        return;
       case "progress": {
         const { elapsedMs: _, ...rest } = message.progress;
         const text = JSON.stringify(rest);
@@ -227,7 +240,8 @@ export class EngineRun {
     const lastWords = this.#lastWords.text();
     const report = this.#report;
     // A good end in spite of all is a good end.
-    if (report?.backup !== undefined) return { report, lastWords };
+    if (report?.outcome === "success" || report?.outcome === "warning")
+      return { report, lastWords };
     const failure = this.#failure ?? (report === undefined ? this.#died() : undefined);
     return {
       ...(report === undefined ? {} : { report }),

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { openProcessLimits } from "../../platform/open-process-limits.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { Hold } from "../../protocol/session-record.ts";
 import { JobsScene, preparedRun } from "../../test/jobs/jobs-scene.ts";
@@ -318,12 +319,18 @@ describe("the end of the daemon", () => {
 });
 
 it("a mistake of ours ends the session and keeps nothing busy", async () => {
+  const limits = openProcessLimits();
   let calls = 0;
   begin({
-    scripts: () => {
-      calls += 1;
-      if (calls === 3) throw new TypeError("a mistake");
-      return {};
+    limits: {
+      yieldToOthers: () => limits.yieldToOthers(),
+      residentBytes: (id) => limits.residentBytes(id),
+      startOf: (id) => limits.startOf(id),
+      boot: () => {
+        calls += 1;
+        if (calls === 1) throw new TypeError("a mistake");
+        return limits.boot();
+      },
     },
   });
   const { state, outcome, failure } = await scene.run("a");
@@ -331,4 +338,63 @@ it("a mistake of ours ends the session and keeps nothing busy", async () => {
   expect(scene.failures).toHaveLength(1);
   scene.failures.length = 0;
   expect(await scene.run("a")).toMatchObject({ outcome: "success" });
+});
+
+describe("what is no backup", () => {
+  const task = {
+    kind: "restore",
+    snapshot: "latest",
+    paths: [],
+    target: "/restored",
+    overwrite: "never",
+    verify: false,
+    origin: "machine",
+  } as const;
+
+  it("is a session of its own, which scripts have nothing to do with", async () => {
+    begin({
+      spawnEngine: patientEngine,
+      scripts: () => ({ preJob: { command: ["/bin/false"], timeoutMs: 1000, required: true } }),
+    });
+    const first = scene.request("a", { task });
+    const second = scene.request("a", { task });
+    expect(first.id).not.toBe(second.id);
+    expect(first).toMatchObject({ kind: "restore", task });
+    await scene.reached("a", "running");
+    for (const { id } of [first, second]) scene.jobs.cancel(id, { by: "user", text: "enough" });
+    expect((await scene.ended(first)).outcome).toBe("canceled");
+  });
+
+  it("waits for no backup and keeps none waiting if it is a restore; a check does", async () => {
+    begin({ spawnEngine: patientEngine });
+    const restore = scene.request("a", { task });
+    const backup = scene.request("a");
+    const check = scene.request("a", { task: { kind: "check", data: "structure" } });
+    await scene.reached("a", "running");
+    const running = (): string[] => scene.jobs.running().map(({ session }) => session.kind);
+    expect(running()).toEqual(["restore", "backup"]);
+    expect(scene.jobs.queued()).toMatchObject([
+      { session: { id: check.id }, hold: { code: "policy-busy" } },
+    ]);
+    for (const { id } of [restore, backup, check])
+      scene.jobs.cancel(id, { by: "user", text: "enough" });
+    await scene.ended(backup);
+  });
+
+  it("says nothing of how good the backups of its policy are", async () => {
+    const { backup: _, ...rest } = goodReport;
+    const check = { snapshots: 1, packs: 2, packsRead: 0, bytesRead: 0, problems: 0 };
+    const engines = [
+      shellEngine(sayReport(goodReport)),
+      shellEngine(sayReport({ ...rest, check })),
+    ];
+    begin({ spawnEngine: () => (engines.shift() ?? shellEngine(""))() });
+    await scene.run("a");
+    const good = scene.jobs.lastGood("a");
+    const checked = await scene.run("a", { task: { kind: "check", data: "structure" } });
+    expect(checked).toMatchObject({ outcome: "success", checked: check });
+    expect(scene.jobs.lastGood("a")?.id).toBe(good?.id);
+    const ofKind = scene.jobs.sessions({ policy: "a", kinds: ["check"] });
+    expect(ofKind.map(({ kind }) => kind)).toEqual(["check"]);
+  });
 });

@@ -68,7 +68,7 @@ export class JobRunner implements Jobs {
 
   request(run: RunRequest): RunTicket {
     if (this.#stopped.signal.aborted) throw new BackstayError("SHUTTING_DOWN");
-    const known = this.#sessionToJoin(run.policy);
+    const known = run.task === undefined ? this.#backupToJoin(run.policy) : undefined;
     if (known !== undefined) {
       const session = known.state === "queued" ? this.#joined(known, run) : known;
       this.reconsider();
@@ -80,7 +80,8 @@ export class JobRunner implements Jobs {
     this.#journal.add({
       id,
       policy: run.policy,
-      kind: "backup",
+      kind: run.task?.kind ?? "backup",
+      ...(run.task !== undefined && { task: run.task }),
       cause: run.cause,
       attempt: run.attempt ?? 1,
       priority: run.priority,
@@ -222,9 +223,11 @@ export class JobRunner implements Jobs {
       .toSorted((a, b) => b.priority - a.priority);
   }
 
-  /** The session of a policy that will do what is asked for: it waits, or it works and nothing ends it yet. */
-  #sessionToJoin(policy: string): SessionRecord | undefined {
-    const live = this.#journal.live().filter((session) => session.policy === policy);
+  /** The backup of a policy that will do what is asked for: it waits, or it works and nothing ends it yet. */
+  #backupToJoin(policy: string): SessionRecord | undefined {
+    const live = this.#journal
+      .live()
+      .filter((session) => session.policy === policy && session.kind === "backup");
     const isWorking = ({ id, state }: SessionRecord): boolean =>
       (state === "preparing" || state === "running") && this.#runs.get(id)?.isWorking === true;
     return live.find(({ state }) => state === "queued") ?? live.find(isWorking);
@@ -245,7 +248,12 @@ export class JobRunner implements Jobs {
       const { reason, untilMs } = pause;
       return { code: "paused", text: reason, ...(untilMs === undefined ? {} : { untilMs }) };
     }
-    const others = this.running().map((run) => run.session);
+    // A restore reads: it waits for no backup, and no backup waits for it.
+    const isRestore = session.kind === "restore";
+    const others = this.running()
+      .map((run) => run.session)
+      .filter(({ kind }) => (kind === "restore") === isRestore);
+    if (isRestore) return this.#restoreHold(others);
     if (others.some(({ policy }) => policy === session.policy))
       return { code: "policy-busy", text: "its last session is still ending" };
     const busy = others.find(({ repository }) => repository === session.repository);
@@ -254,6 +262,11 @@ export class JobRunner implements Jobs {
     if (others.length >= this.#options.sessionsAtOnce)
       return { code: "sessions-at-once", text: `${others.length} sessions run already` };
     return this.#options.hold(session);
+  }
+
+  #restoreHold(others: readonly SessionRecord[]): Hold | undefined {
+    if (others.length < this.#options.sessionsAtOnce) return undefined;
+    return { code: "sessions-at-once", text: `${others.length} restores run already` };
   }
 
   async #reconsiderAt(timeMs: number, signal: AbortSignal): Promise<void> {

@@ -10,6 +10,7 @@ import type {
   SessionDetail,
   SessionQuery,
   SessionRecord,
+  SessionTask,
 } from "../../protocol/session-record.ts";
 
 export interface RunRequest {
@@ -20,6 +21,8 @@ export interface RunRequest {
   readonly repository: string;
   /** 1 if absent. */
   readonly attempt?: number;
+  /** Absent: a backup. */
+  readonly task?: SessionTask;
 }
 
 /** The answer to a run request. */
@@ -59,8 +62,8 @@ export interface PolicyPause extends Pause {
 
 export interface Jobs {
   /**
-   * Queues a run, or joins the policy's session that waits or works already; one that is ending is not joined. A run
-   * by hand makes a queued session one by hand. Throws QUEUE_FULL, SHUTTING_DOWN.
+   * Queues a session. A backup joins the policy's one that waits or works already; one that is ending is not joined. A
+   * run by hand makes a queued session one by hand. Throws QUEUE_FULL, SHUTTING_DOWN.
    */
   request(run: RunRequest): RunTicket;
   /** Asks a session to end in order, and kills its engine if that takes too long. False if it is not there or ended. */

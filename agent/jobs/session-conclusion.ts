@@ -11,7 +11,10 @@ import type {
 import type { EngineEnd } from "./engine-run.ts";
 import type { JobScript } from "./jobs.ts";
 
-export type Conclusion = Pick<SessionRecord, "figures" | "failure" | "endedBy"> & {
+export type Conclusion = Pick<
+  SessionRecord,
+  "figures" | "restored" | "checked" | "failure" | "endedBy"
+> & {
   readonly outcome: SessionOutcome;
   readonly exitCode: number;
   readonly issues: number;
@@ -27,9 +30,9 @@ export function concluded(
 ): Conclusion {
   const { report, failure, lastWords } = end;
   const counted = Math.max(issues, report?.issues ?? 0);
-  if (report?.backup !== undefined) {
-    const { outcome, exitCode, backup } = report;
-    return { outcome, exitCode, figures: backup, issues: counted };
+  if (report?.outcome === "success" || report?.outcome === "warning") {
+    const { outcome, exitCode } = report;
+    return { outcome, exitCode, ...figuresOf(report), issues: counted };
   }
   if (failure !== undefined && request === undefined) return failed(failure, counted, lastWords);
   if (report?.outcome === "failure") return reportedFailure(report, counted, lastWords);
@@ -84,7 +87,15 @@ function reportedFailure(report: RunReport, issues: number, lastWords: string): 
   if (error === undefined)
     return failed(new BackstayError("ENGINE_DIED", { exitCode }), issues, lastWords);
   const failure = lastWords === "" ? error : { ...error, lastWords };
-  return { outcome: "failure", exitCode, failure, issues };
+  return { outcome: "failure", exitCode, failure, ...figuresOf(report), issues };
+}
+
+function figuresOf({ backup, restore, check }: RunReport): Partial<Conclusion> {
+  return {
+    ...(backup !== undefined && { figures: backup }),
+    ...(restore !== undefined && { restored: restore }),
+    ...(check !== undefined && { checked: check }),
+  };
 }
 
 function failureOf(error: BackstayError, lastWords: string): SessionFailure {

@@ -4,7 +4,12 @@ import type { ProcessLimits } from "../../platform/ports/process-limits.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import { redactor } from "../../protocol/redaction.ts";
-import { type RunIssue, type RunProgress, runOrderVersion } from "../../protocol/run-order.ts";
+import {
+  type RunIssue,
+  type RunProgress,
+  runOrderVersion,
+  secretsOf,
+} from "../../protocol/run-order.ts";
 import type {
   EndRequest,
   RunningSession,
@@ -12,7 +17,7 @@ import type {
   SessionRecord,
 } from "../../protocol/session-record.ts";
 import { type Environment, scriptEnvironment } from "./child-environment.ts";
-import { type EngineEnd, EngineRun, type EngineWatch } from "./engine-run.ts";
+import { type EngineEnd, EngineRun, type EngineWatch, type KeyMessage } from "./engine-run.ts";
 import type { EngineSpawner } from "./engine-spawner.ts";
 import type { JobScript, JobScripts, PreparedRun } from "./jobs.ts";
 import { removeReport, reportFile } from "./report-file.ts";
@@ -36,6 +41,8 @@ export interface SessionSurroundings {
   readonly journal: SessionJournal;
   readonly progress: (sessionId: string, progress: RunProgress) => void;
   readonly issue: (sessionId: string, issue: RunIssue) => void;
+  /** Told what an engine did to the keys of a session's repository; a recovery password is told here only. */
+  readonly keys: (session: SessionRecord, told: KeyMessage) => void;
 }
 
 const issuesAtOnce = 100;
@@ -55,6 +62,7 @@ export class SessionRun {
   #isBegun = false;
   #endRequest: EndRequest | undefined;
   #progress: RunProgress | undefined;
+  #scripts: JobScripts | undefined;
   #issues = 0;
   #unsaved: RunIssue[] = [];
   #savedMs = 0;
@@ -134,7 +142,7 @@ export class SessionRun {
   /** Everything up to the end of the engine. */
   async #work(): Promise<Conclusion> {
     try {
-      const { preJob } = this.#world.scripts(this.#policy);
+      const { preJob } = this.#scriptsOfRun();
       if (preJob !== undefined) {
         const result = await this.#script("preJob", preJob, {}, this.#ending.signal);
         if (result.outcome !== "done" && result.outcome !== "canceled" && preJob.required)
@@ -150,18 +158,23 @@ export class SessionRun {
     }
   }
 
+  /** As they were when it began: a policy may change meanwhile. Of backups only. */
+  #scriptsOfRun(): JobScripts {
+    this.#scripts ??= this.#session().kind === "backup" ? this.#world.scripts(this.#policy) : {};
+    return this.#scripts;
+  }
+
   #concluded(end: EngineEnd): Conclusion {
     const lastWords = this.#redact(end.lastWords);
     const done = concluded({ ...end, lastWords }, this.#endRequest, this.#issues);
-    return withScript(done, this.#session().scripts[0], this.#world.scripts(this.#policy).preJob);
+    return withScript(done, this.#session().scripts[0], this.#scriptsOfRun().preJob);
   }
 
   async #prepare(): Promise<PreparedRun> {
     const { signal } = this.#ending;
     signal.throwIfAborted();
     const prepared = await this.#world.prepare(this.#session(), signal);
-    const { password, settings } = prepared.order.repository;
-    this.#redact = redactor([password, ...Object.values(settings ?? {})]);
+    this.#redact = redactor(secretsOf(prepared.order.repository));
     return prepared;
   }
 
@@ -176,6 +189,11 @@ export class SessionRun {
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       progress: (progress) => this.#receiveProgress(progress),
       issue: (issue) => this.#receiveIssue(issue),
+      route: (index) => {
+        const route = prepared.order.repository.routes[index]?.kind;
+        if (route !== undefined) journal.update(this.id, { route });
+      },
+      keys: (told) => this.#world.keys(this.#session(), told),
     });
     this.#engine = engine;
     // Before it has its order it does nothing: no engine works that the journal does not know.
@@ -194,7 +212,7 @@ export class SessionRun {
   async #finish(done: Conclusion): Promise<void> {
     const { journal, clock, reportFolder } = this.#world;
     let conclusion = done;
-    const { postJob } = this.#world.scripts(this.#policy);
+    const { postJob } = this.#scriptsOfRun();
     if (postJob !== undefined) {
       const variables = { BACKSTAY_OUTCOME: done.outcome };
       const before = this.#issues;

@@ -8,8 +8,10 @@
 import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
 import type { LogLine } from "../../protocol/local-api/log-line.ts";
 import type {
+  CheckRequest,
   PauseRequest,
   ReloadAnswer,
+  RestoreRequest,
   ResumeAnswer,
   RunAnswer,
   StopAnswer,
@@ -57,7 +59,11 @@ export interface DaemonView {
 
   /** `requestedBy` is for people: `root`, `user 1000`. POLICY_UNKNOWN, and what the queue refuses. */
   run(policy: string, requestedBy: string): Answer<RunAnswer>;
-  /** Ends the policy's session, and takes what waits out of the queue. POLICY_UNKNOWN. */
+  /** From the policy's repository. POLICY_UNKNOWN, RESTORE_RESTRICTED, and what the queue refuses. */
+  restore(request: RestoreRequest, requestedBy: string): Answer<RunAnswer>;
+  /** The policy's repository. POLICY_UNKNOWN, and what the queue refuses. */
+  check(request: CheckRequest, requestedBy: string): Answer<RunAnswer>;
+  /** Ends the policy's sessions, and takes what waits out of the queue. POLICY_UNKNOWN. */
   stop(policy: string, requestedBy: string): Answer<StopAnswer>;
   /** Replaces an earlier pause of the same policy, or of all. POLICY_UNKNOWN. */
   pause(request: PauseRequest, requestedBy: string): Answer<PauseStatus>;

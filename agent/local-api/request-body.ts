@@ -3,11 +3,14 @@ import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type {
+  CheckRequest,
   PauseRequest,
+  RestoreRequest,
   ResumeRequest,
   RunRequest,
   StopRequest,
 } from "../../protocol/local-api/orders.ts";
+import { overwriteRules } from "../../protocol/run-order.ts";
 
 export const bodyBytesMax = 64 * 1024;
 
@@ -37,6 +40,18 @@ const policyName = z.string().min(1).max(64);
 /** Bodies by what is asked for. Fields that this version does not know are refused: passing over them could do harm. */
 export const bodies = {
   run: z.strictObject({ policy: policyName }) satisfies z.ZodType<RunRequest>,
+  restore: z.strictObject({
+    policy: policyName,
+    snapshot: z.string().regex(/^(?:latest|[0-9a-f]{1,64})$/, "is an id or `latest`"),
+    paths: z.array(z.string().min(1).max(4096)).max(1000),
+    target: z.string().min(1).max(4096),
+    overwrite: z.enum(overwriteRules),
+    verify: z.boolean(),
+  }) satisfies z.ZodType<RestoreRequest>,
+  check: z.strictObject({
+    policy: policyName,
+    data: z.string().max(100),
+  }) satisfies z.ZodType<CheckRequest>,
   stop: z.strictObject({ policy: policyName }) satisfies z.ZodType<StopRequest>,
   pause: z.strictObject({
     policy: policyName.exactOptional(),

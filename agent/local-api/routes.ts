@@ -55,6 +55,16 @@ export const routes: readonly Route[] = [
   },
   {
     method: "POST",
+    path: "/restore",
+    json: ({ view }, { body, caller }) => view.restore(checked(bodies.restore, body), caller.text),
+  },
+  {
+    method: "POST",
+    path: "/check",
+    json: ({ view }, { body, caller }) => view.check(checked(bodies.check, body), caller.text),
+  },
+  {
+    method: "POST",
     path: "/stop",
     json: ({ view }, { body, caller }) => view.stop(checked(bodies.stop, body).policy, caller.text),
   },

@@ -4,8 +4,10 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { DoctorReport } from "../../protocol/local-api/doctor-check.ts";
 import type { LogMessage } from "../../protocol/local-api/log-line.ts";
 import type {
+  CheckRequest,
   PauseRequest,
   ReloadAnswer,
+  RestoreRequest,
   ResumeAnswer,
   RunAnswer,
   StopAnswer,
@@ -81,6 +83,16 @@ export class LocalClient {
   /** POLICY_UNKNOWN. */
   async run(policy: string, signal: AbortSignal): Promise<RunAnswer> {
     return (await this.#post("/run", { policy }, signal)) as RunAnswer;
+  }
+
+  /** POLICY_UNKNOWN, RESTORE_RESTRICTED. */
+  async restore(request: RestoreRequest, signal: AbortSignal): Promise<RunAnswer> {
+    return (await this.#post("/restore", request, signal)) as RunAnswer;
+  }
+
+  /** POLICY_UNKNOWN. */
+  async check(request: CheckRequest, signal: AbortSignal): Promise<RunAnswer> {
+    return (await this.#post("/check", request, signal)) as RunAnswer;
   }
 
   /** POLICY_UNKNOWN. */

@@ -71,8 +71,14 @@ export class PolicyFolder {
     return path.join(this.folder, `${name}${ending}`);
   }
 
-  /** Every policy that is in force, and what is wrong with the others. Changes nothing, and never rejects. */
-  async load(rails: GuardRails): Promise<LoadedPolicies> {
+  /**
+   * Every policy that is in force, and what is wrong with the others. `beside`: policies of another origin, which they
+   * may start after. Changes nothing, and never rejects.
+   */
+  async load(
+    rails: GuardRails,
+    beside: ReadonlyMap<string, Policy> = new Map(),
+  ): Promise<LoadedPolicies> {
     const written = await readFolder(this.folder);
     const kept = await readFolder(this.#lastGood);
     const problems = [...written.problems];
@@ -88,8 +94,8 @@ export class PolicyFolder {
     const isWhole = written.state === "read" && !isEmptied;
     const wanted = isWhole ? written.readings : kept.readings;
     const policies = new Map<string, StoredPolicy>();
-    const good = acceptAll(kept.readings, rails, new Map());
-    const others = new Map<string, Policy>();
+    const good = acceptAll(kept.readings, rails, beside);
+    const others = new Map(beside);
     for (const [name, reading] of good)
       if (reading.kind === "read" && wanted.has(name)) others.set(name, reading.policy);
     const accepted = acceptAll(wanted, rails, others);

@@ -54,8 +54,8 @@ it.each([
     "destination.repository is storage of the kind gs",
   ],
   [
-    { destination: { repository: "rest:https://host/" } },
-    "destination.repository is storage of the kind rest",
+    { destination: { repository: "backstay:0af3" } },
+    "destination.repository is a repository of a management server",
   ],
   [
     { destination: { repository: "/mnt", routes: ["direct", "gateway"] } },

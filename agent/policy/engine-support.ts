@@ -1,10 +1,17 @@
 /** Settings that the schema knows and this version can't carry out yet: they are refused, never ignored. */
+import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
 import { storeAddress, storeSchemes } from "../../storage/store-address.ts";
 import type { Objection } from "./policy-mistake.ts";
 
-/** Every setting of the policy that has no engine; none if the policy can be carried out as it is. */
-export function unsupportedSettings(policy: Policy): Objection[] {
+/**
+ * Every setting of the policy that has no engine; none if the policy can be carried out as it is. Repositories of a
+ * server are for policies of the server.
+ */
+export function unsupportedSettings(
+  policy: Policy,
+  origin: "machine" | "server" = "machine",
+): Objection[] {
   const { source, destination, scripts } = policy;
   const { scheme } = storeAddress(destination.repository);
   const found: Objection[] = [];
@@ -16,13 +23,25 @@ export function unsupportedSettings(policy: Policy): Objection[] {
     ["source", "mode"],
     `${source.mode} is not possible yet: only files are`,
   );
+  const isOfServer = origin === "server";
   refuse(
-    !storeSchemes.includes(scheme),
+    !isOfServer && destination.repository.startsWith(repositoryScheme),
+    ["destination", "repository"],
+    "is a repository of a management server, which only policies of the server can name",
+  );
+  refuse(
+    !isOfServer &&
+      !destination.repository.startsWith(repositoryScheme) &&
+      !storeSchemes.includes(scheme),
     ["destination", "repository"],
     `is storage of the kind ${scheme}, which is not possible yet: only ${storeSchemes.join(", ")} is`,
   );
-  for (const [index, route] of destination.routes.entries())
-    refuse(route !== "direct", ["destination", "routes", index], `${route} is not possible yet`);
+  for (const [index, route] of (destination.routes ?? []).entries())
+    refuse(
+      !isOfServer && route !== "direct",
+      ["destination", "routes", index],
+      `${route} is for repositories of a management server only`,
+    );
   refuse(
     scheme === "local" && destination.credentials !== undefined,
     ["destination", "credentials"],

@@ -1,4 +1,5 @@
 /** What a policy asks for and the owner of the machine does not allow. */
+import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
 import { storeAddress } from "../../storage/store-address.ts";
@@ -12,9 +13,10 @@ const scriptNames = ["preJob", "postJob", "preFreeze", "postThaw"] as const;
  */
 export function guardRailObjections(policy: Policy, rails: GuardRails): Objection[] {
   const found: Objection[] = [];
-  const { destinations, sources, scripts } = rails;
+  const { sources, scripts } = rails;
   const { repository } = policy.destination;
-  if (destinations !== undefined && !isBelowAny(placeOf(repository), destinations.map(placeOf)))
+  // What a server's repository stands for is known at the run only.
+  if (!repository.startsWith(repositoryScheme) && !isAllowedDestination(repository, rails))
     found.push({
       path: ["destination", "repository"],
       problem: "is none of the places that this machine may send backups to",
@@ -35,6 +37,11 @@ export function guardRailObjections(policy: Policy, rails: GuardRails): Objectio
       });
   }
   return found;
+}
+
+/** True if the machine may send backups to the place, as --repo takes it. */
+export function isAllowedDestination(repository: string, { destinations }: GuardRails): boolean {
+  return destinations === undefined || isBelowAny(placeOf(repository), destinations.map(placeOf));
 }
 
 /** True if `path` is one of the places or lies in one. `..` is never below anything. */

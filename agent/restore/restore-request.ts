@@ -1,9 +1,9 @@
 /** What a caller asks a restore for. */
+import type { OverwriteRule } from "../../protocol/run-order.ts";
 import type { PatternSet } from "../patterns/pattern-set.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { PlanLimits } from "./plan/plan-builder.ts";
 import type { RestoreProgress } from "./restore-progress.ts";
-import type { OverwriteRule } from "./write/work-context.ts";
 
 export interface RestoreRequest {
   /** Open, with its index loaded. */

@@ -56,6 +56,7 @@ export class SessionTable implements SessionStore {
       values.push(...wanted);
     };
     if (query.policy !== undefined) oneOf("policy", [query.policy]);
+    if (query.kinds !== undefined) oneOf("json_extract(record, '$.kind')", query.kinds);
     if (query.states !== undefined) oneOf("state", query.states);
     if (query.outcomes !== undefined) oneOf("outcome", query.outcomes);
     if (query.beforeId !== undefined) {
@@ -86,6 +87,7 @@ export class SessionTable implements SessionStore {
     const count = this.#database.read((rows) =>
       rows.value(
         `SELECT count(*) FROM sessions WHERE policy = ? AND outcome = 'failure' AND state = 'finished'
+         AND json_extract(record, '$.kind') = 'backup'
          AND sequence > coalesce(
            (SELECT max(sequence) FROM sessions WHERE policy = ? AND is_good = 1), -1)`,
         policy,

@@ -33,6 +33,13 @@ export const sessionErrors = {
     remedy:
       "What had arrived counts: run it again. If it is always too slow, raise the policy's `limits.duration`.",
   },
+  RESTORE_RESTRICTED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "This machine does not allow that restore.",
+    remedy:
+      "Restore into another folder, or change `guardRails` in the agent's configuration file. `backstay restore --repo` is bound by the rights of its user only.",
+  },
   SCRIPT_FAILED: {
     kind: "permanent",
     exitCode: 1,

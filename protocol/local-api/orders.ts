@@ -1,4 +1,5 @@
 /** What the daemon can be asked to do, and what it answers. */
+import type { OverwriteRule } from "../run-order.ts";
 import type { PolicyProblem } from "./policy-list.ts";
 
 /** Body of `POST …/run`. */
@@ -11,6 +12,26 @@ export interface RunAnswer {
   readonly sessionId: string;
   /** True if the policy was running or waiting already, and this is that session. */
   readonly joined: boolean;
+}
+
+/** Body of `POST …/restore`; the answer is a RunAnswer. */
+export interface RestoreRequest {
+  readonly policy: string;
+  /** Id of a snapshot, the first digits of one, or `latest`. */
+  readonly snapshot: string;
+  /** Absolute paths in the snapshot; empty: all. */
+  readonly paths: readonly string[];
+  /** Absolute. */
+  readonly target: string;
+  readonly overwrite: OverwriteRule;
+  readonly verify: boolean;
+}
+
+/** Body of `POST …/check`; the answer is a RunAnswer. */
+export interface CheckRequest {
+  readonly policy: string;
+  /** `structure`, `all`, or a part of the data as --read-data-subset takes it. */
+  readonly data: string;
 }
 
 /** Body of `POST …/stop`. */

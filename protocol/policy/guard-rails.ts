@@ -19,6 +19,16 @@ export const guardRails = z.strictObject({
   uploadPerSecond: size.optional().describe("Most that any policy may send each second."),
   downloadPerSecond: size.optional(),
   memory: size.optional().describe("Most memory that any run may take."),
+  restoreTargets: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Folders that the daemon may restore into, or below which; any if absent."),
+  remoteRestore: z
+    .enum(["off", "new-folder", "anywhere"])
+    .optional()
+    .describe(
+      "Restores that the server asks for: none, only into a folder that is new or empty (so if absent), or as it likes.",
+    ),
 });
 
 const loopbackAddress = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$/;

@@ -1,5 +1,6 @@
 /** Where a policy sends its backups. */
 import { z } from "zod";
+import { routeKinds } from "../run-order.ts";
 import { secretReference } from "./scalars.ts";
 
 const repository = z
@@ -16,10 +17,12 @@ const repository = z
 export const destination = z.strictObject({
   repository: repository.describe("As --repo takes it: a folder, or s3:…, azure:…, gs:…, rest:…"),
   routes: z
-    .array(z.enum(["direct", "gateway"]))
+    .array(z.enum(routeKinds))
     .min(1)
-    .default(["direct"])
-    .describe("Ways to the repository, in the order in which they are tried."),
+    .optional()
+    .describe(
+      "Which of the ways to a repository of a management server may be used, in the order that the repository has; all if absent.",
+    ),
   credentials: secretReference.optional().describe("Account for the storage, if it needs one."),
   create: z
     .boolean()

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { RunReport } from "../../protocol/run-order.ts";
+import type { RepositoryOrder, RunReport } from "../../protocol/run-order.ts";
 import { EngineScene, endOf, scenePassword } from "../engine/engine-scene.ts";
 import { backstayOn } from "../programs.ts";
 
@@ -18,6 +18,10 @@ const backstay = () =>
 
 const savedReport = (): RunReport =>
   JSON.parse(readFileSync(scene.reportFile, "utf8")) as RunReport;
+
+const directTo = (url: string): Pick<RepositoryOrder, "routes"> => ({
+  routes: [{ kind: "direct", url }],
+});
 
 describe("an engine", { timeout: 30_000 }, () => {
   it("makes the repository and backs up, and the next run compares with it", async () => {
@@ -95,8 +99,8 @@ describe("an engine", { timeout: 30_000 }, () => {
 
   it.each([
     ["a wrong password", { password: "wrong" }, "WRONG_PASSWORD", 12],
-    ["no repository", { url: "/nowhere/at/all", create: false }, "REPOSITORY_MISSING", 10],
-    ["a storage that is not built in", { url: "ftp:host" }, "STORE_UNSUPPORTED", 1],
+    ["no repository", { ...directTo("/nowhere/at/all"), create: false }, "REPOSITORY_MISSING", 10],
+    ["a storage that is not built in", directTo("ftp:host"), "STORE_UNSUPPORTED", 1],
   ])("with %s reports the failure of the command line", async (_what, given, code, exit) => {
     await scene.run(scene.order());
     const order = scene.order({ repository: { ...scene.order().repository, ...given } });
@@ -111,7 +115,10 @@ describe("an engine", { timeout: 30_000 }, () => {
   it.each([
     ["no JSON", "nonsense with a secret\n"],
     ["another version", `${JSON.stringify({ version: 99 })}\n`],
-    ["no work", `${JSON.stringify({ version: 1, repository: { url: "x", password: "y" } })}\n`],
+    [
+      "no work",
+      `${JSON.stringify({ version: 2, repository: { ...directTo("x"), password: "y" } })}\n`,
+    ],
   ])("refuses an order that is %s", async (_what, line) => {
     const { exitCode, report, stdout } = await scene.run(line);
     expect([exitCode, report?.error?.code]).toEqual([1, "RUN_ORDER_INVALID"]);

@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { EngineMessage, RunOrder, RunReport } from "../../protocol/run-order.ts";
+import type { BackupWork, EngineMessage, RunOrder, RunReport } from "../../protocol/run-order.ts";
 import { newMemoryFolder } from "../memory-folder.ts";
 
 export const engineProgram: string = fileURLToPath(
@@ -48,11 +48,19 @@ export class EngineScene {
       writeFileSync(path.join(this.source, `noise-${i}`), randomBytes(bytes));
   }
 
-  order(given: Partial<RunOrder> = {}, work: Partial<RunOrder["work"]> = {}): RunOrder {
+  /** A backup of the source, unless `work` says otherwise. */
+  order(
+    given: Partial<Omit<RunOrder, "work">> = {},
+    work: Partial<BackupWork> = {},
+  ): RunOrder & { readonly work: BackupWork } {
     return {
-      version: 1,
+      version: 2,
       sessionId: "00000000000000aa",
-      repository: { url: this.repository, password: scenePassword, create: true },
+      repository: {
+        routes: [{ kind: "direct", url: this.repository }],
+        password: scenePassword,
+        create: true,
+      },
       reportFile: this.reportFile,
       cacheRoot: this.cacheRoot,
       limits: {},

@@ -1,7 +1,7 @@
 /** A process that restores and may be killed: repository folder, tree (hex), target and overwrite rule as arguments. */
 import { Repository } from "../../agent/repository/repository.ts";
 import { restoreSnapshot } from "../../agent/restore/restore.ts";
-import type { OverwriteRule } from "../../agent/restore/write/work-context.ts";
+import type { OverwriteRule } from "../../protocol/run-order.ts";
 import { openStore } from "../../storage/open-store.ts";
 
 const [folder, tree, target, overwrite] = process.argv.slice(2);

@@ -7,8 +7,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RestoreSummary } from "../../agent/restore/restore-summary.ts";
-import { overwriteRules } from "../../agent/restore/write/work-context.ts";
 import { unfinishedMode } from "../../platform/ports/target-files.ts";
+import { overwriteRules } from "../../protocol/run-order.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { CraftedRepository } from "../repository/crafted-snapshot.ts";
 

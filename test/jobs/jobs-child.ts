@@ -42,6 +42,7 @@ const jobs = new JobRunner({
   prepare: async () => ({ order: given.order, durationLimitMs: 600_000 }),
   scripts: () => ({}),
   hold: () => undefined,
+  keys: () => undefined,
   sessionsAtOnce: 2,
   onFailure: fail,
 });
@@ -57,7 +58,7 @@ if (given.asks)
     policy: "documents",
     cause: { kind: "manual", text: "by hand" },
     priority: 0,
-    repository: given.order.repository.url,
+    repository: given.order.repository.routes[0].url,
   });
 say("started");
 process.stdin.resume();

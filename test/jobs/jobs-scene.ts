@@ -107,6 +107,7 @@ export class JobsScene {
       prepare: async () => preparedRun(),
       scripts: () => ({}),
       hold: () => undefined,
+      keys: () => undefined,
       sessionsAtOnce: 2,
       onFailure: (error) => this.failures.push(error),
       ...options,
@@ -119,7 +120,11 @@ export class JobsScene {
 export function preparedRun(given: Partial<PreparedRun> = {}): PreparedRun {
   return {
     order: {
-      repository: { url: "/nowhere", password: "the secret of the order", create: false },
+      repository: {
+        routes: [{ kind: "direct", url: "/nowhere" }],
+        password: "the secret of the order",
+        create: false,
+      },
       limits: {},
       lockWaitMs: 0,
       work: {

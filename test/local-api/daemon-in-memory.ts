@@ -11,8 +11,10 @@ import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
 import type { HealthReason } from "../../protocol/local-api/health.ts";
 import type { LogLine } from "../../protocol/local-api/log-line.ts";
 import type {
+  CheckRequest,
   PauseRequest,
   ReloadAnswer,
+  RestoreRequest,
   ResumeAnswer,
   RunAnswer,
   StopAnswer,
@@ -190,6 +192,18 @@ export class DaemonInMemory implements DaemonView {
       ({ record }) => record.policy === policy && record.state !== "finished",
     );
     if (live !== undefined) return { sessionId: live.record.id, joined: true };
+    return { sessionId: this.queue(policy, `asked for by ${requestedBy}`), joined: false };
+  }
+
+  restore({ policy, snapshot, target }: RestoreRequest, requestedBy: string): RunAnswer {
+    this.#known(policy);
+    this.requests.push(`restore ${snapshot} of ${policy} to ${target} by ${requestedBy}`);
+    return { sessionId: this.queue(policy, `asked for by ${requestedBy}`), joined: false };
+  }
+
+  check({ policy, data }: CheckRequest, requestedBy: string): RunAnswer {
+    this.#known(policy);
+    this.requests.push(`check ${data} of ${policy} by ${requestedBy}`);
     return { sessionId: this.queue(policy, `asked for by ${requestedBy}`), joined: false };
   }
 

@@ -2,6 +2,7 @@
 import { returnMemory } from "../../../platform/memory-return.ts";
 import type { Probe } from "../../../platform/ports/system-events.ts";
 import type { Moment } from "../../../protocol/schedule/moment.ts";
+import type { SessionRecord } from "../../../protocol/session-record.ts";
 import type { DaemonCore } from "../daemon-core.ts";
 import { sourceOfEvent } from "../machine-events.ts";
 import type { PolicyBook } from "../policy-book.ts";
@@ -56,6 +57,15 @@ export class HealthWatch {
     await this.look();
     this.#timer = setInterval(() => void this.look(), intervalMs);
     this.#memoryTimer = setTimeout(() => this.#returnMemory(), memoryReturn.firstMs);
+  }
+
+  /** To be told of each change of a session. What a check found stays true until another one. */
+  taskChanged({ policy, kind, state, outcome, failure }: SessionRecord): void {
+    if (kind !== "check" || state !== "finished") return;
+    const { board } = this.#parts.core;
+    if (failure?.code === "CHECK_FAILED")
+      board.set("REPOSITORY_DAMAGED", policy, { problem: failure.message });
+    else if (outcome === "success") board.set("REPOSITORY_DAMAGED", policy, undefined);
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What the parts of a restore worker share: one per thread. */
 import type { TargetFiles } from "../../../platform/ports/target-files.ts";
+import type { OverwriteRule } from "../../../protocol/run-order.ts";
 import type { BlobOpener } from "../../repository/blob/blob-opener.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import type { RestorePlan } from "../plan/restore-plan.ts";
@@ -7,11 +8,8 @@ import type { PartSlots } from "./part-slots.ts";
 import type { TargetDirectories } from "./target-directories.ts";
 import type { WorkIssues } from "./work-issues.ts";
 
-/** When something is in the way: see docs/restore.md. */
-export const overwriteRules = ["always", "if-changed", "if-newer", "never"] as const;
-export type OverwriteRule = (typeof overwriteRules)[number];
-
 export interface WorkSettings {
+  /** See docs/restore.md. */
   readonly overwrite: OverwriteRule;
   /** Nothing is changed; states tell what would be. */
   readonly dryRun: boolean;
