@@ -57,5 +57,8 @@ function spellings(secret: string): (readonly [string, Buffer])[] {
         .replaceAll("=", "");
       texts[`in ${encoding} from ${offset}`] = text.slice(cut, -2);
     }
-  return Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)] as const);
+  const first = Object.entries(texts).filter(
+    ([, text], at, all) => all.findIndex(([, other]) => other === text) === at,
+  );
+  return first.map(([name, text]) => [name, Buffer.from(text)] as const);
 }
