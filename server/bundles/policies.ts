@@ -27,6 +27,7 @@ import {
   rolloutStand,
   smallFleet,
 } from "./rollout.ts";
+import { forgetMembers } from "./rollout-watch.ts";
 
 export interface PolicySettings extends PolicyAssignments {
   /** A policy document; its name is the policy's. `destination.repository` is `backstay:<name of a repository>`. */
@@ -136,8 +137,7 @@ export class Policies {
       await requireFreeName(queries, tenantId, name, id);
       const losers = change.isReduction === true ? await assignedAgents(queries, id) : [];
       await assignPolicy(queries, { id, tenantId }, settings);
-      const columns = columnsOf(settings);
-      const isOther = document !== before.document || columns.managed_by !== before.managed_by;
+      const isOther = document !== before.document;
       if (isOther && before.rollout !== null)
         throw new BackstayError("RESOURCE_STATE", {
           policy: before.name,
@@ -147,7 +147,7 @@ export class Policies {
       await writePolicy(queries, id, version, {
         name,
         document,
-        ...columns,
+        ...columnsOf(settings),
         ...(isOther && {
           policy_version: before.policy_version + 1,
           previous_document: before.document,
@@ -179,7 +179,8 @@ export class Policies {
       requireVersion("policy", row, version);
       const losers = isReduction === true ? await assignedAgents(queries, id) : [];
       await this.#markReduction(queries, tenantId, losers);
-      await queries.deleteFrom("policy_assignments").where("policy_id", "=", id).execute();
+      if (row.rollout !== null)
+        await forgetMembers(queries, rolloutStand.parse(JSON.parse(row.rollout)).id);
       await queries.deleteFrom("policies").where("id", "=", id).execute();
       return { name: row.name, machinesMayLose: losers.length };
     });
