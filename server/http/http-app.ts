@@ -56,6 +56,7 @@ export function makeHttpApp({ log, trustedProxies, makeServer }: HttpAppOptions)
     bodyLimit: bodyBytesMax,
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
+    return503OnClosing: false,
     routerOptions: { maxParamLength: parameterCharactersMax },
     genReqId: (request) => requestIdOf(request),
     frameworkErrors: (error, request, reply) => answerError(log, error, request, reply),

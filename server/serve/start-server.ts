@@ -37,6 +37,7 @@ export interface RunningServer {
 
 /** Requests that are under way get so long. */
 const drainMs = 30_000;
+const idleLookMs = 200;
 const certificateLookMs = 12 * 3_600_000;
 
 /**
@@ -115,6 +116,9 @@ class StartedServer implements RunningServer {
     this.#app = app;
     const limits = { ...usualRateLimits, ...this.#options.rateLimits };
     this.routes = collectRoutes(app);
+    app.addHook("onSend", async (_request, reply) => {
+      if (ground.signal.aborted) reply.header("connection", "close");
+    });
     const figures = limitTraffic(app, limits, ground.signal);
     await describeApi(app);
     const metrics = measure(app, figures);
@@ -181,6 +185,8 @@ class StartedServer implements RunningServer {
     this.#stopping.abort(new Error("the server is about to stop"));
     const drained = new AbortController();
     const closing = this.#app?.close();
+    // Connections stay open after their last answer; closing waits for them.
+    const idle = setInterval(() => this.#https?.closeIdleConnections(), idleLookMs);
     const impatience = sleep(drainMs, undefined, { signal: drained.signal }).then(
       () => {
         ground.log.warning("Requests did not end in time.");
@@ -189,6 +195,7 @@ class StartedServer implements RunningServer {
       () => undefined,
     );
     await closing;
+    clearInterval(idle);
     await this.#tasks.ended();
     drained.abort();
     await impatience;
