@@ -180,7 +180,7 @@ export async function until(what: string, check: () => Promise<boolean>): Promis
       if (await check()) return;
     } catch (error) {
       problem = error;
-      if (error instanceof Error && error.message.startsWith("the daemon ended")) throw error;
+      if (error instanceof Error && /^the (?:daemon|server) ended/.test(error.message)) throw error;
     }
     await sleep(25);
   }
