@@ -18,8 +18,8 @@ export const policyState = z.object({
   policy: z.string().max(200),
   policyVersion: z.number().optional(),
   origin: z.enum(["server", "local"]),
-  /** One that is not is not expected to make backups. */
-  enabled: z.boolean().default(true),
+  /** False: no backups are expected of it. */
+  enabled: z.boolean().optional(),
   /** Newest good backup. */
   lastGoodMs: moment.optional(),
   lastOutcome: z.string().max(20).optional(),

@@ -117,7 +117,7 @@ async function followPolicies(
 ): Promise<void> {
   const known = await protectionOf(queries, agent.id);
   for (const { policy, policyVersion = null, maximumAgeMs, enabled } of policies) {
-    if (!enabled) continue;
+    if (enabled === false) continue;
     const before = known.get(policy);
     known.delete(policy);
     const row: ProtectionRow = {
