@@ -25,7 +25,8 @@ import {
   proveToken,
 } from "../../protocol/control/enrolment-token.ts";
 import { keyThumbprint } from "../../protocol/control/key-thumbprint.ts";
-import { differingMarks, type Fingerprint, fingerprintOf, marksOfAnother } from "./fingerprint.ts";
+import { areTwoMachines, type Fingerprint } from "../../protocol/control/machine-fingerprint.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import {
   type IdentityRecord,
   type MachineKeys,
@@ -100,7 +101,7 @@ function comparedWith(
 ): IdentityRecord & { readonly now: Fingerprint; readonly isOurs: boolean } {
   const { fingerprint, fingerprintSalt } = record.keys;
   const now = fingerprintOf(marks, fingerprintSalt);
-  return { ...record, now, isOurs: differingMarks(fingerprint, now).length < marksOfAnother };
+  return { ...record, now, isOurs: !areTwoMachines(fingerprint, now) };
 }
 
 /** What is there already; a damaged identity is given up if a token was given to replace it. */

@@ -1,12 +1,7 @@
 /** What a machine says of itself so that copies of it are found: salted hashes of its marks. Pure. */
 import { createHash } from "node:crypto";
 import type { MachineMarks } from "../../platform/ports/machine-marks.ts";
-
-/** Hashes by the name of the mark; marks that the machine does not have are absent. */
-export type Fingerprint = Readonly<Record<string, string>>;
-
-/** So many marks must differ for another machine: one alone changes with repairs. */
-export const marksOfAnother = 2;
+import type { Fingerprint } from "../../protocol/control/machine-fingerprint.ts";
 
 const hashCharacters = 16;
 
@@ -18,11 +13,4 @@ export function fingerprintOf(marks: MachineMarks, salt: string): Fingerprint {
     return [[name, hash.slice(0, hashCharacters)] as const];
   });
   return Object.fromEntries(entries);
-}
-
-/** The marks that both have and that differ, in alphabetical order. */
-export function differingMarks(one: Fingerprint, other: Fingerprint): string[] {
-  return Object.keys(one)
-    .filter((name) => other[name] !== undefined && one[name] !== other[name])
-    .sort();
 }

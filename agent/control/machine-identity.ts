@@ -6,7 +6,12 @@ import { openSecretKeeper } from "../../platform/open-secret-keeper.ts";
 import type { MachineMarkReader } from "../../platform/ports/machine-marks.ts";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import { privateKeyOf } from "../../protocol/control/curve-keys.ts";
-import { differingMarks, type Fingerprint, fingerprintOf, marksOfAnother } from "./fingerprint.ts";
+import {
+  areTwoMachines,
+  differingMarks,
+  type Fingerprint,
+} from "../../protocol/control/machine-fingerprint.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import {
   type IdentityRecord,
   IdentityStore,
@@ -72,8 +77,8 @@ export async function openIdentity({ store, marks }: IdentityParts): Promise<Mac
       return record.enrolling === undefined ? { kind: "none" } : { kind: "enrolling", repaired };
     const now = fingerprintOf(await marks.read(), keys.fingerprintSalt);
     const machine = enrolledMachine(keys, membership, now);
-    const differing = differingMarks(keys.fingerprint, now);
-    if (differing.length >= marksOfAnother) return { kind: "copied", machine, differing };
+    if (areTwoMachines(keys.fingerprint, now))
+      return { kind: "copied", machine, differing: differingMarks(keys.fingerprint, now) };
     await followDrift(store, record, now);
     return { kind: "enrolled", machine, repaired };
   } catch (error) {

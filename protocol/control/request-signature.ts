@@ -71,7 +71,7 @@ export interface RequestSignature {
   /** Not to be believed before `isBy`. */
   readonly claims: RequestClaims;
   /** True if the holder of this key signed it. */
-  isBy(publicKey: KeyObject): boolean;
+  readonly isBy: (publicKey: KeyObject) => boolean;
 }
 
 /** Undefined if the header carries no signature of this form. */
