@@ -23,6 +23,7 @@ interface MachineNow {
 }
 
 interface Member {
+  readonly wasRefusing: boolean;
   readonly outcome: string | null;
   readonly bytesSelected: number | null;
   readonly lastSeenMs: number | null;
@@ -62,7 +63,7 @@ export async function watchRollout(
   return {
     members: reached.length,
     ran: ran.length,
-    applyFailures: pairs.filter(({ now }) => now.isRefusing).length,
+    applyFailures: pairs.filter(({ now, before }) => now.isRefusing && !before.wasRefusing).length,
     newRunFailures: ran.filter(failsNow).length,
     silent: pairs.filter(
       ({ now, before }) => isSilent(now) && wasThere(before.lastSeenMs, before.joinedMs),
@@ -110,6 +111,7 @@ async function membersOf(queries: Queries, rolloutId: string): Promise<Map<strin
     rows.map((row) => [
       row.agent_id,
       {
+        wasRefusing: row.is_refusing === 1,
         outcome: row.outcome,
         bytesSelected: row.bytes_selected,
         lastSeenMs: row.last_seen_ms,
@@ -172,6 +174,7 @@ async function join(
       machines.map((machine) => ({
         rollout_id: rolloutId,
         agent_id: machine.id,
+        is_refusing: machine.isRefusing ? (1 as const) : (0 as const),
         outcome: machine.outcome,
         bytes_selected: machine.bytesSelected,
         last_seen_ms: machine.lastSeenMs,

@@ -266,6 +266,7 @@ const bundles = `
   CREATE TABLE rollout_members (
     rollout_id text NOT NULL,
     agent_id text NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    is_refusing integer NOT NULL,
     outcome text,
     bytes_selected integer,
     last_seen_ms integer,

@@ -265,6 +265,8 @@ export interface Tables {
   rollout_members: {
     rollout_id: string;
     agent_id: string;
+    /** It refused its bundle already. */
+    is_refusing: Flag;
     outcome: string | null;
     bytes_selected: number | null;
     last_seen_ms: number | null;
