@@ -2,6 +2,7 @@
  * When each agent was heard of last, and in which run: noted in memory and written every few seconds for all together.
  * What a crash loses is said again by each agent's next request.
  */
+import { type RawBuilder, sql } from "kysely";
 import type { Fingerprint } from "../../protocol/control/machine-fingerprint.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import type { IdentityConflicts } from "./identity-conflicts.ts";
@@ -93,6 +94,8 @@ export class Presence {
       const heard = await known(queries, all);
       if (heard.length === 0) return;
       await this.#auditRollbacks(queries, heard);
+      // In one order everywhere: replicas never wait for each other in a circle.
+      heard.sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
       const rows = heard.map(({ agentId, timeMs, run, address, serial, agentVersion }) => ({
         agent_id: agentId,
         last_seen_ms: timeMs,
@@ -112,13 +115,13 @@ export class Presence {
             .column("agent_id")
             .doUpdateSet((row) => ({
               last_seen_ms: row.ref("excluded.last_seen_ms"),
-              run_id: row.ref("excluded.run_id"),
+              run_id: keptIfEmpty("run_id"),
               address: row.ref("excluded.address"),
               accepted_serial: row.fn.coalesce(
                 "excluded.accepted_serial",
                 "agent_live.accepted_serial",
               ),
-              version: row.ref("excluded.version"),
+              version: keptIfEmpty("version"),
             }))
             .whereRef("agent_live.last_seen_ms", "<=", "excluded.last_seen_ms"),
         )
@@ -155,6 +158,7 @@ export class Presence {
     await this.#ground.database.transaction().execute(async (queries) => {
       const runs = await known(queries, all);
       if (runs.length === 0) return;
+      runs.sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
       await queries
         .insertInto("agent_runs")
         .values(
@@ -177,6 +181,11 @@ export class Presence {
         .execute();
     });
   }
+}
+
+function keptIfEmpty(column: "run_id" | "version"): RawBuilder<string> {
+  const now = sql.ref(`excluded.${column}`);
+  return sql<string>`coalesce(nullif(${now}, ''), ${sql.ref(`agent_live.${column}`)})`;
 }
 
 /** Those whose agent has not been removed meanwhile. */
