@@ -1,6 +1,14 @@
 /** A real backstayd in a home of its own, with its policies, secrets, log and client. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,6 +28,8 @@ export interface DaemonSceneOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Another program than `agent/bin/backstayd`: arguments for the Node that runs the tests. */
   readonly program?: readonly string[];
+  /** A file for what the daemon writes to its standard error; it then goes on when this process has ended. */
+  readonly output?: string;
   /** Where the folders are made; the system's folder for temporary files if absent. */
   readonly parent?: string;
 }
@@ -30,6 +40,7 @@ export class DaemonScene {
   readonly client: LocalClient;
   readonly password = "correct horse battery staple";
   readonly #program: readonly string[] | undefined;
+  readonly #output: string | undefined;
   #daemon: ChildProcess | undefined;
   #errors = "";
 
@@ -45,6 +56,7 @@ export class DaemonScene {
     };
     this.client = new LocalClient(localApiAddress(this.environment));
     this.#program = options.program;
+    this.#output = options.output;
     mkdirSync(this.at("config/policies"), { recursive: true, mode: 0o700 });
     mkdirSync(this.at("source"));
     writeFileSync(this.at("source/letter.txt"), "Dear all,\n");
@@ -89,10 +101,16 @@ export class DaemonScene {
   /** Starts the daemon; resolves when it answers. */
   async start(): Promise<void> {
     const [command, ...args] = this.#program ?? [path.join(bin, "backstayd")];
+    const errors = this.#output === undefined ? "pipe" : openSync(this.#output, "a");
     const daemon = spawn(command, args, {
       env: this.environment,
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "ignore", errors],
+      detached: this.#output !== undefined,
     });
+    if (typeof errors === "number") {
+      closeSync(errors);
+      daemon.unref();
+    }
     daemon.stderr?.on("data", (piece: Buffer) => (this.#errors += piece.toString()));
     this.#daemon = daemon;
     await until("the daemon answers", async () => {

@@ -11,7 +11,7 @@ import Database from "better-sqlite3";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../daemon/daemon-scene.ts";
 import { PlayedFleet } from "../fleet/played-fleet.ts";
-import { ServerScene } from "../fleet/server-scene.ts";
+import { believesMachines, ServerScene } from "../fleet/server-scene.ts";
 import {
   type PostgresCluster,
   postgresPrograms,
@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 async function startSqlite(): Promise<{ servers: ServerScene; fleet: PlayedFleet }> {
-  servers = await ServerScene.start();
+  servers = await ServerScene.start({ args: believesMachines });
   fleet = await PlayedFleet.start(servers, machines, seed);
   return { servers, fleet };
 }
@@ -48,7 +48,7 @@ async function startOnPostgres(replicas: number): Promise<{
 }> {
   cluster = await startPostgres();
   const database = await cluster.createDatabase();
-  servers = await ServerScene.start({ database, replicas });
+  servers = await ServerScene.start({ database, replicas, args: believesMachines });
   fleet = await PlayedFleet.start(servers, machines, seed);
   return { servers, fleet, cluster, database };
 }

@@ -2,6 +2,7 @@
 
 import type { EnrolmentToken } from "../../protocol/control/enrolment.ts";
 import { parseEnrolmentToken } from "../../protocol/control/enrolment-token.ts";
+import type { ReportedAnswer } from "../../protocol/management/sessions.ts";
 import type { PolicyDocument } from "../../protocol/policy/policy.ts";
 import type { ManagementClient } from "../../server/cli/management-client.ts";
 
@@ -109,10 +110,10 @@ export class ServedFleet {
 
   /** Ids of all reports that the server has; one that it has twice is here twice. */
   async reportIds(): Promise<string[]> {
-    const reports = await this.#client().list<Thing>("/api/v1/reports", {
+    const reports = await this.#client().list<ReportedAnswer>("/api/v1/sessions", {
       tenantId: this.tenantId,
       limit: 1000,
     });
-    return reports.map(({ id }) => id);
+    return reports.map(({ report }) => String(report["id"]));
   }
 }

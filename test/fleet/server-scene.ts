@@ -1,6 +1,14 @@
 /** One or more real backstay-servers: started, killed, started again, on SQLite or on one PostgreSQL. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -12,6 +20,8 @@ import type { Outcome } from "../programs.ts";
 export const serverProgram: string = fileURLToPath(
   new URL("../../server/bin/backstay-server", import.meta.url),
 );
+/** Arguments of `serve`: each played machine says which address it has, as a proxy would. */
+export const believesMachines = ["--trusted-proxy", "127.0.0.1"];
 const never = new AbortController().signal;
 
 export interface ServerSceneOptions {
@@ -24,6 +34,8 @@ export interface ServerSceneOptions {
   /** Further arguments of `serve`. */
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** A file for what they print; they then go on when this process has ended. */
+  readonly output?: string;
 }
 
 interface Replica {
@@ -123,26 +135,32 @@ export class ServerScene {
             path.join(this.data(0), "keys", "master.key"),
             ...this.#certificate(),
           ];
+    const output =
+      this.#options.output === undefined ? "pipe" : openSync(this.#options.output, "a");
     const child = spawn(
       serverProgram,
       [
         ...["serve", "--data", data, "--listen", `127.0.0.1:${port}`],
         ...(database === undefined ? [] : ["--database", database]),
-        ...(this.#replicas.length === 1 ? [] : ["--public-url", this.url(0)]),
+        ...(this.#replicas.length === 1 ? [] : this.urls.flatMap((url) => ["--public-url", url])),
         ...shared,
         ...args,
       ],
       {
         env: { PATH: process.env["PATH"] ?? "", TZ: "UTC", ...environment },
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: ["ignore", output, output],
+        detached: this.#options.output !== undefined,
       },
     );
     this.#replicas[at].process = child;
     const take = (piece: Buffer): void => {
       this.#errors = (this.#errors + piece.toString()).slice(-2_000_000);
     };
-    child.stdout.on("data", take);
-    child.stderr.on("data", take);
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", take);
+    if (typeof output === "number") {
+      closeSync(output);
+      child.unref();
+    }
     await until("the server answers", async () => {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`the server ended with ${child.exitCode}: ${this.#errors.slice(-4000)}`);

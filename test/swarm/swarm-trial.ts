@@ -1,7 +1,7 @@
 /** One run of the swarm against real servers, phase by phase, and what was measured. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServedFleet } from "../fleet/served-fleet.ts";
-import { ServerScene } from "../fleet/server-scene.ts";
+import { believesMachines, ServerScene } from "../fleet/server-scene.ts";
 import { type PostgresCluster, startPostgres } from "../server/postgres-cluster.ts";
 import { type ProcessUse, processUse } from "./process-meter.ts";
 import { SwarmCrowd } from "./swarm-crowd.ts";
@@ -111,6 +111,7 @@ export class SwarmTrial {
     const address = await this.#cluster?.createDatabase();
     this.#servers = await ServerScene.start({
       replicas,
+      args: believesMachines,
       ...(address !== undefined && { database: address }),
     });
     const servers = this.#servers;
