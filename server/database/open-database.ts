@@ -75,6 +75,8 @@ function openPool(connection: PoolConfig): DialectOfKysely {
   const pool = new Pool(connection);
   // An idle connection that breaks is replaced by the next query; unheard, its event would end the process.
   pool.on("error", () => undefined);
+  // The same for one that is in use, but between two queries of a transaction: the next query rejects.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return new PostgresDialect({ pool });
 }
 

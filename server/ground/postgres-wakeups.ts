@@ -94,6 +94,8 @@ export class PostgresWakeups implements Wakeups {
     // No statement is under way for long here, but the connection idles for ever.
     const client = new Client({ ...this.#parts.connection, keepAlive: true });
     const ended = Promise.withResolvers<void>();
+    // It may be rejected before anybody waits for it.
+    ended.promise.catch(() => undefined);
     client.on("error", ended.reject);
     client.on("end", ended.resolve);
     client.on("notification", ({ payload = "" }) => {

@@ -3,29 +3,38 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import { signDocument } from "../../protocol/control/signed-document.ts";
 import { ApiTokens } from "../access/api-tokens.ts";
 import { authorise } from "../access/authorise.ts";
+import { agentApiRoutes } from "../agent-api/agent-routes.ts";
+import { bundleRoutes } from "../agent-api/bundle-routes.ts";
+import { Bundles } from "../bundles/bundles.ts";
 import { Policies } from "../bundles/policies.ts";
 import { Repositories } from "../bundles/repositories.ts";
+import { Rollouts } from "../bundles/rollouts.ts";
 import { Secrets } from "../bundles/secrets.ts";
 import { SigningKeys } from "../bundles/signing-keys.ts";
 import { CommandUploads } from "../commands/command-uploads.ts";
-import { Commands } from "../commands/commands.ts";
+import { type CommandSigner, Commands } from "../commands/commands.ts";
+import { ServerSchedule } from "../commands/server-schedule.ts";
+import { Escrow } from "../escrow/escrow.ts";
 import { Agents } from "../fleet/agents.ts";
+import { type FleetIdentity, makeFleetIdentity } from "../fleet/fleet-identity.ts";
 import { Groups } from "../fleet/groups.ts";
 import { Tenants } from "../fleet/tenants.ts";
 import type { AuditLog } from "../ground/audit-log.ts";
-import type { PeriodicTask } from "../ground/periodic-tasks.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { App } from "../http/http-app.ts";
-import { forgetOldIdempotencyKeys } from "../http/idempotency.ts";
+import { Licences } from "../licence/licences.ts";
 import { managementApi } from "../management/management-api.ts";
 import type { ManagementRooms } from "../management/management-rooms.ts";
-
-const hourMs = 3_600_000;
+import { MachineStates } from "../reports/machine-states.ts";
+import { ReportedSessions } from "../reports/reported-sessions.ts";
+import { ServerMemory } from "../reports/server-memory.ts";
 
 /** What the routes of all interfaces share. */
 export interface Rooms extends ManagementRooms {
-  /** What the server does by itself from time to time. */
-  readonly tasks: readonly PeriodicTask[];
+  readonly fleet: FleetIdentity;
+  readonly bundles: Bundles;
+  readonly schedule: ServerSchedule;
+  readonly memory: ServerMemory;
 }
 
 /** Makes the rooms on a ground, and the first keys in a database that has none. */
@@ -34,6 +43,12 @@ export async function makeRooms(
 ): Promise<Rooms> {
   const signingKeys = new SigningKeys(ground);
   await signingKeys.prepare();
+  const licences = new Licences(ground);
+  const fleet = makeFleetIdentity(ground, {
+    rootKey: async () => await signingKeys.rootKey(),
+    admission: async (queries, _tenantId, kind) => await licences.requireRoom(queries, kind),
+  });
+  const signer = commandSigner(signingKeys);
   return {
     ground,
     audit: ground.audit,
@@ -41,23 +56,28 @@ export async function makeRooms(
     tenants: new Tenants(ground),
     groups: new Groups(ground),
     agents: new Agents(ground),
+    fleet,
+    enrolmentTokens: fleet.enrolmentTokens,
+    enrolments: fleet.enrolments,
+    identityConflicts: fleet.conflicts,
     repositories: new Repositories(ground, signingKeys),
     secrets: new Secrets(ground),
     signingKeys,
     policies: new Policies(ground),
-    commands: new Commands(ground, async (queries) => {
-      const key = (await signingKeys.ring(queries)).signer("policy");
-      if (key === undefined) throw new BackstayError("RESOURCE_STATE", { key: "policy" });
-      return (command) => signDocument("command", command, key);
+    rollouts: new Rollouts(ground),
+    bundles: new Bundles({
+      ground,
+      keys: signingKeys,
+      licence: async (queries) => await licences.terms(queries),
     }),
+    commands: new Commands(ground, signer),
+    schedule: new ServerSchedule(ground, signer),
     uploads: new CommandUploads(ground),
-    tasks: [
-      {
-        name: "old idempotency keys",
-        everyMs: hourMs,
-        run: async () => await forgetOldIdempotencyKeys(ground),
-      },
-    ],
+    reported: new ReportedSessions(ground),
+    states: new MachineStates(ground),
+    memory: new ServerMemory(ground),
+    licences,
+    escrow: new Escrow(ground),
   };
 }
 
@@ -65,4 +85,13 @@ export async function makeRooms(
 export async function registerRoutes(app: App, rooms: Rooms): Promise<void> {
   authorise(app, rooms.tokens);
   await managementApi(app, rooms);
+  await agentApiRoutes(app, rooms, [(scope) => bundleRoutes(scope, rooms)]);
+}
+
+function commandSigner(signingKeys: SigningKeys): CommandSigner {
+  return async (queries) => {
+    const key = (await signingKeys.ring(queries)).signer("policy");
+    if (key === undefined) throw new BackstayError("RESOURCE_STATE", { key: "policy" });
+    return (command) => signDocument("command", command, key);
+  };
 }

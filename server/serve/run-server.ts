@@ -1,5 +1,6 @@
 /** A server in a process of its own: as a service of the system, or by hand until somebody ends it. */
 import { openServiceControl } from "../../platform/open-service-control.ts";
+import { openJsonLog } from "../ground/json-log.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
 
@@ -34,6 +35,7 @@ export async function runServer(
       service.ready("");
     });
   });
+  dieLoudly(options);
   try {
     const server = await startServer(options);
     for (const line of welcome(server)) show(line);
@@ -48,6 +50,15 @@ export async function runServer(
   } finally {
     service.stopped();
   }
+}
+
+/** What nobody foresaw ends the process, as its state can't be trusted; the log says why, without secrets. */
+function dieLoudly({ now, writeLog }: ServerOptions): void {
+  const log = openJsonLog({ now, level: "error", write: writeLog });
+  process.once("uncaughtException", (error: unknown) => {
+    log.failure("The server has made a mistake and ends.", error);
+    process.exit(1);
+  });
 }
 
 function welcome({ url, publicUrls, pin, firstAdminToken }: RunningServer): string[] {

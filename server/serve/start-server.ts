@@ -18,6 +18,7 @@ import { makeRooms, type Rooms, registerRoutes } from "./rooms.ts";
 import { measure } from "./server-metrics.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { serverRoutes } from "./server-routes.ts";
+import { serverTasks } from "./server-tasks.ts";
 import { givenIdentity, namesOfMachine, ownIdentity, type TlsIdentity } from "./tls-identity.ts";
 
 export interface RunningServer {
@@ -126,6 +127,8 @@ class StartedServer implements RunningServer {
     this.#rooms = rooms;
     serverRoutes(app, { ground, metrics });
     await registerRoutes(app, rooms);
+    // Before anybody asks: a gap in what we remember must be known from the first answer on.
+    await rooms.memory.look();
     const { host, port } = this.#options.listen;
     try {
       await app.listen({ host, port, backlog: 4096 });
@@ -150,7 +153,7 @@ class StartedServer implements RunningServer {
     const kept = await this.#folder.readLocalAccess();
     const token = await localAdminToken(ground, rooms.tokens, kept?.token);
     await this.#folder.writeLocalAccess({ url: this.url, pin: this.pin, token });
-    for (const task of rooms.tasks) this.#tasks.start(task);
+    for (const task of serverTasks(rooms)) this.#tasks.start(task);
     void this.#renewCertificate();
     ground.log.info("The server is ready.", {
       url: this.url,
