@@ -1,0 +1,21 @@
+/** The Range header of a request, for one range of bytes. Pure. */
+
+/** Which bytes to send of a file; `whole` if the header asks for nothing that we know. */
+export type WantedBytes =
+  | { readonly kind: "whole" }
+  /** `length` is above 0. */
+  | { readonly kind: "part"; readonly offset: number; readonly length: number }
+  /** The file ends before. */
+  | { readonly kind: "none" };
+
+/** `bytes=a-b`, `bytes=a-` and `bytes=-n` of a file of `sizeBytes`; what ends behind the file is cut. */
+export function wantedBytes(header: string | undefined, sizeBytes: number): WantedBytes {
+  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "") ?? [];
+  if (first === undefined || last === undefined || (first === "" && last === ""))
+    return { kind: "whole" };
+  const isSuffix = first === "";
+  const offset = isSuffix ? Math.max(0, sizeBytes - Number(last)) : Number(first);
+  const end = isSuffix || last === "" ? sizeBytes : Math.min(sizeBytes, Number(last) + 1);
+  if (!isSuffix && last !== "" && Number(last) < offset) return { kind: "whole" };
+  return offset < end ? { kind: "part", offset, length: end - offset } : { kind: "none" };
+}
