@@ -40,6 +40,11 @@ export const answerHeaders = {
   commands: "backstay-commands",
   /** `off` if the server has no room to hold another wake request: the agent only polls then. */
   wake: "backstay-wake",
+  /**
+   * Until when the server's memory reaches without a gap, ms since 1970 by its clock (`status` and `wake`). When it
+   * changes, the agent sends again what it has delivered since then: the database may have been set back.
+   */
+  memory: "backstay-memory",
 } as const;
 
 export const uploadBytesMax = 64 * 1024 * 1024;

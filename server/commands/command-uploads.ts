@@ -30,11 +30,10 @@ export class CommandUploads {
   }
 
   /**
-   * Takes what a machine sends for its command, whole or not at all; the same again replaces it. `hash`: SHA-256 of all
-   * of it, base64url, as the machine signed it. Problems not-found (no such command, or it has ended), body-invalid
-   * (other content than was signed, or too much of it).
+   * Takes what a machine sends for its command, whole or not at all; what comes again replaces it. `body` fails at its
+   * end if it is not what was signed. Problems not-found (no such command, or it has ended), body-invalid (too much).
    */
-  async take(agentId: string, commandId: string, hash: string, body: Readable): Promise<void> {
+  async take(agentId: string, commandId: string, body: Readable): Promise<void> {
     const { database, now } = this.#ground;
     const command = await database
       .selectFrom("commands")
@@ -48,10 +47,8 @@ export class CommandUploads {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const part = path.join(this.#folder, `${randomUUID()}${partSuffix}`);
     try {
-      const { sizeBytes, digest } = await writeWhole(part, body);
-      if (digest.toString("base64url") !== hash)
-        throw agentRefusal("body-invalid", "What arrived is not what was signed.");
-      const file = uploadName(commandId, digest.toString("hex"));
+      const { sizeBytes, hash } = await writeWhole(part, body);
+      const file = uploadName(commandId, hash);
       await rename(part, path.join(this.#folder, file));
       const upload = {
         tenant_id: command.tenant_id,
@@ -116,7 +113,7 @@ export class CommandUploads {
 async function writeWhole(
   file: string,
   body: Readable,
-): Promise<{ sizeBytes: number; digest: Buffer }> {
+): Promise<{ sizeBytes: number; hash: string }> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   const handle = await open(file, "wx", 0o600);
@@ -132,5 +129,5 @@ async function writeWhole(
   } finally {
     await handle.close();
   }
-  return { sizeBytes, digest: hash.digest() };
+  return { sizeBytes, hash: hash.digest("hex") };
 }

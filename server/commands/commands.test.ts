@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
-import { refusalOf } from "../../protocol/control/agent-problem.ts";
+import { agentRefusal, refusalOf } from "../../protocol/control/agent-problem.ts";
 import { type CommandOrder, commandDocument } from "../../protocol/control/command.ts";
 import { rawPublicKey } from "../../protocol/control/curve-keys.ts";
 import { bodyHash } from "../../protocol/control/request-signature.ts";
@@ -185,14 +185,22 @@ eachGround("commands", (ground) => {
     const uploads = new CommandUploads(ground());
     const { id } = await commands.create(actor, null, { agentId, order: { kind: "collect-logs" } });
     const content = Buffer.alloc(300_000, "log ");
-    const take = async (hash: string, body = content) =>
-      await codeOf(uploads.take(agentId, id, hash, Readable.from([body, body])));
+    const take = async (body = Readable.from([content, content])) =>
+      await codeOf(uploads.take(agentId, id, body));
+    const broken = Readable.from(
+      (async function* pieces() {
+        yield content;
+        throw agentRefusal("signature-invalid");
+      })(),
+    );
     const hash = bodyHash(Buffer.concat([content, content]));
     const folder = path.join(ground().settings.dataFolder, "uploads");
-    expect(await take(bodyHash(content))).toBe("body-invalid");
+    expect(await take(broken)).toBe("signature-invalid");
+    const tooMuch = Array.from({ length: 65 }, () => Buffer.alloc(1024 * 1024));
+    expect(await take(Readable.from(tooMuch))).toBe("body-invalid");
     expect(readdirSync(folder)).toEqual([]);
-    expect(await take(hash)).toBe("done");
-    expect(await take(hash)).toBe("done");
+    expect(await take()).toBe("done");
+    expect(await take()).toBe("done");
     const { upload } = await commands.get(tenantId, id);
     expect(upload?.sizeBytes).toBe(600_000);
     expect(Buffer.from(upload?.hash ?? "", "hex").toString("base64url")).toBe(hash);
@@ -200,8 +208,8 @@ eachGround("commands", (ground) => {
     expect(bodyHash(await buffer(opened.content))).toBe(hash);
     expect(await codeOf(uploads.open(await addTenant(ground(), "o"), id))).toBe("RESOURCE_UNKNOWN");
     await commands.progress(agentId, id, { ...told, state: "succeeded" });
-    expect(await take(hash)).toBe("not-found");
-    expect(await codeOf(uploads.take("another", id, hash, Readable.from([])))).toBe("not-found");
+    expect(await take()).toBe("not-found");
+    expect(await codeOf(uploads.take("another", id, Readable.from([])))).toBe("not-found");
     await uploads.sweep();
     expect(readdirSync(folder)).toHaveLength(1);
     for (const name of readdirSync(folder)) await utimes(path.join(folder, name), 1, 1);
