@@ -1,6 +1,7 @@
 /** Machines in the management API. */
 import { z } from "zod";
 import { labels, moment, resourceId, tenantResource } from "./resource.ts";
+import { machineStates } from "./sessions.ts";
 
 export const agentStatuses = ["active", "suspended", "revoked"] as const;
 
@@ -12,6 +13,8 @@ export const agentAnswer = z.object({
   status: z.enum(agentStatuses),
   enrolledMs: moment,
   generation: z.int().describe("Rises with each enrolment of the same machine."),
+  state: z.enum(machineStates).describe("How it is, in one word."),
+  reason: z.string().describe("Why, in a sentence."),
   overdue: z
     .boolean()
     .describe("The last good backup of a policy is older than that policy wants."),

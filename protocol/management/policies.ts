@@ -75,3 +75,16 @@ export const selectionAnswer = z.object({
   examples: z.array(z.object({ id: resourceId, name: z.string() })).describe("The first few."),
 });
 export type SelectionAnswer = z.output<typeof selectionAnswer>;
+
+/** What became of the machines that a rollout has reached. */
+export const rolloutObservation = z.object({
+  members: z.int().describe("Machines reached."),
+  ran: z.int().describe("That have ended a run with the new version."),
+  applyFailures: z.int().describe("That refused what they were given."),
+  newRunFailures: z.int().describe("Whose last run failed, and succeeded before."),
+  silent: z.int(),
+  others: z.int().describe("Machines not reached yet."),
+  othersSilent: z.int(),
+  comparedBytes: z.int().describe("Machines whose selected bytes can be compared with before."),
+});
+export type RolloutObservationAnswer = z.output<typeof rolloutObservation>;

@@ -179,9 +179,9 @@ export class Agents {
 }
 
 /** Agents that match all but the labels, which are JSON that each database would search in its own way. */
-function filteredAgents({ database, now }: ServerGround, scope: TenantScope, filter: AgentFilter) {
+function filteredAgents({ database }: ServerGround, scope: TenantScope, filter: AgentFilter) {
   const overdue = sql<number>`EXISTS (SELECT 1 FROM protection WHERE protection.agent_id = agents.id
-    AND COALESCE(protection.last_good_ms, protection.since_ms) + protection.maximum_age_ms < ${now()})`;
+    AND protection.overdue_since_ms IS NOT NULL)`;
   let query = database
     .selectFrom("agents")
     .leftJoin("agent_live", "agent_live.agent_id", "agents.id")

@@ -7,6 +7,7 @@ import {
   type Method,
   openManagementScene,
 } from "../../test/server/management-scene.ts";
+import { testStartMs } from "../../test/server/test-ground.ts";
 import type { Role } from "../http/route-access.ts";
 import { roles } from "../http/route-access.ts";
 
@@ -23,6 +24,8 @@ interface Entry {
   readonly isList?: true;
   /** What a token that is enough gets, if not 2xx: the thing is in a state in which it can't be done. */
   readonly refused?: number;
+  /** The tenant stands in the address or body, and nothing of it in the answer. */
+  readonly namesTenant?: true;
   /** Appended to the address. */
   readonly query?: (things: Things) => string;
 }
@@ -67,6 +70,7 @@ const entries: Readonly<Record<string, Entry>> = {
     body: ({ agent }) => ({ agentIds: [agent] }),
   },
   "POST /api/v1/groups/preview": {
+    namesTenant: true,
     ...read,
     body: ({ tenant }) => ({ tenantId: tenant, selector: { kind: "names", names: ["x"] } }),
   },
@@ -131,6 +135,7 @@ const entries: Readonly<Record<string, Entry>> = {
     body: ({ tenant, name }) => ({ tenantId: tenant, document: policyDocument(name) }),
   },
   "POST /api/v1/policies/preview": {
+    namesTenant: true,
     ...read,
     body: ({ tenant, group }) => ({ tenantId: tenant, groupIds: [group] }),
   },
@@ -149,6 +154,47 @@ const entries: Readonly<Record<string, Entry>> = {
   "GET /api/v1/commands/:id": { ...read, id: "command" },
   "POST /api/v1/commands/:id/cancel": { ...operate, id: "command" },
   "GET /api/v1/commands/:id/upload": { ...operate, id: "command", refused: 404 },
+  "GET /api/v1/agents/:id/protection": { ...read, id: "agent" },
+  "GET /api/v1/rollouts": list,
+  "GET /api/v1/rollouts/:id": { ...read, id: "policy" },
+  ...Object.fromEntries(
+    ["pause", "resume", "advance", "finish", "abort"].map((order): [string, Entry] => [
+      `POST /api/v1/rollouts/:id/${order}`,
+      { ...operate, id: "rollout" },
+    ]),
+  ),
+  "GET /api/v1/enrolment-tokens": list,
+  "POST /api/v1/enrolment-tokens": {
+    ...administer,
+    body: ({ tenant, name }) => ({ tenantId: tenant, name, expiresMs: testStartMs + 1000 }),
+  },
+  "GET /api/v1/enrolment-tokens/:id": { ...read, id: "enrolmentToken" },
+  "DELETE /api/v1/enrolment-tokens/:id": { ...administer, id: "enrolmentToken" },
+  "GET /api/v1/enrolment-requests": list,
+  "GET /api/v1/enrolment-requests/:id": { ...read, id: "enrolmentRequest" },
+  "POST /api/v1/enrolment-requests/:id/approve": { ...operate, id: "enrolmentRequest" },
+  "POST /api/v1/enrolment-requests/:id/deny": { ...operate, id: "enrolmentRequest" },
+  "GET /api/v1/identity-conflicts": list,
+  "GET /api/v1/identity-conflicts/:id": { ...read, id: "identityConflict" },
+  "POST /api/v1/identity-conflicts/:id/dismiss": { ...operate, id: "identityConflict" },
+  "GET /api/v1/sessions": list,
+  "GET /api/v1/sessions/:id": { ...read, id: "session" },
+  "GET /api/v1/events": list,
+  "GET /api/v1/events/:id": { ...read, id: "event" },
+  "GET /api/v1/overview": {
+    ...read,
+    query: ({ tenant }) => `?tenantId=${tenant}`,
+    namesTenant: true,
+  },
+  "GET /api/v1/licence": { ...read, wholeServer: true },
+  "POST /api/v1/licence": {
+    ...administer,
+    wholeServer: true,
+    body: () => ({ jws: "a.b.c" }),
+    refused: 422,
+  },
+  "GET /api/v1/escrow": { ...list, role: "admin" },
+  "POST /api/v1/escrow/:id/release": { ...administer, id: "escrow" },
   "GET /api/v1/api-tokens": { ...list, role: "admin" },
   "POST /api/v1/api-tokens": {
     ...administer,
@@ -162,19 +208,32 @@ const entries: Readonly<Record<string, Entry>> = {
 
 const owners = ["a", "b", "*"] as const;
 
+/** As a machine would send it; whose it is does not matter, for machines have no place in this API. */
+const agentSignature = `${Buffer.from('{"alg":"EdDSA","typ":"backstay-request+jwt"}').toString("base64url")}.e30.AA`;
+
+function gatewayAccount(agentId: string): string {
+  return `Basic ${Buffer.from(`${agentId}:password`).toString("base64")}`;
+}
+
+/** The routes of this API; those for machines have another kind of access. */
+function managed(scene: ManagementScene): ManagementScene["routes"] {
+  return scene.routes.filter(({ url }) => url.startsWith("/api/"));
+}
+
 eachDatabase("the management API", (fresh) => {
   let scene: ManagementScene;
-  let address: string;
+  /** For routes that change nothing. */
+  let kept: Readonly<Record<"a" | "b", Things>>;
   beforeAll(async () => {
-    address = await fresh();
-    scene = await openManagementScene(address);
+    scene = await openManagementScene(await fresh());
+    kept = { a: await makeThings(scene, "a"), b: await makeThings(scene, "b") };
   });
   afterAll(async () => {
     await scene.close();
   });
 
   it("has an entry for each route, and each route says the same of itself", () => {
-    const declared = scene.routes.map(({ method, url, access }) => ({
+    const declared = managed(scene).map(({ method, url, access }) => ({
       route: `${method} ${url}`,
       access,
     }));
@@ -186,6 +245,19 @@ eachDatabase("the management API", (fresh) => {
     }
   });
 
+  it("lets no API token of any kind use a route for machines", async () => {
+    const others = scene.routes.filter(({ access }) => ["agent", "gateway"].includes(access.kind));
+    expect(others.length).toBeGreaterThan(3);
+    for (const { method, url } of others)
+      for (const owner of owners) {
+        const answer = await scene.ask(method as Method, url.replace(/:\w+|\*/g, "x"), {
+          token: scene.token(owner, "admin"),
+          ...(["POST", "PUT"].includes(method) && { body: {} }),
+        });
+        expect({ method, url, status: answer.status }).toEqual({ method, url, status: 401 });
+      }
+  });
+
   describe.each(Object.entries(entries))("%s", (route, entry) => {
     const [method, url] = route.split(" ") as [Method, string];
 
@@ -194,13 +266,17 @@ eachDatabase("the management API", (fresh) => {
       const answer = await scene.ask("GET", shown, { token: scene.token("*", "admin") });
       return String(answer.headers["etag"]);
     };
-    const ask = async (things: Things, token: string | undefined) => {
+    const ask = async (
+      things: Things,
+      token: string | undefined,
+      headers: Readonly<Record<string, string>> = {},
+    ) => {
       const target = entry.id === undefined ? "" : things[entry.id];
       const etag = ["PUT", "DELETE"].includes(method) ? await etagOf(target) : undefined;
       return await scene.ask(method, url.replace(":id", target) + (entry.query?.(things) ?? ""), {
         token,
         body: entry.body?.(things),
-        headers: etag === undefined ? {} : { "if-match": etag },
+        headers: { ...headers, ...(etag === undefined ? {} : { "if-match": etag }) },
       });
     };
     const expectProblem = (
@@ -218,13 +294,17 @@ eachDatabase("the management API", (fresh) => {
     };
 
     it("is for those who may, and for their own tenant", async () => {
-      const things = { a: await makeThings(scene, "a"), b: await makeThings(scene, "b") };
+      const thingsOf = async (owner: "a" | "b") =>
+        method === "GET" ? kept[owner] : await makeThings(scene, owner);
+      const things = { a: await thingsOf("a"), b: await thingsOf("b") };
       expectProblem(await ask(things.a, undefined), 401, "nobody");
       expectProblem(
         await ask(things.a, `${scene.token("a", "admin").slice(0, -1)}!`),
         401,
         "forged",
       );
+      for (const authorization of [`Backstay ${agentSignature}`, gatewayAccount(things.a.agent)])
+        expectProblem(await ask(things.a, undefined, { authorization }), 401, authorization);
       for (const owner of owners)
         for (const role of roles) {
           const asker = `${owner} ${role}`;
@@ -236,7 +316,7 @@ eachDatabase("the management API", (fresh) => {
             expectProblem(await ask(things.a, token), 403, asker);
             continue;
           }
-          const mine = await makeThings(scene, owner === "b" ? "b" : "a");
+          const mine = await thingsOf(owner === "b" ? "b" : "a");
           const answer = await ask(mine, token);
           if (entry.refused === undefined)
             expect({ asker, isGood: answer.status < 300 }, answer.text).toEqual({
@@ -249,7 +329,11 @@ eachDatabase("the management API", (fresh) => {
           if (entry.isList === true && entry.id === undefined) {
             expect(answer.text).not.toContain(theirs.tenant);
             expect(answer.text).toContain(mine.tenant);
-          } else if (entry.id !== undefined || answer.text.includes(mine.tenant))
+          } else if (
+            entry.id !== undefined ||
+            entry.namesTenant === true ||
+            answer.text.includes(mine.tenant)
+          )
             expectProblem(await ask(theirs, token), 404, `${asker}, for another's`);
         }
     });

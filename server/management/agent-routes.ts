@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type AgentStatus, agentStatus } from "../../protocol/control/reports.ts";
 import {
+  type AgentAnswer,
   type AgentConditionsAnswer,
   type AgentPoliciesAnswer,
   agentAnswer,
@@ -12,7 +13,7 @@ import {
 } from "../../protocol/management/agents.ts";
 import { pageOf as listOf, resourceId } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
-import type { AgentStatusName } from "../fleet/agents.ts";
+import type { Agent, AgentStatusName } from "../fleet/agents.ts";
 import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
 import { pageAnswer, pageOf } from "../http/page-cursor.ts";
@@ -72,7 +73,8 @@ export function agentRoutes(app: App, rooms: ManagementRooms): void {
           .flat()
           .map((text) => [text.slice(0, text.indexOf(":")), text.slice(text.indexOf(":") + 1)]),
       );
-      return pageAnswer(page, await agents.list(scope, page, { ...filter, labels }));
+      const found = await agents.list(scope, page, { ...filter, labels });
+      return pageAnswer(page, await withStates(rooms, found));
     },
   );
   app.get(
@@ -87,7 +89,10 @@ export function agentRoutes(app: App, rooms: ManagementRooms): void {
       },
     },
     async (request, reply) =>
-      tagged(reply, await agents.get(principalOf(request).scope, request.params.id)),
+      tagged(
+        reply,
+        await withState(rooms, await agents.get(principalOf(request).scope, request.params.id)),
+      ),
   );
   membershipRoutes(app, rooms);
   lastStatusRoutes(app, rooms);
@@ -112,10 +117,8 @@ function membershipRoutes(app: App, rooms: ManagementRooms): void {
       const { actor, scope } = principalOf(request);
       const version = requiredVersion(request.headers);
       const { labels } = request.body;
-      return tagged(
-        reply,
-        await agents.setLabels(actor, scope, request.params.id, version, labels),
-      );
+      const changed = await agents.setLabels(actor, scope, request.params.id, version, labels);
+      return tagged(reply, await withState(rooms, changed));
     },
   );
   app.delete(
@@ -157,7 +160,7 @@ function membershipRoutes(app: App, rooms: ManagementRooms): void {
 
 function statusChangeRoute(
   app: App,
-  { agents }: ManagementRooms,
+  rooms: ManagementRooms,
   verb: string,
   status: AgentStatusName,
   role: "operator" | "admin",
@@ -177,7 +180,8 @@ function statusChangeRoute(
     },
     async (request, reply) => {
       const { actor, scope } = principalOf(request);
-      return tagged(reply, await agents.setStatus(actor, scope, request.params.id, status));
+      const changed = await rooms.agents.setStatus(actor, scope, request.params.id, status);
+      return tagged(reply, await withState(rooms, changed));
     },
   );
 }
@@ -229,6 +233,27 @@ function lastStatusRoutes(app: App, { agents }: ManagementRooms): void {
       };
     },
   );
+}
+
+async function withState(rooms: ManagementRooms, agent: Agent): Promise<AgentAnswer> {
+  const [answer] = await withStates(rooms, [agent]);
+  return answer;
+}
+
+/** Machines with how each is, by the one place that decides that. */
+async function withStates(
+  { states }: ManagementRooms,
+  found: readonly Agent[],
+): Promise<AgentAnswer[]> {
+  const standings = await states.of(
+    null,
+    found.map(({ id }) => id),
+  );
+  const known = new Map(standings.map((each) => [each.agentId, each]));
+  return found.map((agent) => {
+    const { state = "waiting", reason = "" } = known.get(agent.id) ?? {};
+    return { ...agent, state, reason };
+  });
 }
 
 /** Statuses were checked when they came; one of another version of the server may still be unreadable. */

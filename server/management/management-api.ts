@@ -6,11 +6,15 @@ import { agentRoutes } from "./agent-routes.ts";
 import { apiTokenRoutes } from "./api-token-routes.ts";
 import { auditRoutes } from "./audit-routes.ts";
 import { commandRoutes } from "./command-routes.ts";
+import { enrolmentRoutes } from "./enrolment-routes.ts";
 import { groupRoutes } from "./group-routes.ts";
+import { escrowRoutes, licenceRoutes } from "./licence-routes.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import { repositoryRoutes } from "./repository-routes.ts";
+import { rolloutRoutes } from "./rollout-routes.ts";
 import { secretRoutes } from "./secret-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
 import { signingKeyRoutes } from "./signing-key-routes.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 
@@ -25,7 +29,12 @@ export async function managementApi(app: App, rooms: ManagementRooms): Promise<v
     secretRoutes(scoped, rooms);
     signingKeyRoutes(scoped, rooms);
     policyRoutes(scoped, rooms);
+    rolloutRoutes(scoped, rooms);
     commandRoutes(scoped, rooms);
+    enrolmentRoutes(scoped, rooms);
+    sessionRoutes(scoped, rooms);
+    licenceRoutes(scoped, rooms);
+    escrowRoutes(scoped, rooms);
     apiTokenRoutes(scoped, rooms);
     auditRoutes(scoped, rooms);
   });
