@@ -1,7 +1,7 @@
 /**
- * `npm run demo [FOLDER] [-- --keep]`: backs a folder up into a new repository, again, lists, checks, restores it and
- * compares source and restore entry by entry, all through the real program. Then a daemon does the same by itself: by its
- * schedule, and when a screen is locked. Without FOLDER it takes this checkout.
+ * `npm run demo [FOLDER] [-- --keep]`: backs a folder up into a new repository, again, checks, restores it and compares
+ * source and restore entry by entry, all through the real program. Then a management server has an agent do the same:
+ * server-demo.ts. Without FOLDER it takes this checkout.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +17,8 @@ import {
   type TreeComparison,
   type TreeDifference,
 } from "../tree-comparison.ts";
-import { DaemonDemo } from "./daemon-demo.ts";
+import { ServerDemo } from "./server-demo.ts";
+import { Story } from "./story.ts";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 /** What the demo's own processes write while it runs. */
@@ -43,19 +44,27 @@ async function runDemo(): Promise<number> {
     return 1;
   }
   const places = makePlaces(source);
-  const end = (signal: string): void => {
-    if (!values.keep) rmSync(places.folder, { recursive: true, force: true });
-    process.exit(signal === "SIGINT" ? 130 : 143);
+  const demo = new Demo(places, values.keep);
+  let isDone = false;
+  const cleanUp = async (): Promise<void> => {
+    if (values.keep && isDone) return;
+    await demo.end();
+    rmSync(places.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   };
-  process.on("SIGINT", end);
-  process.on("SIGTERM", end);
+  for (const [signal, exitCode] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)
+    process.once(signal, () => void cleanUp().finally(() => process.exit(exitCode)));
   try {
-    return await new Demo(places).run(values.keep);
+    const exitCode = await demo.run();
+    isDone = true;
+    return exitCode;
   } catch (error) {
     console.error(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
   } finally {
-    if (!values.keep) rmSync(places.folder, { recursive: true, force: true });
+    await cleanUp();
   }
 }
 
@@ -78,10 +87,13 @@ function makePlaces(source: string): Places {
 class Demo {
   readonly #places: Places;
   readonly #backstay: RepositoryProgram;
-  #step = 0;
+  readonly #keep: boolean;
+  readonly #story = new Story();
+  #demo: ServerDemo | undefined;
 
-  constructor(places: Places) {
+  constructor(places: Places, keep: boolean) {
     this.#places = places;
+    this.#keep = keep;
     const { repository, cache, passwordFile } = places;
     this.#backstay = backstayOn({
       repository,
@@ -91,10 +103,10 @@ class Demo {
     });
   }
 
-  async run(keep: boolean): Promise<number> {
+  async run(): Promise<number> {
     const { source, repository, restored } = this.#places;
     console.log(`Backstay backs up ${source}\ninto a new repository, ${repository}\n`);
-    await this.#timed("create the repository", "init", async () => {
+    await this.#story.step("create the repository", "backstay init", async () => {
       const { id } = await this.#backstay.message("initialized", "init");
       return `repository ${String(id).slice(0, 10)}`;
     });
@@ -102,18 +114,8 @@ class Demo {
     const startedMs = Date.now();
     const first = await this.#backUp("back up everything", backupArgs);
     const second = await this.#backUp("back up again, with nothing changed", backupArgs);
-    await this.#timed("list the snapshots", "snapshots", async () => {
-      const snapshots = await this.#backstay.messages("snapshots");
-      return `${snapshots.length} snapshots: ${snapshots.map((each) => each["short_id"]).join(", ")}`;
-    });
-    await this.#timed("look into the last one", "ls latest", async () => {
-      const entries = (await this.#backstay.messages("ls", "latest")).filter(
-        (message) => message["message_type"] === "node",
-      );
-      return `${entries.length} entries`;
-    });
     await this.#showSizes(first);
-    await this.#timed("check every stored byte", "check --read-data", async () => {
+    await this.#story.step("check every stored byte", "backstay check --read-data", async () => {
       const { packs_read, bytes_read } = await this.#backstay.message(
         "summary",
         "check",
@@ -123,17 +125,18 @@ class Demo {
     });
     await this.#restore(restored);
     let isSame = await this.#compare(startedMs, restored);
-    isSame &&= await this.#withDaemon(startedMs);
+    this.#story.chapter("The same, with a management server:");
+    isSame &&= await this.#withServer(startedMs);
     if (number(second["data_added"]) > number(first["data_added"]) / 10)
       console.log("note: the second backup stored much; the folder seems to change while we look");
-    this.#tellHow(keep);
+    this.#tellHow();
     console.log(isSame ? `\nThe restore in ${restored} was the same as its source.` : "\nFAILED");
     return isSame ? 0 : 1;
   }
 
   async #backUp(title: string, args: readonly string[]): Promise<Message> {
     let summary: Message = {};
-    await this.#timed(title, `backup ${this.#places.source}`, async () => {
+    await this.#story.step(title, `backstay backup ${this.#places.source}`, async () => {
       // Files that can't be read are told and counted; the demo goes on without them.
       const { exitCode, stdout, stderr } = await this.#backstay.run("--json", ...args);
       const line = stdout.split("\n").find((text) => text.includes('"summary"'));
@@ -151,7 +154,7 @@ class Demo {
   }
 
   async #showSizes(first: Message): Promise<void> {
-    await this.#timed("see what it takes", "stats --mode raw-data", async () => {
+    await this.#story.step("see what it takes", "backstay stats --mode raw-data", async () => {
       const stats = JSON.parse(
         await this.#backstay.output("--json", "stats", "--mode", "raw-data"),
       ) as Message;
@@ -167,31 +170,26 @@ class Demo {
     });
   }
 
-  /** The same work, done by a daemon: nobody asks for these runs. */
-  async #withDaemon(startedMs: number): Promise<boolean> {
-    const { source, repository, passwordFile, folder } = this.#places;
-    const places = { source, repository, passwordFile, folder, exclude: this.#excludes().slice(1) };
-    const daemon = await DaemonDemo.prepare(places);
-    try {
-      await this.#timed("start a daemon with a policy for the folder", undefined, () =>
-        daemon.start(),
-      );
-      await this.#timed("wait for its schedule", undefined, () => daemon.runBySchedule());
-      await this.#timed("lock a screen", undefined, () => daemon.runByEvent());
-      await this.#timed("ask how it is", "status", () => daemon.status());
-      await this.#timed("see what it did", "sessions", () => daemon.sessions());
-      await this.#timed("end the daemon", undefined, () => daemon.end());
-    } finally {
-      await daemon.remove();
-    }
-    const target = path.join(folder, "restored-from-daemon");
-    await this.#restore(target);
-    return await this.#compare(startedMs, target);
+  /** The same work, as a server has it done. What is left running at the end is told by `howToGoOn`. */
+  async #withServer(startedMs: number): Promise<boolean> {
+    const { source, folder } = this.#places;
+    const restored = path.join(folder, "restored-by-policy");
+    const exclude = this.#excludes().slice(1);
+    const places = { source, folder, restored, exclude, keep: this.#keep };
+    const demo = await ServerDemo.prepare(places, this.#story);
+    this.#demo = demo;
+    await demo.run();
+    return await this.#compare(startedMs, restored);
+  }
+
+  /** Ends every process that was started. */
+  async end(): Promise<void> {
+    await this.#demo?.remove();
   }
 
   async #restore(target: string): Promise<void> {
     const args = ["restore", "latest", "--target", target];
-    await this.#timed("restore it", args.join(" "), async () => {
+    await this.#story.step("restore it", `backstay ${args.join(" ")}`, async () => {
       const summary = await this.#backstay.message("summary", ...args);
       return `${number(summary["files_restored"])} files and folders, ${size(summary["bytes_restored"])}`;
     });
@@ -200,7 +198,7 @@ class Demo {
   async #compare(startedMs: number, target: string): Promise<boolean> {
     const { source } = this.#places;
     let comparison: TreeComparison | undefined;
-    await this.#timed("compare source and restore, entry by entry", undefined, async () => {
+    await this.#story.step("compare source and restore, entry by entry", [], async () => {
       comparison = compareTrees(source, path.join(target, source), {
         ignored: ["space"],
         isExpected: (difference) => this.#isExpected(difference, startedMs),
@@ -241,34 +239,19 @@ class Demo {
     return isInside(ownCache, this.#places.source) ? ["--exclude", ownCache] : [];
   }
 
-  async #timed(
-    title: string,
-    command: string | undefined,
-    work: () => Promise<string>,
-  ): Promise<void> {
-    this.#step += 1;
-    const start = performance.now();
-    const result = await work();
-    const seconds = ((performance.now() - start) / 1000).toFixed(2);
-    console.log(`${String(this.#step).padStart(2)}. ${title}  (${seconds} s)`);
-    if (command !== undefined) console.log(`    $ backstay ${command}`);
-    for (const line of result.split("\n")) console.log(`      ${line}`);
-  }
-
-  #tellHow(keep: boolean): void {
-    const { repository, passwordFile, folder } = this.#places;
+  #tellHow(): void {
+    const { repository, passwordFile } = this.#places;
     console.log("");
-    if (!keep) {
-      console.log("To go on by hand, run it as `npm run demo -- --keep`.");
+    if (!this.#keep) {
+      console.log("To have all of it left up, run it as `npm run demo -- --keep`.");
       return;
     }
-    console.log("To go on by hand:");
-    console.log(
-      `  export BACKSTAY_REPOSITORY=${repository} BACKSTAY_PASSWORD_FILE=${passwordFile}`,
-    );
-    console.log(`  ${path.join(checkout, "agent", "bin", "backstay")} snapshots`);
-    console.log(`  ${path.join(checkout, "agent", "bin", "backstay")} help`);
-    console.log(`Everything is in ${folder}; remove it when you are done.`);
+    console.log(`Server and agent go on. In ${checkout}:`);
+    const alone = [
+      `export BACKSTAY_REPOSITORY=${repository} BACKSTAY_PASSWORD_FILE=${passwordFile}`,
+      "agent/bin/backstay snapshots               # of the first part, without server and agent",
+    ];
+    for (const line of [...alone, ...(this.#demo?.howToGoOn() ?? [])]) console.log(`  ${line}`);
   }
 }
 
@@ -284,4 +267,4 @@ function size(value: unknown): string {
   return formatBytes(number(value));
 }
 
-process.exitCode = await runDemo();
+process.exit(await runDemo());
