@@ -34,6 +34,7 @@ const listMediaTypes = {
   v1: "application/vnd.x.restic.rest.v1",
   v2: "application/vnd.x.restic.rest.v2",
 };
+const never = new AbortController().signal;
 const listPartCharacters = 64 * 1024;
 /** What is refused is read to its end, so that the client hears why; but not so much. */
 const drainedBytesMax = 64 * 1024 * 1024;
@@ -205,7 +206,7 @@ class Gateway {
     type: FileType,
   ): FastifyReply {
     const version = request.headers.accept === listMediaTypes.v2 ? "v2" : "v1";
-    const files = this.#objects.list(place, type, this.#ground.signal);
+    const files = this.#objects.list(place, type, never);
     return reply.type(listMediaTypes[version]).send(Readable.from(listParts(files, version)));
   }
 

@@ -1,4 +1,6 @@
 /** The management server as a whole: starts it, has it look at its certificate again, and stops it without losing a request. */
+
+import { setMaxListeners } from "node:events";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -7,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { programVersion } from "../../protocol/program-version.ts";
 import { localAdminToken, makeFirstAdmin } from "../access/first-admin.ts";
+import { gatewayRoutes } from "../gateway/gateway-routes.ts";
 import { PeriodicTasks } from "../ground/periodic-tasks.ts";
 import { type App, makeHttpApp } from "../http/http-app.ts";
 import { collectRoutes, type DeclaredRoute } from "../http/route-access.ts";
@@ -48,6 +51,8 @@ const certificateLookMs = 12 * 3_600_000;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const folder = await DataFolder.open(options.dataFolder);
   const stopping = new AbortController();
+  // Each held request listens.
+  setMaxListeners(0, stopping.signal);
   let open: OpenGround | undefined;
   let app: App | undefined;
   try {
@@ -126,7 +131,8 @@ class StartedServer implements RunningServer {
     const rooms = await makeRooms(ground);
     this.#rooms = rooms;
     serverRoutes(app, { ground, metrics });
-    await registerRoutes(app, rooms);
+    await registerRoutes(app, rooms, metrics);
+    await gatewayRoutes(app, { ground, metrics });
     // Before anybody asks: a gap in what we remember must be known from the first answer on.
     await rooms.memory.look();
     const { host, port } = this.#options.listen;
