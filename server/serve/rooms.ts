@@ -1,10 +1,13 @@
 /** Makes the rooms of the server, each once, and puts their routes on the listener. */
+import { Gauge, type Registry } from "prom-client";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { signDocument } from "../../protocol/control/signed-document.ts";
 import { ApiTokens } from "../access/api-tokens.ts";
 import { authorise } from "../access/authorise.ts";
 import { agentApiRoutes } from "../agent-api/agent-routes.ts";
 import { bundleRoutes } from "../agent-api/bundle-routes.ts";
+import { syncRoutes } from "../agent-api/sync-routes.ts";
+import { WakeDesk } from "../agent-api/wake-desk.ts";
 import { Bundles } from "../bundles/bundles.ts";
 import { Policies } from "../bundles/policies.ts";
 import { Repositories } from "../bundles/repositories.ts";
@@ -26,8 +29,10 @@ import { Licences } from "../licence/licences.ts";
 import { managementApi } from "../management/management-api.ts";
 import type { ManagementRooms } from "../management/management-rooms.ts";
 import { MachineStates } from "../reports/machine-states.ts";
+import { ReportInbox } from "../reports/report-inbox.ts";
 import { ReportedSessions } from "../reports/reported-sessions.ts";
 import { ServerMemory } from "../reports/server-memory.ts";
+import { StatusInbox } from "../reports/status-inbox.ts";
 
 /** What the routes of all interfaces share. */
 export interface Rooms extends ManagementRooms {
@@ -35,6 +40,9 @@ export interface Rooms extends ManagementRooms {
   readonly bundles: Bundles;
   readonly schedule: ServerSchedule;
   readonly memory: ServerMemory;
+  readonly wakes: WakeDesk;
+  readonly statuses: StatusInbox;
+  readonly reports: ReportInbox;
 }
 
 /** Makes the rooms on a ground, and the first keys in a database that has none. */
@@ -76,16 +84,44 @@ export async function makeRooms(
     reported: new ReportedSessions(ground),
     states: new MachineStates(ground),
     memory: new ServerMemory(ground),
+    wakes: new WakeDesk(ground),
+    statuses: new StatusInbox(ground),
+    reports: new ReportInbox(ground),
     licences,
     escrow: new Escrow(ground),
   };
 }
 
-/** Registers every route. */
+/** Registers the routes of both APIs. */
 export async function registerRoutes(app: App, rooms: Rooms): Promise<void> {
   authorise(app, rooms.tokens);
   await managementApi(app, rooms);
-  await agentApiRoutes(app, rooms, [(scope) => bundleRoutes(scope, rooms)]);
+  await agentApiRoutes(app, rooms, [
+    (scope) => bundleRoutes(scope, rooms),
+    (scope) => syncRoutes(scope, rooms),
+  ]);
+}
+
+/** Adds figures of the rooms to `metrics`. */
+export function measureRooms({ wakes, states }: Rooms, metrics: Registry): void {
+  new Gauge({
+    name: "backstay_wake_requests_held",
+    help: "Wake requests of agents that this process holds.",
+    registers: [metrics],
+    collect() {
+      this.set(wakes.held);
+    },
+  });
+  new Gauge({
+    name: "backstay_machines",
+    help: "Machines of all tenants by state, as the fleet overview has them.",
+    labelNames: ["state"],
+    registers: [metrics],
+    async collect() {
+      const { byState } = await states.overview(null);
+      for (const [state, count] of Object.entries(byState)) this.set({ state }, count);
+    },
+  });
 }
 
 function commandSigner(signingKeys: SigningKeys): CommandSigner {

@@ -1,5 +1,4 @@
 /** The management server as a whole: starts it, has it look at its certificate again, and stops it without losing a request. */
-
 import { setMaxListeners } from "node:events";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server as HttpsServer } from "node:https";
@@ -17,7 +16,7 @@ import { limitTraffic, usualRateLimits } from "../http/traffic-limits.ts";
 import { describeApi } from "./api-description.ts";
 import { DataFolder } from "./data-folder.ts";
 import { type OpenGround, openGround } from "./open-ground.ts";
-import { makeRooms, type Rooms, registerRoutes } from "./rooms.ts";
+import { makeRooms, measureRooms, type Rooms, registerRoutes } from "./rooms.ts";
 import { measure } from "./server-metrics.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { serverRoutes } from "./server-routes.ts";
@@ -131,7 +130,8 @@ class StartedServer implements RunningServer {
     const rooms = await makeRooms(ground);
     this.#rooms = rooms;
     serverRoutes(app, { ground, metrics });
-    await registerRoutes(app, rooms, metrics);
+    await registerRoutes(app, rooms);
+    measureRooms(rooms, metrics);
     await gatewayRoutes(app, { ground, metrics });
     // Before anybody asks: a gap in what we remember must be known from the first answer on.
     await rooms.memory.look();
