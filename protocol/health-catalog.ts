@@ -148,6 +148,80 @@ export const healthCatalog = {
     visibleAfterMs: 0,
     endsWhen: "a bundle of the server is accepted",
   },
+  SERVER_UNREACHABLE: {
+    severity: "warning",
+    title: "The management server can't be reached; everything goes on without it.",
+    remedy:
+      "Check the network and the server; `backstay sync` tells what is wrong. Reports wait here and are sent later.",
+    visibleAfterMs: 60 * minuteMs,
+    endsWhen: "the server answers",
+  },
+  SERVER_LOST: {
+    severity: "error",
+    title: "The management server was not heard of for 45 days; everything goes on without it.",
+    remedy:
+      "Bring this machine where it reaches its server, or let it leave the fleet with `backstay leave`.",
+    visibleAfterMs: 45 * 24 * 60 * minuteMs,
+    endsWhen: "the server answers",
+  },
+  SERVER_UNTRUSTED: {
+    severity: "error",
+    title: "What answers for the management server is not trusted; nothing was told to it.",
+    remedy:
+      "If the server's certificate was changed, enrol again with a new token, which carries its pin. If not, somebody may be in between.",
+    visibleAfterMs: 10 * minuteMs,
+    endsWhen: "the server itself answers",
+  },
+  SERVER_REFUSES: {
+    severity: "error",
+    title: "The management server refuses this machine; what is in force here goes on.",
+    remedy: "Look the machine up on the server: it may be suspended, revoked or removed there.",
+    visibleAfterMs: 10 * minuteMs,
+    endsWhen: "the server takes its requests",
+  },
+  ENROLMENT_WAITS: {
+    severity: "warning",
+    title: "The enrolment of this machine is not done yet; it is tried again by itself.",
+    remedy: "Approve it on the server, or see what the problem is with `backstay enroll`.",
+    visibleAfterMs: 0,
+    endsWhen: "the server has admitted the machine, or refuses it",
+  },
+  IDENTITY_CONFLICT: {
+    severity: "error",
+    title: "Another machine seems to use the same identity; the server is asked which is which.",
+    remedy:
+      "Nothing needs doing if one of them is a copy: it gets an identity of its own. An administrator may have to approve that on the server.",
+    visibleAfterMs: 0,
+    endsWhen: "the server has settled it",
+  },
+  IDENTITY_DAMAGED: {
+    severity: "error",
+    title: "The identity of this machine can't be read, so no policy of its server is in force.",
+    remedy: "Enrol the machine again (`backstay enroll`): it keeps its repository and history.",
+    visibleAfterMs: 0,
+    endsWhen: "the machine is enrolled again",
+  },
+  CLOCK_SKEWED: {
+    severity: "warning",
+    title: "The clocks of this machine and of its server differ; the agent reckons with it.",
+    remedy: "Let the system keep its clock (`timedatectl set-ntp true`).",
+    visibleAfterMs: 10 * minuteMs,
+    endsWhen: "the clocks agree within a minute",
+  },
+  POLICY_HIDDEN: {
+    severity: "warning",
+    title: "A policy of this machine is not in force: the server has one of the same name.",
+    remedy: "Give the machine's own policy another name, or remove it.",
+    visibleAfterMs: 0,
+    endsWhen: "the names differ, or one of them is gone",
+  },
+  ROUTE_CHANGED: {
+    severity: "warning",
+    title: "The last session went to its repository by another route than the first one.",
+    remedy: "See why the first route was out of reach. It is tried first again at each run.",
+    visibleAfterMs: 0,
+    endsWhen: "a session goes by the first route",
+  },
   LICENCE_ENDING: {
     severity: "info",
     title: "The licence of the server ends within 30 days.",

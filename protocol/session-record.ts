@@ -103,6 +103,8 @@ export interface SessionRecord {
   readonly engine?: EngineProcess;
   /** By which it reached its repository; absent until then. */
   readonly route?: RouteKind;
+  /** The route is not the first: that one was out of reach. */
+  readonly isDetour?: true;
   /** Set from the state `ending` on, as is all below that applies. */
   readonly outcome?: SessionOutcome;
   /** As the command line would have ended. */

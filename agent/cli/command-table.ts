@@ -163,6 +163,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./command-secret-remove.ts")).secretRemoveCommand,
   },
   {
+    name: "enroll",
+    summary: "make this machine a member of a management server's fleet",
+    load: async () => (await import("./command-enroll.ts")).enrollCommand,
+  },
+  {
+    name: "sync",
+    summary: "fetch the server's newest policies now",
+    load: async () => (await import("./command-sync.ts")).syncCommand,
+  },
+  {
+    name: "leave",
+    summary: "end the membership in a server's fleet; backups stay",
+    load: async () => (await import("./command-leave.ts")).leaveCommand,
+  },
+  {
     name: "doctor",
     summary: "look at what backups on this machine rest on",
     load: async () => (await import("./command-doctor.ts")).doctorCommand,

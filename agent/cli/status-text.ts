@@ -39,6 +39,7 @@ export function statusLines(report: StatusReport, nowMs: number): ToneLine[] {
       : policies.flatMap((policy) => policyLines(policy, report, nowMs))),
     ...strangers(report, known, nowMs),
     toneLine(""),
+    ...serverLines(report, nowMs),
     toneLine(agentLine(report, nowMs), "faint"),
   ];
 }
@@ -47,6 +48,29 @@ function agentLine({ agent, view }: StatusReport, nowMs: number): string {
   const limits = view === "limited" ? "; places are shown to administrators only" : "";
   const mode = agent.mode === "managed" ? "managed by a server" : "with its own policies";
   return `Backstay ${printedMessage(agent.version)} ${mode}, up for ${spokenDuration(nowMs - agent.startMs)}${limits}`;
+}
+
+/** Only of a machine that has a server, or asks for one. */
+function serverLines({ agent: { server } }: StatusReport, nowMs: number): ToneLine[] {
+  if (server === undefined) return [];
+  const { state, urls, tenant, lastContactMs, problem, serial, reportsWaiting, licence } = server;
+  const place = urls.length === 0 ? "server" : `server ${printedMessage(urls[0])}`;
+  const why = problem === undefined ? "" : `: ${printedMessage(problem)}`;
+  if (state !== "enrolled")
+    return [
+      state === "enrolling"
+        ? toneLine(`${place}: not admitted yet${why}`, "warning")
+        : toneLine(`${place}: the identity of this machine can't be read`, "bad"),
+    ];
+  const parts = [
+    `${place} (${printedMessage(tenant ?? "")})`,
+    lastContactMs === undefined ? "no contact yet" : `heard ${spokenAgo(lastContactMs, nowMs)}`,
+    serial === undefined ? "no policies yet" : `policies ${serial}`,
+    reportsWaiting === 0 ? "" : `${counted(reportsWaiting, "report")} to send`,
+    licence === undefined || licence === "valid" ? "" : `licence: ${licence}`,
+  ];
+  const text = parts.filter((part) => part !== "").join(", ");
+  return [toneLine(`${text}${why}`, problem === undefined ? "faint" : "warning")];
 }
 
 function reasonLines(reasons: readonly HealthReason[]): ToneLine[] {

@@ -8,14 +8,13 @@ import { overallHealth } from "../../protocol/local-api/overall-health.ts";
 import type { StatusFacts } from "../../protocol/local-api/status.ts";
 import type { Notifications } from "../../protocol/policy/policy.ts";
 import { programVersion } from "../../protocol/program-version.ts";
-import { windowHold } from "../../protocol/schedule/backup-window.ts";
-import type { Moment } from "../../protocol/schedule/moment.ts";
-import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
+import type { SessionRecord } from "../../protocol/session-record.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";
 import { LocalApiServer } from "../local-api/local-api-server.ts";
 import { PolicyFolder } from "../policy-files/policy-folder.ts";
 import { SleepLocks } from "../triggers/sleep-locks.ts";
 import { ConfigurationKeeper } from "./configuration-keeper.ts";
+import { ServerSide } from "./control/server-side.ts";
 import { type DaemonCore, openCore } from "./daemon-core.ts";
 import { daemonDoctor } from "./daemon-doctor.ts";
 import { daemonJobs } from "./daemon-jobs.ts";
@@ -26,14 +25,17 @@ import { HealthWatch } from "./health/health-watch.ts";
 import { LocalView } from "./local-view.ts";
 import { MachineAfterRuns } from "./machine-after-runs.ts";
 import { MachineEvents } from "./machine-events.ts";
+import { machineMoment } from "./machine-moment.ts";
 import { MachineRules } from "./machine-rules.ts";
+import { MachineWake } from "./machine-wake.ts";
 import { daemonMetrics, SessionCounters } from "./metrics/daemon-metrics.ts";
 import { MetricsService } from "./metrics/metrics-service.ts";
 import { MessageService } from "./notifications/message-service.ts";
 import { mergedWays } from "./notifications/notifier.ts";
-import { PolicyBook, type PolicyInForce } from "./policy-book.ts";
+import { PolicyBook, type PolicyInForce, serverSecret } from "./policy-book.ts";
 import { PolicyReloads } from "./policy-reloads.ts";
 import type { RepositoryPlaces } from "./repository-places.ts";
+import { RunHolds } from "./run-holds.ts";
 import { RunScheduler, sessionsOf } from "./run-scheduler.ts";
 import { ServiceStatus } from "./service-status.ts";
 import { SessionHistory } from "./session-history.ts";
@@ -50,8 +52,10 @@ export class Daemon {
   readonly #configuration: ConfigurationKeeper;
   readonly #policies: PolicyBook;
   readonly #rules: MachineRules;
+  readonly #holds: RunHolds;
   readonly #jobs: JobRunner;
   readonly #orders: SessionOrders;
+  readonly #server: ServerSide;
   readonly #repositories: RepositoryPlaces;
   readonly #history: SessionHistory;
   readonly #scheduler: RunScheduler;
@@ -63,10 +67,10 @@ export class Daemon {
   readonly #reloads: PolicyReloads;
   readonly #serviceStatus: ServiceStatus;
   readonly #machine: MachineAfterRuns;
+  readonly #wake: MachineWake;
   readonly #startMs: number;
   #api: LocalApiServer | undefined;
   #stopping: Promise<void> | undefined;
-  #wakeMs: number | undefined;
 
   private constructor(core: DaemonCore) {
     this.#core = core;
@@ -80,6 +84,12 @@ export class Daemon {
     this.#rules = new MachineRules(options, (error) =>
       log.failure("The machine could not be asked about power, network or drives.", error),
     );
+    this.#holds = new RunHolds({
+      rules: this.#rules,
+      inForce: () => this.#policies.inForce,
+      zone: options.zone,
+      nowMs,
+    });
     const { jobs, places: repositories } = this.#makeJobs();
     this.#jobs = jobs;
     this.#repositories = repositories;
@@ -89,7 +99,19 @@ export class Daemon {
       guardRails: () => this.#configuration.orUsual.guardRails,
       guardedFolders: guardedFolders(places),
     });
+    this.#server = new ServerSide({
+      core,
+      jobs,
+      orders: this.#orders,
+      inForce: () => this.#policies.inForce,
+      status: () => this.#status(),
+      hasBattery: () => this.#rules.hasBattery,
+      reload: async () => await this.reload(),
+    });
     this.#history = new SessionHistory(this.#jobs);
+    this.#wake = new MachineWake(options.power, (error) =>
+      log.failure("The machine can't be woken for a run.", error),
+    );
     this.#scheduler = this.#makeScheduler();
     this.#events = this.#makeEvents();
     this.#machine = new MachineAfterRuns({
@@ -101,7 +123,8 @@ export class Daemon {
       state,
       clock,
       board,
-      secrets,
+      secret: async (policy, name) =>
+        serverSecret(this.#policies.inForce.get(policy), name) ?? (await secrets.read(name)),
       onSecret: (secret) => log.redaction.hide(secret),
       hostName: options.hostName,
       isPolicy: (name) => this.#policies.inForce.has(name),
@@ -119,7 +142,7 @@ export class Daemon {
       core,
       policies: this.#policies,
       history: this.#history,
-      now: () => this.#now(),
+      now: () => machineMoment(options),
       probes: () => this.#events.probes,
       secretsNeeded: () => this.#secretsNeeded(),
       onClockSet: () => this.#scheduler.wake(),
@@ -130,7 +153,7 @@ export class Daemon {
       core,
       configuration: this.#configuration,
       policies: this.#policies,
-      bundle: () => undefined,
+      bundle: () => this.#server.bundle,
       onRead: async (removed) => await this.#read(removed),
     });
   }
@@ -169,6 +192,8 @@ export class Daemon {
     const { options, place, log } = this.#core;
     const processId = process.pid;
     log.info("The daemon starts.", { version: programVersion, processId });
+    // What the server wanted last is in force before anything is asked of the network.
+    await this.#server.open();
     await this.#reloads.read();
     await Promise.all([this.#rules.refresh(), this.#events.start()]);
     this.#jobs.subscribe({
@@ -188,6 +213,7 @@ export class Daemon {
     });
     await this.#reloads.watch();
     await this.#health.start();
+    this.#server.start();
     this.#serviceStatus.ready();
     log.info("The daemon is at work.", { count: this.#policies.inForce.size });
   }
@@ -196,6 +222,7 @@ export class Daemon {
     const { options, log, state, place } = this.#core;
     options.service.stopping(drainMs + 10_000);
     log.info("The daemon ends.");
+    await this.#server.stop();
     await this.#reloads.stop();
     await this.#health.stop();
     await this.#events.stop();
@@ -207,7 +234,7 @@ export class Daemon {
     await this.#metrics.stop();
     await this.#api?.close();
     this.#serviceStatus.stop();
-    await options.power.setWake(undefined).catch(() => undefined);
+    await this.#wake.stop();
     state.close();
     log.info("The daemon has ended.");
     log.close();
@@ -222,10 +249,10 @@ export class Daemon {
       rules: this.#rules,
       inForce: () => this.#policies.inForce,
       guardRails: () => this.#configuration.orUsual.guardRails,
-      bundle: () => undefined,
-      recovery: () => undefined,
-      onKeys: () => undefined,
-      hold: (session) => this.#hold(session) ?? this.#closedWindow(session),
+      bundle: () => this.#server.bundle,
+      recovery: (repositoryId) => this.#server.recovery(repositoryId),
+      onKeys: (session, told) => this.#server.keysChanged(session, told),
+      hold: (session) => this.#holds.beforeStart(session),
     });
   }
 
@@ -236,13 +263,13 @@ export class Daemon {
       memory: state.scheduleMemory,
       jobs: this.#jobs,
       lastEnded: (policy) => this.#history.of(policy).lastEnded,
-      now: () => this.#now(),
+      now: () => machineMoment(options),
       zone: options.zone,
       chance: Math.random,
       sleep: async (delayMs, signal) => await options.clock.sleep(delayMs, signal),
       onLeftOut: (policy, text) => log.info(`A run is left out: ${text}.`, { policy }),
       onFailure: (policy, error) => log.failure("A schedule went wrong.", error, { policy }),
-      onWake: (atMs) => this.#setWake(atMs),
+      onWake: (atMs) => this.#wake.set(atMs),
     });
   }
 
@@ -262,7 +289,10 @@ export class Daemon {
       },
       rulesChanged: () => void this.#rulesChanged(),
       timeChanged: () => void this.#health.look(),
-      onEvent: ({ kind }) => log.debug(`The system tells: ${kind}.`),
+      onEvent: ({ kind }) => {
+        log.debug(`The system tells: ${kind}.`);
+        if (kind === "network-change" || kind === "resume") this.#server.hurry();
+      },
     });
   }
 
@@ -274,6 +304,7 @@ export class Daemon {
       policies: this.#policies,
       log,
       changes,
+      server: this.#server,
       status: () => this.#status(),
       metrics: () => this.#metricsText(),
       reload: async () => await this.reload(),
@@ -282,23 +313,16 @@ export class Daemon {
     });
   }
 
-  #now(): Moment {
-    const { clock, limits } = this.#core.options;
-    const { uptimeMs, id } = limits.boot();
-    // A machine that does not tell its start has at least the time of this process.
-    return id === ""
-      ? { wallMs: clock.now(), monotonicMs: clock.monotonic(), clockId: `process ${process.pid}` }
-      : { wallMs: clock.now(), monotonicMs: uptimeMs, clockId: id };
-  }
-
   #status(): StatusFacts {
     const { options, board } = this.#core;
+    const server = this.#server.status;
     return statusFacts({
       nowMs: () => options.clock.now(),
       agent: {
         version: programVersion,
         hostName: options.hostName,
-        mode: "standalone",
+        mode: server?.state === "enrolled" ? "managed" : "standalone",
+        ...(server !== undefined && { server }),
         processId: process.pid,
         startMs: this.#startMs,
       },
@@ -354,26 +378,11 @@ export class Daemon {
     return found && mergedWays(found.policy.notifications, usual);
   }
 
-  /** Runs by hand are held back by nothing. */
-  #hold({ policy, cause }: SessionRecord): Hold | undefined {
-    const found = this.#policies.inForce.get(policy);
-    return found === undefined || cause.kind === "manual"
-      ? undefined
-      : this.#rules.hold(found.policy);
-  }
-
-  /** A session that waited past its window waits for the next one. */
-  #closedWindow({ policy, cause }: SessionRecord): Hold | undefined {
-    const found = this.#policies.inForce.get(policy);
-    if (found === undefined || cause.kind === "manual") return undefined;
-    return windowHold(found.policy.schedule, this.#core.options.zone(), this.#now().wallMs);
-  }
-
   /** What rules ask of the machine has changed: sessions may start now, or must not go on. */
   async #rulesChanged(): Promise<void> {
     await this.#rules.refresh();
     for (const { session } of this.#jobs.running()) {
-      const hold = this.#hold(session);
+      const hold = this.#holds.always(session);
       if (hold !== undefined) this.#jobs.cancel(session.id, { by: "limits", text: hold.text });
     }
     this.#jobs.reconsider();
@@ -385,7 +394,8 @@ export class Daemon {
     logSession(log, session);
     this.#history.changed(session);
     if (session.kind === "backup") this.#backupChanged(session);
-    this.#health.taskChanged(session);
+    this.#health.sessionChanged(session);
+    this.#server.sessionChanged(session);
     changes.tell();
     // Jobs tell of it in the middle of their work.
     setImmediate(() => {
@@ -405,6 +415,7 @@ export class Daemon {
   #looked(): void {
     this.#messages.healthChanged(overallHealth(this.#status()));
     this.#serviceStatus.refresh();
+    this.#server.look();
   }
 
   /** Policies or the configuration were read again. */
@@ -432,16 +443,5 @@ export class Daemon {
     const isNew = id !== "" && state.facts.get(bootFact) !== id;
     if (isNew) state.facts.put(bootFact, id);
     if (isNew) this.#scheduler.expect({ kind: "power-on", text: "the machine was started" });
-  }
-
-  #setWake(atMs: number | undefined): void {
-    if (atMs === this.#wakeMs) return;
-    this.#wakeMs = atMs;
-    const { power } = this.#core.options;
-    power
-      .setWake(atMs)
-      .catch((error: unknown) =>
-        this.#core.log.failure("The machine can't be woken for a run.", error),
-      );
   }
 }

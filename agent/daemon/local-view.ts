@@ -3,6 +3,8 @@ import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
 import type { LogLine } from "../../protocol/local-api/log-line.ts";
 import type {
   CheckRequest,
+  EnrolAnswer,
+  EnrolRequest,
   PauseRequest,
   ReloadAnswer,
   RestoreRequest,
@@ -32,6 +34,7 @@ import type {
   Unsubscribe,
 } from "../local-api/daemon-view.ts";
 import type { ChangeSignal } from "./change-signal.ts";
+import type { ServerSide } from "./control/server-side.ts";
 import type { DaemonLog } from "./log/daemon-log.ts";
 import { type PolicyBook, type PolicyInForce, problemText } from "./policy-book.ts";
 import type { SessionOrders } from "./session-orders.ts";
@@ -42,6 +45,7 @@ export interface LocalViewParts {
   readonly policies: PolicyBook;
   readonly log: DaemonLog;
   readonly changes: ChangeSignal;
+  readonly server: Pick<ServerSide, "enrol" | "sync" | "leave">;
   readonly status: () => StatusFacts;
   readonly metrics: () => string;
   /** Reads policies and configuration again. */
@@ -164,6 +168,22 @@ export class LocalView implements DaemonView {
     await this.#parts.reload();
     const { policies, problems } = this.policies();
     return { policies: policies.map(({ name }) => name), problems };
+  }
+
+  async enroll({ token }: EnrolRequest, requestedBy: string): Promise<EnrolAnswer> {
+    const { log, server } = this.#parts;
+    log.info(`An enrolment was asked for by ${requestedBy}.`);
+    return await server.enrol(token);
+  }
+
+  async sync(): Promise<void> {
+    await this.#parts.server.sync();
+  }
+
+  async leave(requestedBy: string): Promise<void> {
+    const { log, server } = this.#parts;
+    log.info(`To leave the fleet was asked for by ${requestedBy}.`);
+    await server.leave();
   }
 
   readLog(count: number, listener?: (line: LogLine) => void): LogReading {

@@ -44,6 +44,11 @@ export class MachineRules {
     for (const result of results) if (result.status === "rejected") this.#onFailure(result.reason);
   }
 
+  /** Undefined if the system does not tell. */
+  get hasBattery(): boolean | undefined {
+    return this.#power.batteryPercent === undefined ? undefined : true;
+  }
+
   /** What keeps a run of the policy back that nobody asked for by hand. */
   hold(policy: Policy): Hold | undefined {
     return this.#batteryHold(policy) ?? this.#networkHold(policy);

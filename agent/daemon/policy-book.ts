@@ -1,5 +1,6 @@
 /** The policies in force: read from their folder, resolved for this machine, with all that is wrong with the others. */
 import type { AgentConfiguration, GuardRails } from "../../protocol/policy/guard-rails.ts";
+import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import type { BundleInForce, ServerPolicy } from "../control/bundle-in-force.ts";
 import {
   type EffectiveValue,
@@ -19,7 +20,7 @@ export interface PolicyInForce {
   /** The file that it was read from, absolute; or `server`. */
   readonly origin: string;
   /** Of a policy that the server has given this machine. */
-  readonly server?: ServerPolicy;
+  readonly server?: ServerPolicy & { readonly bundle: BundleInForce };
   readonly fingerprint: string;
   /** Since when there is a policy of this name, ms since 1970. */
   readonly appliedMs: number;
@@ -89,8 +90,8 @@ export class PolicyBook {
       const appliedMs = this.#appliedMs(name, text, `file:${file}`);
       inForce.set(name, { name, policy, values, origin: file, fingerprint, appliedMs });
     }
-    for (const [name, server] of given.accepted)
-      inForce.set(name, this.#ofServer(name, server, rails));
+    for (const [name, policy] of given.accepted)
+      if (server !== undefined) inForce.set(name, this.#ofServer(policy, server, rails));
     this.#hidden = [...loaded.policies.keys()].filter((name) => given.accepted.has(name));
     const inOrder = new Map([...inForce].toSorted(([a], [b]) => (a < b ? -1 : 1)));
     return this.#replace(inOrder, [...loaded.problems, ...given.problems]);
@@ -105,10 +106,12 @@ export class PolicyBook {
     return appliedMs;
   }
 
-  #ofServer(name: string, server: ServerPolicy, rails: GuardRails): PolicyInForce {
-    const { policy, values } = effectivePolicy(server.policy, server.document, rails);
-    const appliedMs = this.#appliedMs(name, JSON.stringify(server.document), "server");
-    const fingerprint = policyFingerprint(server.policy);
+  #ofServer(given: ServerPolicy, bundle: BundleInForce, rails: GuardRails): PolicyInForce {
+    const { name } = given.policy;
+    const { policy, values } = effectivePolicy(given.policy, given.document, rails);
+    const appliedMs = this.#appliedMs(name, JSON.stringify(given.document), "server");
+    const fingerprint = policyFingerprint(given.policy);
+    const server = { ...given, bundle };
     return { name, policy, values, origin: "server", server, fingerprint, appliedMs };
   }
 
@@ -125,6 +128,13 @@ export class PolicyBook {
     const removed = [...before.values()].filter(({ name }) => !inForce.has(name));
     return { changed: changed.map(({ name }) => name), removed };
   }
+}
+
+/** A secret that a policy of the server brings with it, if it names that one itself; undefined otherwise. */
+export function serverSecret(found: PolicyInForce | undefined, name: string): Buffer | undefined {
+  const server = found?.server;
+  if (server === undefined || !secretReferences(server.policy).includes(name)) return undefined;
+  return server.bundle.secret(name);
 }
 
 /** `line 3: source.paths[0] must be an absolute path`, and how many more there are. A server's policy has no lines. */

@@ -2,12 +2,15 @@
 import type { HealthReason } from "../../protocol/local-api/health.ts";
 import type {
   AgentStatus,
+  DestinationStatus,
   NextRun,
   PolicyStatus,
   StatusFacts,
 } from "../../protocol/local-api/status.ts";
+import type { RouteKind } from "../../protocol/run-order.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { PolicyInForce } from "./policy-book.ts";
+import { routesOf } from "./repository-places.ts";
 import type { SessionHistory } from "./session-history.ts";
 
 export interface StatusParts {
@@ -33,10 +36,8 @@ export function statusFacts(parts: StatusParts): StatusFacts {
   };
 }
 
-function policyStatus(
-  { name, policy, appliedMs }: PolicyInForce,
-  { history, nextRun }: StatusParts,
-): PolicyStatus {
+function policyStatus(found: PolicyInForce, { history, nextRun }: StatusParts): PolicyStatus {
+  const { name, policy, appliedMs } = found;
   const { lastGood, lastEnded, failuresSinceGood, reachable } = history.of(name);
   return {
     name,
@@ -49,9 +50,21 @@ function policyStatus(
     failuresSinceGood,
     next: nextRun(name),
     destination: {
-      place: policy.destination.repository,
-      route: "direct",
+      ...wayOf(found, lastEnded?.route),
       ...(reachable !== undefined && { reachable }),
     },
   };
+}
+
+/** Where backups go, and by which route: the one that was used last, else the first. */
+function wayOf(
+  { policy, server }: PolicyInForce,
+  used: RouteKind | undefined,
+): Pick<DestinationStatus, "place" | "route"> {
+  const destination = server?.bundle.destinations.get(server.repositoryId);
+  if (destination === undefined)
+    return { place: policy.destination.repository, route: used ?? "direct" };
+  const routes = routesOf(destination, policy);
+  const route = routes.find(({ kind }) => kind === used) ?? routes[0] ?? destination.routes[0];
+  return { place: `${destination.name} at ${route.repository}`, route: route.kind };
 }

@@ -191,7 +191,8 @@ export class SessionRun {
       issue: (issue) => this.#receiveIssue(issue),
       route: (index) => {
         const route = prepared.order.repository.routes[index]?.kind;
-        if (route !== undefined) journal.update(this.id, { route });
+        const detour = index > 0 ? { isDetour: true as const } : {};
+        if (route !== undefined) journal.update(this.id, { route, ...detour });
       },
       keys: (told) => this.#world.keys(this.#session(), told),
     });

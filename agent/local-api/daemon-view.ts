@@ -9,6 +9,8 @@ import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
 import type { LogLine } from "../../protocol/local-api/log-line.ts";
 import type {
   CheckRequest,
+  EnrolAnswer,
+  EnrolRequest,
   PauseRequest,
   ReloadAnswer,
   RestoreRequest,
@@ -75,6 +77,13 @@ export interface DaemonView {
   policy(name: string): Answer<PolicyDetail | undefined>;
   /** Reads the policies again, as SIGHUP does. */
   reload(): Answer<ReloadAnswer>;
+
+  /** ENROLLED_ALREADY, ENROLMENT_TOKEN_INVALID, AGENT_REFUSED, LINK_FAILED, LINK_UNTRUSTED, SECRET_PLACE. */
+  enroll(request: EnrolRequest, requestedBy: string): Answer<EnrolAnswer>;
+  /** Fetches the newest policies of the server now. NOT_ENROLLED, AGENT_REFUSED, LINK_FAILED, LINK_UNTRUSTED. */
+  sync(): Answer<void>;
+  /** NOT_ENROLLED, SECRET_PLACE. */
+  leave(requestedBy: string): Answer<void>;
 
   /**
    * The last `count` lines, oldest first, fewer if there are no more; with a listener also those written from then

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type {
   CheckRequest,
+  EnrolRequest,
   PauseRequest,
   RestoreRequest,
   ResumeRequest,
@@ -60,7 +61,11 @@ export const bodies = {
   resume: z.strictObject({
     policy: policyName.exactOptional(),
   }) satisfies z.ZodType<ResumeRequest>,
-  reload: z.strictObject({}),
+  enroll: z.strictObject({
+    token: z.string().min(1).max(16_384),
+  }) satisfies z.ZodType<EnrolRequest>,
+  /** Of what is asked for without more words. */
+  nothing: z.strictObject({}),
 };
 
 /** The value as the schema has it. DAEMON_REQUEST names what does not fit. */

@@ -25,6 +25,8 @@ export type Route = RouteHead &
   );
 
 const doctorLimitMs = 90_000;
+/** Several addresses may have to be tried. */
+const serverLimitMs = 150_000;
 const logLinesMax = 10_000;
 const sessionsMax = 1000;
 
@@ -90,8 +92,34 @@ export const routes: readonly Route[] = [
     method: "POST",
     path: "/reload",
     json: ({ view }, { body }) => {
-      checked(bodies.reload, body);
+      checked(bodies.nothing, body);
       return view.reload();
+    },
+  },
+  {
+    method: "POST",
+    path: "/enroll",
+    limitMs: serverLimitMs,
+    json: ({ view }, { body, caller }) => view.enroll(checked(bodies.enroll, body), caller.text),
+  },
+  {
+    method: "POST",
+    path: "/sync",
+    limitMs: serverLimitMs,
+    json: async ({ view }, { body }) => {
+      checked(bodies.nothing, body);
+      await view.sync();
+      return {};
+    },
+  },
+  {
+    method: "POST",
+    path: "/leave",
+    limitMs: serverLimitMs,
+    json: async ({ view }, { body, caller }) => {
+      checked(bodies.nothing, body);
+      await view.leave(caller.text);
+      return {};
     },
   },
   {

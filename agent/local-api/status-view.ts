@@ -1,7 +1,12 @@
 /** The status as one reader may see it. Pure. */
 import type { Health } from "../../protocol/local-api/health.ts";
 import { overallHealth } from "../../protocol/local-api/overall-health.ts";
-import type { PolicyStatus, StatusFacts, StatusReport } from "../../protocol/local-api/status.ts";
+import type {
+  AgentStatus,
+  PolicyStatus,
+  StatusFacts,
+  StatusReport,
+} from "../../protocol/local-api/status.ts";
 import { localApiVersion } from "../../protocol/local-api/version.ts";
 import type {
   QueuedSession,
@@ -27,11 +32,25 @@ export function statusView(facts: StatusFacts, mayControl: boolean): StatusRepor
 function limited(report: StatusReport): StatusReport {
   return {
     ...report,
+    agent: limitedAgent(report.agent),
     health: limitedHealth(report.health),
     policies: report.policies.map(limitedPolicy),
     running: report.running.map(limitedRunning),
     waiting: report.waiting.map(limitedWaiting),
     pauses: report.pauses.map((pause) => ({ ...pause, reason: plainText(pause.reason) })),
+  };
+}
+
+function limitedAgent({ server, ...agent }: AgentStatus): AgentStatus {
+  if (server === undefined) return agent;
+  const { problem, ...rest } = server;
+  return {
+    ...agent,
+    server: {
+      ...rest,
+      urls: [],
+      ...(problem !== undefined && { problem: plainText(problem) }),
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { DoctorReport } from "../../protocol/local-api/doctor-check.ts";
 import type { LogMessage } from "../../protocol/local-api/log-line.ts";
 import type {
   CheckRequest,
+  EnrolAnswer,
   PauseRequest,
   ReloadAnswer,
   RestoreRequest,
@@ -22,6 +23,8 @@ import { type ExchangeAnswer, type ExchangeRequest, exchange } from "./local-exc
 
 const answerSilenceMs = 30_000;
 const doctorSilenceMs = 120_000;
+/** The daemon may have to wait for its server. */
+const serverSilenceMs = 180_000;
 /** Streams have heartbeats every ten seconds. */
 const streamSilenceMs = 45_000;
 
@@ -124,6 +127,21 @@ export class LocalClient {
     return (await this.#post("/reload", {}, signal)) as ReloadAnswer;
   }
 
+  /** As `DaemonView.enroll`. */
+  async enroll(token: string, signal: AbortSignal): Promise<EnrolAnswer> {
+    return (await this.#post("/enroll", { token }, signal, serverSilenceMs)) as EnrolAnswer;
+  }
+
+  /** As `DaemonView.sync`. */
+  async sync(signal: AbortSignal): Promise<void> {
+    await this.#post("/sync", {}, signal, serverSilenceMs);
+  }
+
+  /** As `DaemonView.leave`. */
+  async leave(signal: AbortSignal): Promise<void> {
+    await this.#post("/leave", {}, signal, serverSilenceMs);
+  }
+
   /** The last `lines` lines (0 to 10,000) and then `end`; with `follow` what comes after them instead, without end. */
   async *log(
     lines: number,
@@ -154,8 +172,14 @@ export class LocalClient {
     );
   }
 
-  async #post(path: string, body: object, signal: AbortSignal): Promise<object> {
-    return parseObject(await readWhole(await this.#send({ method: "POST", path, body }, signal)));
+  async #post(
+    path: string,
+    body: object,
+    signal: AbortSignal,
+    silenceMs = answerSilenceMs,
+  ): Promise<object> {
+    const request = { method: "POST", path, body, silenceMs } as const;
+    return parseObject(await readWhole(await this.#send(request, signal)));
   }
 
   async *#stream(path: string, signal: AbortSignal): AsyncGenerator<object, undefined> {

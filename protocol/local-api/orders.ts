@@ -63,6 +63,21 @@ export interface ResumeAnswer {
   readonly ended: number;
 }
 
+/** Body of `POST …/enroll`. */
+export interface EnrolRequest {
+  /** As it was pasted. A secret. */
+  readonly token: string;
+}
+
+export interface EnrolAnswer {
+  /** `waiting`: an administrator must approve it on the server; the daemon goes on asking. */
+  readonly state: "enrolled" | "waiting";
+  readonly agentId?: string;
+  readonly tenant?: string;
+  /** For people, why it waits; empty otherwise. */
+  readonly text: string;
+}
+
 /** What `POST …/reload` answers: the policies in force after reading them all again. */
 export interface ReloadAnswer {
   readonly policies: readonly string[];

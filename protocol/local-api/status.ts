@@ -1,4 +1,6 @@
 /** The status of an agent: what `GET …/status` answers, and each line of `GET …/watch`. Times are ms since 1970. */
+import type { EntitlementStand } from "../control/entitlement-stand.ts";
+import type { RouteKind } from "../run-order.ts";
 import type { Pause, QueuedSession, RunningSession, SessionRecord } from "../session-record.ts";
 import type { Health, HealthReason } from "./health.ts";
 
@@ -25,12 +27,33 @@ export interface StatusReport extends Omit<StatusFacts, "conditions"> {
   readonly health: Health;
 }
 
+/** How it stands with the management server. */
+export interface ServerStatus {
+  /** `enrolling`: asked for, and not admitted yet. `damaged`: the identity can't be read. */
+  readonly state: "enrolling" | "enrolled" | "damaged";
+  readonly agentId?: string;
+  readonly tenant?: string;
+  /** Empty in the limited view. */
+  readonly urls: readonly string[];
+  readonly lastContactMs?: number;
+  /** Why it can't be reached, or has not admitted the machine; absent if all is well. */
+  readonly problem?: string;
+  /** Of the bundle in force, and when the server made it. */
+  readonly serial?: number;
+  readonly issuedMs?: number;
+  readonly licence?: EntitlementStand;
+  /** Reports that it does not have yet. */
+  readonly reportsWaiting: number;
+}
+
 export interface AgentStatus {
   /** Of the program. */
   readonly version: string;
   readonly hostName: string;
   /** Where its policies come from. */
   readonly mode: "standalone" | "managed";
+  /** Absent for a machine that has none. */
+  readonly server?: ServerStatus;
   readonly processId: number;
   readonly startMs: number;
 }
@@ -66,7 +89,7 @@ export interface DestinationStatus {
   /** Address of the repository, without secrets; empty in the limited view. */
   readonly place: string;
   /** The way that is in use. */
-  readonly route: "direct" | "gateway";
+  readonly route: RouteKind;
   /** As it was seen last; absent if nobody looked yet. */
   readonly reachable?: boolean;
 }

@@ -131,6 +131,7 @@ export const layers: readonly Layer[] = [
       ...repositoryUsers,
       "agent/policy",
       "agent/policy-files",
+      "agent/control",
       "agent/backup",
       "agent/restore",
       "agent/check",

@@ -12,6 +12,8 @@ import type { HealthReason } from "../../protocol/local-api/health.ts";
 import type { LogLine } from "../../protocol/local-api/log-line.ts";
 import type {
   CheckRequest,
+  EnrolAnswer,
+  EnrolRequest,
   PauseRequest,
   ReloadAnswer,
   RestoreRequest,
@@ -205,6 +207,20 @@ export class DaemonInMemory implements DaemonView {
     this.#known(policy);
     this.requests.push(`check ${data} of ${policy} by ${requestedBy}`);
     return { sessionId: this.queue(policy, `asked for by ${requestedBy}`), joined: false };
+  }
+
+  enroll({ token }: EnrolRequest, requestedBy: string): EnrolAnswer {
+    this.requests.push(`enroll by ${requestedBy}`);
+    if (token !== "bk1_good") throw new BackstayError("ENROLMENT_TOKEN_INVALID");
+    return { state: "enrolled", agentId: "agent-1", tenant: "acme", text: "" };
+  }
+
+  sync(): void {
+    this.requests.push("sync");
+  }
+
+  leave(requestedBy: string): void {
+    this.requests.push(`leave by ${requestedBy}`);
   }
 
   stop(policy: string, requestedBy: string): StopAnswer {

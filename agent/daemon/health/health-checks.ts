@@ -43,6 +43,7 @@ export function checkPolicies(board: HealthBoard, policies: PolicyBook): void {
       new Map(found.map((problem) => [problem.file, { problem: problemText(problem) }])),
     );
   }
+  board.settle("POLICY_HIDDEN", new Map(policies.hidden.map((name) => [name, {}])));
   board.set("NO_POLICIES", "", policies.inForce.size === 0 ? {} : undefined);
 }
 

@@ -60,9 +60,16 @@ export class HealthWatch {
   }
 
   /** To be told of each change of a session. What a check found stays true until another one. */
-  taskChanged({ policy, kind, state, outcome, failure }: SessionRecord): void {
-    if (kind !== "check" || state !== "finished") return;
+  sessionChanged({ policy, kind, state, outcome, failure, route, isDetour }: SessionRecord): void {
+    if (state !== "finished") return;
     const { board } = this.#parts.core;
+    if (route !== undefined)
+      board.set(
+        "ROUTE_CHANGED",
+        policy,
+        isDetour === true ? { problem: `it is ${route}` } : undefined,
+      );
+    if (kind !== "check") return;
     if (failure?.code === "CHECK_FAILED")
       board.set("REPOSITORY_DAMAGED", policy, { problem: failure.message });
     else if (outcome === "success") board.set("REPOSITORY_DAMAGED", policy, undefined);

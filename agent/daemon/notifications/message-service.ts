@@ -1,6 +1,5 @@
 /** Tells people about sessions and conditions, by the ways that policies and the configuration name. */
 import type { Clock } from "../../../platform/ports/clock.ts";
-import type { SecretKeeper } from "../../../platform/ports/secret-keeper.ts";
 import type { Health, HealthReason } from "../../../protocol/local-api/health.ts";
 import type { Notifications } from "../../../protocol/policy/policy.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
@@ -15,7 +14,8 @@ export interface MessageServiceParts {
   readonly state: Pick<State, "outbox" | "facts">;
   readonly clock: Clock;
   readonly board: HealthBoard;
-  readonly secrets: Pick<SecretKeeper, "read">;
+  /** What a policy (empty: the agent itself) means by a name. */
+  readonly secret: (policy: string, name: string) => Promise<Uint8Array>;
   readonly onSecret: (secret: string) => void;
   readonly hostName: string;
   /** True for the name of a policy. */
@@ -39,7 +39,7 @@ export class MessageService {
 
   constructor(parts: MessageServiceParts) {
     this.#parts = parts;
-    const { state, clock, waysOf, secrets, onSecret, hostName } = parts;
+    const { state, clock, waysOf, secret, onSecret, hostName } = parts;
     const nowMs = (): number => clock.now();
     const told = (state.facts.get(fact) as HealthReason[] | undefined) ?? [];
     this.#told = new Map(told.map((reason) => [keyOf(reason), reason]));
@@ -55,7 +55,7 @@ export class MessageService {
       clock,
       chance: Math.random,
       waysOf,
-      deliver: delivery({ secrets, onSecret, hostName, nowMs }),
+      deliver: delivery({ secret, onSecret, hostName, nowMs }),
       onAttempt: (channel, policy, problem) => this.#attempted(channel, policy, problem),
     });
   }

@@ -90,7 +90,7 @@ function tell(...notices: readonly (Notice | undefined)[]): void {
 async function send(): Promise<void> {
   const clock = openClock();
   const deliver = delivery({
-    secrets,
+    secret: async (_policy, name) => await secrets.read(name),
     onSecret: (secret) => seenSecrets.push(secret),
     hostName: "host",
     nowMs: () => nowMs,
