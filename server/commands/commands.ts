@@ -2,7 +2,6 @@
  * The queue of commands for each machine: asked for by people or the server's schedule, signed, fetched by the machine
  * when it comes, and told of by it. Every state has somebody who must end it and a time by which (command-sweep.ts).
  */
-import { randomUUIDv7 } from "node:crypto";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { agentRefusal } from "../../protocol/control/agent-problem.ts";
 import {
@@ -15,6 +14,7 @@ import {
 } from "../../protocol/control/command.ts";
 import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
+import { risingCommandId } from "./command-id.ts";
 import { type Command, type CommandRow, commandOf, standOf, writeStand } from "./command-rows.ts";
 import { afterProgress, afterVerdict, commandLifetimesMs } from "./command-rules.ts";
 
@@ -275,7 +275,7 @@ export function commandRow(
   },
 ): CommandRow {
   const { tenantId, agentId, order, expiresMs, actor, nowMs, slot = null } = given;
-  const id = randomUUIDv7();
+  const id = risingCommandId();
   return {
     id,
     tenant_id: tenantId,

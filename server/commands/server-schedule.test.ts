@@ -36,7 +36,8 @@ eachGround("the server's schedule", (ground) => {
           machine: machines.indexOf(agentId),
           order,
           lastsMs: expiresMs - ground().now(),
-        }));
+        }))
+        .sort((a, b) => a.machine - b.machine);
     // Begins to count.
     await schedule.look();
     return { schedule, commands, made, machines };
