@@ -1,0 +1,181 @@
+/** The agents' API on real HTTPS with a test ground below it: time that a test sets, answers that get lost, own certificate. */
+import { createPrivateKey } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Server } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { FastifyRequest } from "fastify";
+import type { Selectable } from "kysely";
+import { agentApiRoutes } from "../../server/agent-api/agent-routes.ts";
+import type { Tables } from "../../server/database/tables.ts";
+import type { EnrolmentTokenSettings } from "../../server/fleet/enrolment-tokens.ts";
+import { type FleetIdentity, makeFleetIdentity } from "../../server/fleet/fleet-identity.ts";
+import { Tenants } from "../../server/fleet/tenants.ts";
+import { makeHttpApp } from "../../server/http/http-app.ts";
+import { collectRoutes } from "../../server/http/route-access.ts";
+import {
+  makeCertificate,
+  makeCertificateKey,
+  pinOfKey,
+} from "../../server/serve/own-certificate.ts";
+import { makeTestGround, type TestGround } from "../server/test-ground.ts";
+
+export interface TestCertificate {
+  /** PEM; the certificate with those above it. */
+  readonly key: string;
+  readonly cert: string;
+  /** `sha256/…` of the server's own key. */
+  readonly pin: string;
+}
+
+/** A certificate signed by its own key for a server of this machine. */
+export function ownTestCertificate(): TestCertificate {
+  const key = makeCertificateKey();
+  const privateKey = createPrivateKey(key);
+  const cert = makeCertificate(privateKey, ["localhost", "127.0.0.1"], Date.now());
+  return { key, cert, pin: pinOfKey(privateKey) };
+}
+
+export interface IdentityServerOptions {
+  readonly certificate?: TestCertificate;
+  /** CIDR blocks. */
+  readonly trustedProxies?: readonly string[];
+  /** Put into tokens in place of its own address and pin. */
+  readonly publicUrls?: readonly string[];
+  readonly pins?: readonly string[];
+}
+
+export class IdentityServer {
+  readonly ground: TestGround;
+  readonly fleet: FleetIdentity;
+  readonly tenantId: string;
+  readonly url: string;
+  readonly pin: string;
+  /** So many answers are thrown away after the server has done its work. */
+  answersToLose = 0;
+  /** Requests that came through, as `POST /agent/v1/enroll`. */
+  readonly requests: string[] = [];
+  readonly #close: () => Promise<void>;
+  #tokens = 0;
+
+  private constructor(parts: IdentityParts, close: () => Promise<void>) {
+    this.ground = parts.ground;
+    this.fleet = parts.fleet;
+    this.tenantId = parts.tenantId;
+    this.url = parts.url;
+    this.pin = parts.pin;
+    this.#close = close;
+  }
+
+  /** The clock of its ground is set to the machine's. */
+  static async start(options: IdentityServerOptions = {}): Promise<IdentityServer> {
+    const folder = mkdtempSync(path.join(tmpdir(), "backstay-identity-"));
+    const certificate = options.certificate ?? ownTestCertificate();
+    const { trustedProxies = [] } = options;
+    const https = createServer({ key: certificate.key, cert: certificate.cert });
+    await new Promise<void>((resolve) => https.listen(0, "127.0.0.1", resolve));
+    const url = `https://127.0.0.1:${(https.address() as AddressInfo).port}`;
+    const ground = await makeTestGround(path.join(folder, "server.db"), {
+      publicUrls: options.publicUrls ?? [url],
+      pins: options.pins ?? [certificate.pin],
+      trustedProxies,
+    });
+    ground.setTime(Date.now());
+    const fleet = makeFleetIdentity(ground, {
+      rootKey: async () => `${"R".repeat(42)}Q`,
+      admission: async () => undefined,
+    });
+    const settings = { name: "acme", quotas: {}, leaseUntilMs: null, recoveryKey: null };
+    const tenant = await new Tenants(ground).create("server", settings);
+    const app = makeHttpApp({
+      log: ground.log,
+      trustedProxies,
+      makeServer: (handler) => {
+        https.on("request", handler);
+        return https as unknown as Server;
+      },
+    });
+    collectRoutes(app);
+    let server: IdentityServer | undefined;
+    app.addHook("onSend", async (request) => server?.note(request));
+    await agentApiRoutes(app, { ground, fleet }, []);
+    const close = async (): Promise<void> => {
+      https.closeAllConnections();
+      await app.close();
+      await new Promise((resolve) => https.close(resolve));
+      await ground.close();
+      rmSync(folder, { recursive: true, force: true });
+    };
+    const { pin } = certificate;
+    server = new IdentityServer({ ground, fleet, tenantId: tenant.id, url, pin }, close);
+    await app.ready();
+    return server;
+  }
+
+  /** Notes a request that was answered, and loses its answer if it shall. */
+  note(request: FastifyRequest): void {
+    this.requests.push(`${request.method} ${request.url}`);
+    if (this.answersToLose === 0) return;
+    this.answersToLose -= 1;
+    request.raw.socket.destroy();
+  }
+
+  /** A token as it is pasted. */
+  async token(settings: Partial<EnrolmentTokenSettings> = {}): Promise<string> {
+    this.#tokens += 1;
+    const { token } = await this.fleet.enrolmentTokens.create("server", this.tenantId, {
+      name: `token ${this.#tokens}`,
+      usesMax: 1,
+      expiresMs: this.ground.now() + 3_600_000,
+      groupId: null,
+      labels: {},
+      networks: [],
+      needsApproval: false,
+      agentId: null,
+      ...settings,
+    });
+    return token;
+  }
+
+  /** Rows of agents, oldest first. */
+  async agents(): Promise<Selectable<Tables["agents"]>[]> {
+    return await this.ground.database.selectFrom("agents").selectAll().orderBy("id").execute();
+  }
+
+  /** How often all tokens together were used. */
+  async uses(): Promise<number> {
+    const rows = await this.ground.database.selectFrom("enrolment_tokens").select("uses").execute();
+    return rows.reduce((sum, { uses }) => sum + uses, 0);
+  }
+
+  /** Everything that its database holds of who is who, and its log, as one text. */
+  async everything(): Promise<string> {
+    const tables = [
+      "enrolment_tokens",
+      "enrolment_requests",
+      "agents",
+      "audit",
+      "request_nonces",
+    ] as const;
+    const rows = await Promise.all(
+      tables.map(
+        async (table) => await this.ground.database.selectFrom(table).selectAll().execute(),
+      ),
+    );
+    return `${JSON.stringify(rows)}${this.ground.logged.join("\n")}`;
+  }
+
+  async stop(): Promise<void> {
+    await this.#close();
+  }
+}
+
+interface IdentityParts {
+  readonly ground: TestGround;
+  readonly fleet: FleetIdentity;
+  readonly tenantId: string;
+  readonly url: string;
+  readonly pin: string;
+}
