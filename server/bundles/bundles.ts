@@ -69,7 +69,7 @@ export class Bundles {
   async current(agentId: string, known: KnownBundle): Promise<CurrentBundle> {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const { stand, machine, revision } = await this.#read(agentId);
-      if (stand !== undefined && !this.#needsLook(stand, revision, known)) return stand;
+      if (stand !== undefined && !this.#needsLook(stand, revision, known)) return nameOf(stand);
       const made = await this.#look(machine, stand, revision, known);
       if (made !== undefined) return made;
       // Another replica has written meanwhile: what it wrote is looked at.
@@ -177,7 +177,7 @@ export class Bundles {
         .where("agent_id", "=", id)
         .where("serial", "=", stand.serial)
         .execute();
-      return stand;
+      return nameOf(stand);
     }
     const nowSeconds = Math.floor(ground.now() / 1000);
     const serial = Math.max((stand?.serial ?? 0) + 1, believed(known.serial) + 1, nowSeconds);
@@ -203,7 +203,7 @@ export class Bundles {
         .values(row)
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirst();
-      return numInsertedOrUpdatedRows === 1n ? row : undefined;
+      return numInsertedOrUpdatedRows === 1n ? nameOf(row) : undefined;
     }
     const { numUpdatedRows } = await database
       .updateTable("bundles")
@@ -212,7 +212,7 @@ export class Bundles {
       .where("serial", "=", stand.serial)
       .where("hash", "=", stand.hash)
       .executeTakeFirst();
-    return numUpdatedRows === 1n ? row : undefined;
+    return numUpdatedRows === 1n ? nameOf(row) : undefined;
   }
 
   async #policiesBefore(agentId: string): Promise<string | undefined> {
@@ -292,6 +292,10 @@ export class Bundles {
       throw error;
     }
   }
+}
+
+function nameOf({ serial, hash }: CurrentBundle): CurrentBundle {
+  return { serial, hash };
 }
 
 /** Serials are whole numbers that a clock could have made. */

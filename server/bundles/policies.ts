@@ -71,11 +71,12 @@ export class Policies {
   async list(
     scope: TenantScope,
     page: Page,
-    filter: { name?: string | undefined } = {},
+    filter: { name?: string | undefined; isRollingOut?: true } = {},
   ): Promise<ServerPolicy[]> {
     let query = this.#ground.database.selectFrom("policies").selectAll();
     if (scope !== null) query = query.where("tenant_id", "=", scope);
     if (filter.name !== undefined) query = query.where("name", "=", filter.name);
+    if (filter.isRollingOut === true) query = query.where("rollout", "is not", null);
     if (page.after !== null) query = query.where("id", ">", page.after);
     const rows = await query.orderBy("id").limit(page.limit).execute();
     return await policiesOf(this.#ground.database, rows);

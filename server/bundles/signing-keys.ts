@@ -193,17 +193,25 @@ export class SigningKeys {
     await this.#tellAll();
   }
 
-  async #add(actor: string, row: KeyRow): Promise<SigningKeyInfo> {
-    await this.#ground.database.transaction().execute(async (queries) => {
+  async #add(actor: string, made: KeyRow): Promise<SigningKeyInfo> {
+    const row = await this.#ground.database.transaction().execute(async (queries) => {
+      const row = { ...made, created_ms: await this.#afterAll(queries) };
       await queries.insertInto("signing_keys").values(row).execute();
       await this.#raiseTrust(queries);
       await this.#record(queries, actor, "signing-key.create", row.id, {
         role: row.role,
         isOffline: row.sealed === null ? 1 : 0,
       });
+      return row;
     });
     await this.#tellAll();
     return infoOf(row);
+  }
+
+  /** The newest key signs, whatever the clock does: later than all that are there. */
+  async #afterAll(queries: Queries): Promise<number> {
+    const newest = (await keyRows(queries)).at(-1)?.created_ms ?? 0;
+    return Math.max(newest + 1, this.#ground.now());
   }
 
   /** Above what a server knew that was restored from an earlier day: by the clock. */

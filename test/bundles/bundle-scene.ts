@@ -1,0 +1,135 @@
+/** The rooms that make bundles on a test's ground, with a tenant, a repository, and machines that read what they get. */
+import type { KeyObject } from "node:crypto";
+import type { BundleReader } from "../../agent/control/bundle-reader.ts";
+import { type VerifiedBundle, verifyBundle } from "../../agent/control/verify-bundle.ts";
+import { newPrivateKey, rawPublicKey } from "../../protocol/control/curve-keys.ts";
+import { AgentIntents } from "../../server/bundles/agent-intents.ts";
+import { Bundles } from "../../server/bundles/bundles.ts";
+import { MachineRepositories } from "../../server/bundles/machine-repositories.ts";
+import { Policies, type PolicySettings } from "../../server/bundles/policies.ts";
+import { Repositories } from "../../server/bundles/repositories.ts";
+import { Rollouts } from "../../server/bundles/rollouts.ts";
+import { Secrets } from "../../server/bundles/secrets.ts";
+import { SigningKeys } from "../../server/bundles/signing-keys.ts";
+import type { ServerGround } from "../../server/ground/server-ground.ts";
+
+export const actor = "token:x";
+export const sceneTenant = "tenant-1";
+
+/** A machine of the scene, with the private half of its sealing key. */
+export interface SceneMachine {
+  readonly id: string;
+  readonly sealingKey: KeyObject;
+}
+
+export class BundleScene {
+  readonly ground: ServerGround;
+  readonly keys: SigningKeys;
+  readonly secrets: Secrets;
+  readonly repositories: Repositories;
+  readonly policies: Policies;
+  readonly rollouts: Rollouts;
+  readonly intents: AgentIntents;
+  readonly machineRepositories: MachineRepositories;
+  readonly bundles: Bundles;
+  licence = { licenceId: "community", validUntilMs: undefined as number | undefined, graceDays: 0 };
+
+  constructor(ground: ServerGround) {
+    this.ground = ground;
+    this.keys = new SigningKeys(ground);
+    this.secrets = new Secrets(ground);
+    this.repositories = new Repositories(ground, this.keys);
+    this.policies = new Policies(ground);
+    this.rollouts = new Rollouts(ground);
+    this.intents = new AgentIntents(ground);
+    this.machineRepositories = new MachineRepositories(ground);
+    this.bundles = this.anotherReplica();
+  }
+
+  /** With its first keys, a tenant and its repository `main` by way of the gateway. */
+  static async make(ground: ServerGround): Promise<BundleScene> {
+    const scene = new BundleScene(ground);
+    await scene.keys.prepare();
+    await scene.addTenant(sceneTenant);
+    await scene.repositories.create(actor, sceneTenant, {
+      name: "main",
+      routes: [{ kind: "gateway" }],
+      quotas: {},
+    });
+    return scene;
+  }
+
+  /** Bundles as another process compiles them. */
+  anotherReplica(): Bundles {
+    const { ground, keys } = this;
+    return new Bundles({ ground, keys, licence: async () => this.licence });
+  }
+
+  async addTenant(id: string): Promise<void> {
+    const row = { id, name: id, quotas: "{}", lease_until_ms: null, recovery_key: null };
+    const now = this.ground.now();
+    await this.ground.database
+      .insertInto("tenants")
+      .values({ ...row, revision: 1, created_ms: now, version: 1 })
+      .execute();
+  }
+
+  async addMachine(id: string, tenantId = sceneTenant): Promise<SceneMachine> {
+    const sealingKey = newPrivateKey("x25519");
+    await this.ground.database
+      .insertInto("agents")
+      .values({
+        id,
+        tenant_id: tenantId,
+        name: id,
+        kind: "workstation",
+        labels: "{}",
+        status: "active",
+        identity_key: id,
+        sealing_key: rawPublicKey(sealingKey),
+        installation_id: id,
+        fingerprint: "{}",
+        enrolled_ms: this.ground.now(),
+        generation: 1,
+        created_ms: this.ground.now(),
+        version: 1,
+      })
+      .execute();
+    return { id, sealingKey };
+  }
+
+  /** Settings of a policy for these machines. */
+  settings(
+    agentIds: readonly string[],
+    document: Readonly<Record<string, unknown>> = documentOf("documents", ["/a", "/b"]),
+  ): PolicySettings {
+    return { document, managedBy: "agent", serverSchedule: {}, groupIds: [], agentIds };
+  }
+
+  /** The newest bundle of a machine as that machine reads it. */
+  async read(machine: SceneMachine, serial = 0, bundles = this.bundles): Promise<VerifiedBundle> {
+    await bundles.current(machine.id, { serial });
+    const { jws } = await bundles.text(machine.id);
+    return verifyBundle(jws, await this.readerOf(machine));
+  }
+
+  async readerOf({ id, sealingKey }: SceneMachine): Promise<BundleReader> {
+    const rootKey = await this.keys.rootKey();
+    return { tenantId: sceneTenant, agentId: id, rootKey, sealingKey };
+  }
+}
+
+/** A policy document of the server. */
+export function documentOf(
+  name: string,
+  paths: readonly string[],
+  password = "automatic",
+): Record<string, unknown> {
+  return {
+    version: 1,
+    name,
+    source: { paths },
+    destination: { repository: "backstay:main" },
+    encryption: { password: { secret: password } },
+  };
+}
