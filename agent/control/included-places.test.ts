@@ -24,7 +24,7 @@ it.each<[string, Policy[], Policy[], boolean]>([
   ["a folder above holds it", [paths("/srv/a", "/srv/b")], [paths("/srv")], false],
   ["a name that begins alike does not", [paths("/srv/ab")], [paths("/srv/a")], true],
   ["a folder below does not", [paths("/srv")], [paths("/srv/a")], true],
-  ["folders of Windows", [paths("C:\\Users\\ann")], [paths("C:\\Users")], false],
+  ["folders of Windows", [paths("D:\\data\\ann")], [paths("D:\\data")], false],
   ["the entire computer holds all", [paths("/a")], [backingUp({ mode: "entire-computer" })], false],
   [
     "of an entire computer a folder is little",
