@@ -26,7 +26,7 @@ export const serverErrors = {
     exitCode: 1,
     title: "The master key of the server can't be read.",
     remedy:
-      "Put back the file of the master key from your backup of the server. Without it nothing that the server has sealed can be read; a new key is not made for a database that has one.",
+      "Put back the file of the master key from your backup of the server. Without it nothing that the server has sealed can be read; a new key is not made for a database that has one. Replicas share one file, given with --master-key-file.",
   },
   VAULT_UNREADABLE: {
     kind: "permanent",
@@ -46,7 +46,8 @@ export const serverErrors = {
     kind: "permanent",
     exitCode: 1,
     title: "The data folder of the server can't be used.",
-    remedy: "See that the server's user may write there and that the disk has room.",
+    remedy:
+      "Run the server as the user to whom the folder belongs, or change its owner; see that the disk has room.",
   },
   SERVER_ADDRESS: {
     kind: "permanent",

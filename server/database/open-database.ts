@@ -103,9 +103,29 @@ function openFile(path: string): DialectOfKysely {
   return new SqliteDialect({ database });
 }
 
+/** What people do something about, by the codes of PostgreSQL, SQLite and the system. */
+const problems: Readonly<Record<string, string>> = {
+  "28P01": "the password is wrong",
+  "28000": "the user is not let in",
+  "3D000": "there is no such database",
+  "42501": "the user may not make tables there",
+  "57P03": "it is starting or stopping",
+  ERR_INVALID_URL: "its address is not postgres://USER:PASSWORD@HOST:PORT/NAME",
+  ECONNREFUSED: "nobody listens at this address",
+  ENOTFOUND: "there is no host of this name",
+  EAI_AGAIN: "the name of the host can't be looked up now",
+  SQLITE_NOTADB: "the file is no database",
+  SQLITE_CORRUPT: "the file is damaged",
+  SQLITE_CANTOPEN: "the file can't be opened",
+  SQLITE_READONLY: "the file can't be written",
+};
+
 /** Without the address, which may hold a password. */
 function unreachable(error: unknown): BackstayError {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  const problem = typeof code === "string" ? code : String(message);
-  return new BackstayError("DATABASE_UNREACHABLE", { problem }, error);
+  const known = typeof code === "string" ? problems[code] : undefined;
+  const problem = known === undefined ? String(code ?? message) : `${known} (${String(code)})`;
+  // Node's complaint of an address that is none quotes it.
+  const cause = code === "ERR_INVALID_URL" ? undefined : error;
+  return new BackstayError("DATABASE_UNREACHABLE", { problem }, cause);
 }

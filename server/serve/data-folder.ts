@@ -1,5 +1,5 @@
 /** The server's folder on its machine: what is in it under which name, and that one server at a time uses it. */
-import { chmod, mkdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { openDurableFiles } from "../../platform/open-durable-files.ts";
@@ -24,6 +24,7 @@ export class DataFolder {
 
   /** Makes the folder if it is not there, for its owner only. SERVER_RUNNING, SERVER_PLACE. */
   static async open(folder: string): Promise<DataFolder> {
+    await requireOwn(folder);
     try {
       for (const made of [folder, path.join(folder, "keys"), path.join(folder, "tls")]) {
         await mkdir(made, { recursive: true, mode: 0o700 });
@@ -48,10 +49,6 @@ export class DataFolder {
 
   get certificateFile(): string {
     return path.join(this.path, "tls", "server.crt");
-  }
-
-  get certificateKeyFile(): string {
-    return path.join(this.path, "tls", "server.key");
   }
 
   /** What was written at the last start; undefined if there is nothing that can be read. */
@@ -101,4 +98,13 @@ export class DataFolder {
   get #localAccessFile(): string {
     return path.join(this.path, "local-access.json");
   }
+}
+
+/** What a server of another user writes there, the folder's own user could not read or replace. */
+async function requireOwn(folder: string): Promise<void> {
+  const user = process.getuid?.();
+  const found = await stat(folder).catch(() => undefined);
+  if (user === undefined || found === undefined || found.uid === user) return;
+  const problem = `it belongs to user ${found.uid}, and this server runs as user ${user}`;
+  throw new BackstayError("SERVER_PLACE", { path: folder, problem });
 }

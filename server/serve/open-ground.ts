@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { PoolConfig } from "pg";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { type OpenDatabase, openDatabase } from "../database/open-database.ts";
+import { isPostgresAddress, type OpenDatabase, openDatabase } from "../database/open-database.ts";
 import { AuditLog } from "../ground/audit-log.ts";
 import { openJsonLog } from "../ground/json-log.ts";
 import { LocalWakeups } from "../ground/local-wakeups.ts";
@@ -36,12 +36,17 @@ export async function openGround(
 ): Promise<OpenGround> {
   const { now } = options;
   const log = openJsonLog({ now, level: options.logLevel, write: options.writeLog });
-  const opened = await openDatabase(options.database ?? folder.databaseFile);
+  const { database: address } = options;
+  if (address !== undefined && !isPostgresAddress(address))
+    throw new BackstayError("DATABASE_UNREACHABLE", { problem: "its address is not postgres://…" });
+  const opened = await openDatabase(address ?? folder.databaseFile);
   const { database, dialect } = opened;
   try {
     const vault = await openVaultOf(opened, options, folder);
     const wakeups = openWakeups(opened, log);
     const settings = settingsOf(options);
+    if (address !== undefined && settings.publicUrls.length === 0)
+      log.warning("Replicas must all be given the same addresses for agents (--public-url).");
     const audit = new AuditLog({ dialect, vault, now });
     return {
       settings,

@@ -1,4 +1,5 @@
 /** What the server does by itself from time to time, whoever asks or not. */
+import { keepBundlesCurrent } from "../bundles/bundle-upkeep.ts";
 import { sweepCommands } from "../commands/command-sweep.ts";
 import type { PeriodicTask } from "../ground/periodic-tasks.ts";
 import { forgetOldIdempotencyKeys } from "../http/idempotency.ts";
@@ -12,7 +13,7 @@ const hourMs = 60 * minuteMs;
 
 /** The tasks of all rooms. Names are those of their leases. */
 export function serverTasks(rooms: Rooms): readonly PeriodicTask[] {
-  const { ground, fleet, schedule, uploads, rollouts, memory } = rooms;
+  const { ground, fleet, schedule, uploads, repositories, rollouts, memory } = rooms;
   return [
     ...fleet.tasks,
     {
@@ -24,6 +25,11 @@ export function serverTasks(rooms: Rooms): readonly PeriodicTask[] {
       name: "server-schedule",
       everyMs: minuteMs / 2,
       run: async () => await schedule.look(),
+    },
+    {
+      name: "bundle-upkeep",
+      everyMs: minuteMs,
+      run: async () => await keepBundlesCurrent(ground, repositories),
     },
     { name: "rollouts", everyMs: minuteMs, run: async () => await rollouts.look() },
     {

@@ -1,6 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -124,7 +125,7 @@ describe("a server with a folder of its own", () => {
     const file = path.join(folder, "other", "server.db");
     renameSync(file, `${file}.away`);
     writeFileSync(file, "no database ".repeat(1000));
-    await expect(start(other)).rejects.toEqual(refusal("DATABASE_UNREACHABLE"));
+    await expect(start(other)).rejects.toThrow(/no database/);
     renameSync(`${file}.away`, file);
     await start(other);
   });
@@ -140,6 +141,23 @@ describe("a server with a folder of its own", () => {
     await expect(start()).rejects.toEqual(refusal("VAULT_UNREADABLE"));
     renameSync(`${key}.away`, key);
     await start();
+  });
+
+  it("refuses what is no address of a database, without telling it", async () => {
+    for (const database of ["mysql://u:hunter2@db/x", "postgres://u:hunter2@[x/y"]) {
+      const error: unknown = await start({ database }).catch((reason: unknown) => reason);
+      expect(isBackstayError(error, "DATABASE_UNREACHABLE")).toBe(true);
+      const { cause, message } = error as Error;
+      expect(`${message} ${JSON.stringify(cause)}`).not.toContain("hunter2");
+    }
+    expect(readdirSync(path.join(folder, "data"))).not.toContain("server.db");
+  });
+
+  it.runIf(process.getuid?.() === 0)("keeps out of a folder of another user", async () => {
+    const server = await start();
+    await server.stop();
+    chownSync(path.join(folder, "data"), 12_345, 12_345);
+    await expect(start()).rejects.toEqual(refusal("SERVER_PLACE"));
   });
 
   it("answers whether it lives, whether it works, what it understands, and its figures to who may see them", async () => {
@@ -302,7 +320,9 @@ describe.skipIf(postgresPrograms() === undefined)("servers that share a PostgreS
       body: JSON.stringify({ name: "acme" }),
     });
     expect(created.status).toBe(201);
-    for (const { url } of servers) {
+    expect(new Set(servers.map(({ pin }) => pin)).size).toBe(1);
+    for (const { url, pin } of servers) {
+      expect((await askPinned(`${url}/healthz`)).pin).toBe(pin);
       const seen = await askPinned(`${url}/api/v1/tenants`, { headers: bearer(token) });
       expect(JSON.parse(seen.text)).toMatchObject({ items: [{ name: "acme" }] });
     }

@@ -213,10 +213,11 @@ class StartedServer implements RunningServer {
   }
 
   async #readIdentity(): Promise<TlsIdentity> {
-    const { tls, listen, publicUrls = [], now } = this.#options;
+    const { tls, listen, publicUrls = [] } = this.#options;
     if (tls !== undefined) return await givenIdentity(tls);
     const called = publicUrls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ""));
-    return await ownIdentity(this.#folder, namesOfMachine([listen.host, ...called]), now());
+    const names = namesOfMachine([listen.host, ...called]);
+    return await ownIdentity(this.#folder, this.#open.ground, names);
   }
 
   async #renewCertificate(): Promise<void> {

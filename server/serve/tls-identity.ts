@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { ServerGround } from "../ground/server-ground.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { isStillGood, makeCertificate, makeCertificateKey, pinOfKey } from "./own-certificate.ts";
 
@@ -15,25 +16,54 @@ export interface TlsIdentity {
   readonly pins: readonly string[];
 }
 
-/** The certificate in the data folder: made if there is none, renewed by the same key if it ends soon or lacks a name. */
+const keyFact = "tls-key";
+const keyContext = "server fact: tls-key";
+
+/**
+ * The certificate in the data folder: made if there is none, renewed if it ends soon, lacks a name, or belongs to another
+ * key. Its key is sealed in the database: replicas share it, and a server that is restored has it, so that pins hold.
+ */
 export async function ownIdentity(
   folder: DataFolder,
+  ground: Pick<ServerGround, "database" | "vault" | "now">,
   names: readonly string[],
-  nowMs: number,
 ): Promise<TlsIdentity> {
-  let keyText = await folder.read(folder.certificateKeyFile);
-  if (keyText === undefined) {
-    keyText = makeCertificateKey();
-    await folder.write(folder.certificateKeyFile, keyText);
-  }
-  const key = readKey(keyText, folder.certificateKeyFile);
+  const keyText = (await readOwnKey(ground)) ?? (await makeOwnKey(ground));
+  const key = createPrivateKey(keyText);
   let certificate = await folder.read(folder.certificateFile);
-  if (certificate === undefined || !isStillGood(certificate, key, names, nowMs)) {
-    certificate = makeCertificate(key, names, nowMs);
+  if (certificate === undefined || !isStillGood(certificate, key, names, ground.now())) {
+    certificate = makeCertificate(key, names, ground.now());
     await folder.write(folder.certificateFile, certificate);
   }
   const pin = pinOfKey(key);
   return { context: contextOf(keyText, certificate), pin, pins: [pin] };
+}
+
+async function readOwnKey({
+  database,
+  vault,
+}: Pick<ServerGround, "database" | "vault">): Promise<string | undefined> {
+  const row = await database
+    .selectFrom("server_facts")
+    .select("value")
+    .where("name", "=", keyFact)
+    .executeTakeFirst();
+  return row === undefined
+    ? undefined
+    : Buffer.from(vault.open(row.value, keyContext)).toString("utf8");
+}
+
+/** Of replicas that start together the first one's key counts. */
+async function makeOwnKey(ground: Pick<ServerGround, "database" | "vault">): Promise<string> {
+  const value = ground.vault.seal(Buffer.from(makeCertificateKey()), keyContext);
+  await ground.database
+    .insertInto("server_facts")
+    .values({ name: keyFact, value })
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .execute();
+  const made = await readOwnKey(ground);
+  if (made === undefined) throw new BackstayError("DATABASE_FOREIGN", { problem: keyFact });
+  return made;
 }
 
 /** The certificate of two PEM files. TLS_FILES if they can't be read or don't fit together. */

@@ -57,7 +57,7 @@ export class ServerScene {
     this.folder = mkdtempSync(path.join(options.parent ?? tmpdir(), "backstay-server-"));
   }
 
-  /** Starts all of them. The further ones have the first one's master key and certificate. */
+  /** Starts all of them. The further ones have the first one's master key. */
   static async start(options: ServerSceneOptions = {}): Promise<ServerScene> {
     const scene = new ServerScene(options);
     try {
@@ -128,13 +128,7 @@ export class ServerScene {
     const { data, port } = this.#replicas[at];
     const { database, args = [], environment } = this.#options;
     const shared =
-      at === 0
-        ? []
-        : [
-            "--master-key-file",
-            path.join(this.data(0), "keys", "master.key"),
-            ...this.#certificate(),
-          ];
+      at === 0 ? [] : ["--master-key-file", path.join(this.data(0), "keys", "master.key")];
     const output =
       this.#options.output === undefined ? "pipe" : openSync(this.#options.output, "a");
     const child = spawn(
@@ -220,16 +214,6 @@ export class ServerScene {
     for (const client of this.#clients.values()) await client.close();
     for (const at of this.#replicas.keys()) await this.endReplica(at, "SIGKILL");
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-  }
-
-  #certificate(): string[] {
-    const folder = path.join(this.data(0), "tls");
-    return [
-      "--tls-cert",
-      path.join(folder, "server.crt"),
-      "--tls-key",
-      path.join(folder, "server.key"),
-    ];
   }
 }
 
