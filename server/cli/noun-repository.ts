@@ -1,0 +1,220 @@
+/** `backstay-server repository`: where the data of machines goes. */
+import type { Command } from "commander";
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
+import { fileText, listOf, sizeOption, textOf } from "./option-values.ts";
+import { momentText, sizeText } from "./quantities.ts";
+import {
+  addTenantOption,
+  findResource,
+  listVerb,
+  operand,
+  type ResourceKind,
+  removeVerb,
+  said,
+  showVerb,
+  tenantIdOf,
+} from "./resource-verbs.ts";
+import { collect, type Verb, type VerbCall } from "./verb.ts";
+
+const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
+
+type Routes = RepositoryAnswer["routes"];
+
+function routeText(route: Routes[number]): string {
+  if (route.kind === "gateway") return route.url === undefined ? "gateway" : `gateway ${route.url}`;
+  return `direct ${route.url}${route.secret === undefined ? "" : ` (secret ${route.secret})`}`;
+}
+
+function addSettings(command: Command): void {
+  command
+    .option("--gateway", "through the gateway of this server")
+    .option("--gateway-url <url>", "through the gateway at this address; repeatable", collect)
+    .option(
+      "--direct <url>",
+      "straight to a store, {tenant} and {agent} for ids; repeatable",
+      collect,
+    )
+    .option("--direct-secret <name>", "secret with the account for the direct routes")
+    .option("--stored-max <size>", "most that each machine may store")
+    .option("--stored-warn <size>", "a warning from there on");
+  addTenantOption(command);
+}
+
+/** In the order gateway, other gateways, direct; undefined if no option tells. `apply -f` takes any order. */
+function routesOf({ options }: VerbCall): Routes | undefined {
+  const secret = textOf(options["directSecret"]);
+  const routes = [
+    ...(options["gateway"] === true ? [{ kind: "gateway" as const }] : []),
+    ...listOf(options["gatewayUrl"]).map((url) => ({ kind: "gateway" as const, url })),
+    ...listOf(options["direct"]).map((url) => ({
+      kind: "direct" as const,
+      url,
+      ...(secret === undefined ? {} : { secret }),
+    })),
+  ];
+  return routes.length === 0 ? undefined : routes;
+}
+
+function quotasOf(
+  { options }: VerbCall,
+  before: RepositoryAnswer["quotas"],
+): RepositoryAnswer["quotas"] {
+  return {
+    storedBytesMax: sizeOption("stored-max", options["storedMax"]) ?? before.storedBytesMax,
+    storedBytesWarn: sizeOption("stored-warn", options["storedWarn"]) ?? before.storedBytesWarn,
+  };
+}
+
+const create: Verb = {
+  name: "create",
+  summary: "make a repository, for policies to name as backstay:NAME",
+  examples: [
+    "backstay-server repository create main --gateway",
+    "backstay-server repository create cloud --direct 's3:s3.example/backups/{tenant}/{agent}' --direct-secret s3-account",
+  ],
+  define: (command) => {
+    command.argument("<name>", "name of the new repository");
+    addSettings(command);
+  },
+  run: async (call) => {
+    const routes = routesOf(call);
+    if (routes === undefined)
+      throw new BackstayError("USAGE", { problem: "give --gateway, --gateway-url or --direct" });
+    const given = {
+      tenantId: await tenantIdOf(call),
+      name: operand(call),
+      routes,
+      quotas: quotasOf(call, {}),
+    };
+    const made = (await (await call.client()).post(repositories.path, given))
+      .body as RepositoryAnswer;
+    const waits = made.isUsable ? "" : "; it awaits the signature of the destination key";
+    return said(made, `repository ${made.name} made: ${made.id}${waits}`);
+  },
+};
+
+const change: Verb = {
+  name: "set",
+  summary: "change a repository; routes that are given replace all that it has",
+  examples: ["backstay-server repository set main --stored-max '500 GiB'"],
+  define: (command) => {
+    command.argument("<repository>", "name or id").option("--name <name>", "another name");
+    addSettings(command);
+  },
+  run: async (call) => {
+    const client = await call.client();
+    const found = await findResource<RepositoryAnswer>(
+      client,
+      repositories,
+      operand(call),
+      await tenantIdOf(call),
+    );
+    const { id, name, routes, quotas } = found.body;
+    const answer = await client.put(`${repositories.path}/${id}`, found.etag, {
+      name: textOf(call.options["name"]) ?? name,
+      routes: routesOf(call) ?? routes,
+      quotas: quotasOf(call, quotas),
+    });
+    return said(answer.body, `repository ${(answer.body as RepositoryAnswer).name}: changed`);
+  },
+};
+
+const unsigned: Verb = {
+  name: "unsigned",
+  summary: "print what awaits the signature of a destination key that is kept offline",
+  examples: ["backstay-server repository unsigned main > destination.json"],
+  define: (command) => {
+    command.argument("<repository>", "name or id");
+    addTenantOption(command);
+  },
+  run: async (call) => {
+    const { body } = await findResource<RepositoryAnswer>(
+      await call.client(),
+      repositories,
+      operand(call),
+      await tenantIdOf(call),
+    );
+    if (body.unsigned === null)
+      throw new BackstayError("RESOURCE_STATE", {
+        repository: body.name,
+        problem: "nothing waits",
+      });
+    return { json: body.unsigned, lines: [JSON.stringify(body.unsigned)] };
+  },
+};
+
+const sign: Verb = {
+  name: "sign",
+  summary: "take a signature that was made offline",
+  examples: ["backstay-server repository sign main --file destination.jws"],
+  define: (command) => {
+    command
+      .argument("<repository>", "name or id")
+      .requiredOption("--file <file>", "the signed document, a compact JWS");
+    addTenantOption(command);
+  },
+  run: async (call) => {
+    const client = await call.client();
+    const found = await findResource<RepositoryAnswer>(
+      client,
+      repositories,
+      operand(call),
+      await tenantIdOf(call),
+    );
+    const jws = (await fileText(String(call.options["file"]))).trim();
+    const { body } = await client.post(`${repositories.path}/${found.body.id}/signature`, { jws });
+    return said(body, `repository ${found.body.name}: signed`);
+  },
+};
+
+export const repositoryVerbs: readonly Verb[] = [
+  listVerb<RepositoryAnswer>({
+    kind: repositories,
+    summary: "list repositories",
+    examples: ["backstay-server repository list"],
+    titles: ["NAME", "ROUTES", "PER MACHINE", "STATE", "ID"],
+    row: ({ name, routes, quotas, isUsable, unsigned: waiting, id }) => [
+      name,
+      routes.map(routeText).join(", "),
+      sizeText(quotas.storedBytesMax),
+      isUsable ? (waiting === null ? "signed" : "change awaits signature") : "awaits signature",
+      id,
+    ],
+  }),
+  showVerb<RepositoryAnswer>({
+    kind: repositories,
+    example: "backstay-server repository show main",
+    facts: ({
+      name,
+      id,
+      tenantId,
+      routes,
+      quotas,
+      epoch,
+      isUsable,
+      unsigned: waiting,
+      createdMs,
+    }) => [
+      ["Name", name],
+      ["Id", id],
+      ["Tenant", tenantId],
+      ["Routes", routes.map(routeText).join("\n")],
+      ["Each machine at most", sizeText(quotas.storedBytesMax)],
+      ["Warning from", sizeText(quotas.storedBytesWarn)],
+      ["Destination", `epoch ${epoch}, ${isUsable ? "signed" : "not signed yet"}`],
+      ["Awaits signature", waiting === null ? "nothing" : "a change"],
+      ["Made", momentText(createdMs)],
+    ],
+  }),
+  create,
+  change,
+  unsigned,
+  sign,
+  removeVerb({
+    kind: repositories,
+    summary: "remove a repository that no policy names; what is stored in it stays",
+    example: "backstay-server repository remove main",
+    done: "removed; what is stored in it stays where it is",
+  }),
+];
