@@ -1,7 +1,7 @@
 /** One address of the server: HTTP/1.1 over connections of its own, a few of which are kept for the next request. */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import type { Duplex } from "node:stream";
-import { proxyAuthorization, proxyFor } from "./proxy-choice.ts";
+import { proxyAuthorization, proxyFor } from "../../platform/proxy-choice.ts";
 import { ServerConnector } from "./server-connection.ts";
 import type { ServerTrust } from "./server-trust.ts";
 

@@ -3,8 +3,8 @@ import { request } from "node:http";
 import { connect as connectPlainly, isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectSecurely, createSecureContext, type SecureContext } from "node:tls";
+import { proxyAuthorization } from "../../platform/proxy-choice.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { proxyAuthorization } from "./proxy-choice.ts";
 import { authoritiesOf, distrustOf, type ServerTrust } from "./server-trust.ts";
 
 export interface ConnectionTarget extends ServerTrust {

@@ -1,4 +1,5 @@
 /** A `rest:` address and its settings, taken apart: where the server is, who we are there, and whom we trust. */
+import { proxyFor } from "../../platform/proxy-choice.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 
 /** As `OpenStoreOptions.environment`. */
@@ -19,10 +20,8 @@ export interface RestPlace {
   readonly pins: readonly string[];
   /** PEM file of the only authorities to trust. */
   readonly authoritiesFile: string | undefined;
-  /** Address of the proxy, or empty. */
-  readonly proxy: string;
-  /** As NO_PROXY has it. */
-  readonly noProxy: string;
+  /** Undefined: there directly. */
+  readonly proxy: URL | undefined;
 }
 
 const pinForm = /^sha256\/[A-Za-z0-9_-]{43}$/;
@@ -43,7 +42,6 @@ export function restPlace(place: string, environment: RestEnvironment): RestPlac
   const account = Buffer.from(`${user}:${password}`).toString("base64");
   const hasAccount = user !== "" || password !== "";
   const path = url.pathname.endsWith("/") ? url.pathname : `${url.pathname}/`;
-  const upper = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
   const authoritiesFile = setting("RESTIC_CACERT");
   const pins = pinsOf(setting("BACKSTAY_REST_PINS"));
   if (pins.length > 0 && url.protocol === "http:")
@@ -56,8 +54,7 @@ export function restPlace(place: string, environment: RestEnvironment): RestPlac
     secrets: hasAccount ? [password, url.password, account] : [],
     pins,
     authoritiesFile: authoritiesFile === "" ? undefined : authoritiesFile,
-    proxy: proxyAddress(setting(upper.toLowerCase(), upper)),
-    noProxy: setting("no_proxy", "NO_PROXY"),
+    proxy: proxyFor(url, environment),
   };
 }
 
@@ -70,16 +67,6 @@ function pinsOf(list: string): string[] {
       throw usage("BACKSTAY_REST_PINS: a pin is sha256/ and 43 characters of base64url");
     return known;
   });
-}
-
-/** A proxy that can't be used is told, not passed over: going past it may be forbidden. */
-function proxyAddress(text: string): string {
-  if (text === "") return "";
-  const address = text.includes("://") ? text : `http://${text}`;
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw usage("the address of the proxy is not http(s)://[user:password@]host:port");
-  return url.href;
 }
 
 /** A stray % is a password's own. */

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { buildConnector, Dispatcher } from "undici";
+import { proxyAuthorization } from "../../platform/proxy-choice.ts";
 import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
 import { programVersion } from "../../protocol/program-version.ts";
 import { redactor } from "../../protocol/redaction.ts";
@@ -171,26 +172,25 @@ async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 async function openDispatcher(place: RestPlace): Promise<Dispatcher> {
-  const { buildConnector, EnvHttpProxyAgent, Pool } = await import("undici");
+  const { Agent, buildConnector, Pool, ProxyAgent } = await import("undici");
+  const { origin, pins, proxy } = place;
   const tls = { ...(await trustOf(place)), allowH2: false, timeout: connectMsMax };
-  const checked = (connect: unknown): Connector =>
-    pinned(typeof connect === "function" ? (connect as Connector) : buildConnector(tls), place);
-  const isSecure = place.origin.startsWith("https:");
-  return new EnvHttpProxyAgent({
-    // Empty, not absent: then the process's own variables would be read.
-    httpProxy: isSecure ? "" : place.proxy,
-    httpsProxy: isSecure ? place.proxy : "",
-    noProxy: place.noProxy,
-    connect: tls,
+  const factory = (towards: string | URL, options: object): Dispatcher => {
+    if (pins.length === 0 || new URL(towards).origin !== origin) return new Pool(towards, options);
+    // Through a proxy it is given, and makes the tunnel.
+    const { connect: given } = options as { readonly connect?: unknown };
+    const connect = typeof given === "function" ? (given as Connector) : buildConnector(tls);
+    return new Pool(towards, { ...options, connect: pinned(connect, place) });
+  };
+  if (proxy === undefined) return new Agent({ connect: tls, allowH2: false, factory });
+  const token = proxyAuthorization(proxy);
+  return new ProxyAgent({
+    uri: proxy.origin,
+    ...(token !== undefined && { token }),
     requestTls: tls,
-    ...(place.proxy.startsWith("https:") && { proxyTls: { ca: machineAuthorities() } }),
+    ...(proxy.protocol === "https:" && { proxyTls: { ca: machineAuthorities() } }),
     allowH2: false,
-    factory: (origin, options) => {
-      const isOurs = new URL(origin).origin === place.origin;
-      if (place.pins.length === 0 || !isOurs) return new Pool(origin, options);
-      const { connect } = options as { readonly connect?: unknown };
-      return new Pool(origin, { ...options, connect: checked(connect) });
-    },
+    factory,
   });
 }
 
