@@ -4,6 +4,7 @@ import Database from "better-sqlite3";
 import { type Dialect as DialectOfKysely, Kysely, PostgresDialect, SqliteDialect } from "kysely";
 import { Pool, type PoolConfig, types } from "pg";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
+import { withKeptStatements } from "./kept-statements.ts";
 import { type Dialect, migrate } from "./migrations.ts";
 import type { Tables } from "./tables.ts";
 
@@ -100,7 +101,7 @@ function openFile(path: string): DialectOfKysely {
     database?.close();
     throw unreachable(error);
   }
-  return new SqliteDialect({ database });
+  return new SqliteDialect({ database: withKeptStatements(database) });
 }
 
 /** What people do something about, by the codes of PostgreSQL, SQLite and the system. */
@@ -120,8 +121,8 @@ const problems: Readonly<Record<string, string>> = {
   SQLITE_READONLY: "the file can't be written",
 };
 
-/** Without the address, which may hold a password. */
-function unreachable(error: unknown): BackstayError {
+/** What is wrong with a database, in words; without its address, which may hold a password. */
+export function unreachable(error: unknown): BackstayError {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const known = typeof code === "string" ? problems[code] : undefined;
   const problem = known === undefined ? String(code ?? message) : `${known} (${String(code)})`;

@@ -40,11 +40,11 @@ export class DataFolder {
   }
 
   get databaseFile(): string {
-    return path.join(this.path, "server.db");
+    return databaseFileOf(this.path);
   }
 
   get masterKeyFile(): string {
-    return path.join(this.path, "keys", "master.key");
+    return masterKeyFileOf(this.path);
   }
 
   get certificateFile(): string {
@@ -53,7 +53,7 @@ export class DataFolder {
 
   /** What was written at the last start; undefined if there is nothing that can be read. */
   async readLocalAccess(): Promise<LocalAccess | undefined> {
-    const text = await this.read(this.#localAccessFile);
+    const text = await readIfThere(this.#localAccessFile);
     try {
       return text === undefined ? undefined : localAccess.parse(JSON.parse(text));
     } catch {
@@ -63,21 +63,6 @@ export class DataFolder {
 
   async writeLocalAccess(access: LocalAccess): Promise<void> {
     await this.write(this.#localAccessFile, `${JSON.stringify(access, null, 2)}\n`);
-  }
-
-  /** The text of a file; undefined if there is none. SERVER_PLACE. */
-  async read(file: string): Promise<string | undefined> {
-    try {
-      return await readFile(file, "utf8");
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return undefined;
-      throw new BackstayError(
-        "SERVER_PLACE",
-        { path: file, problem: code ?? String(error) },
-        error,
-      );
-    }
   }
 
   /** Replaces a file durably, for the owner only. SERVER_PLACE. */
@@ -107,4 +92,25 @@ async function requireOwn(folder: string): Promise<void> {
   if (user === undefined || found === undefined || found.uid === user) return;
   const problem = `it belongs to user ${found.uid}, and this server runs as user ${user}`;
   throw new BackstayError("SERVER_PLACE", { path: folder, problem });
+}
+
+/** The database of a data folder, if it is not elsewhere. */
+export function databaseFileOf(folder: string): string {
+  return path.join(folder, "server.db");
+}
+
+/** The master key of a data folder, if it is not elsewhere. */
+export function masterKeyFileOf(folder: string): string {
+  return path.join(folder, "keys", "master.key");
+}
+
+/** The text of a file; undefined if there is none. SERVER_PLACE. */
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    throw new BackstayError("SERVER_PLACE", { path: file, problem: code ?? String(error) }, error);
+  }
 }

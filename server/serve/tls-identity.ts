@@ -5,7 +5,7 @@ import { hostname, networkInterfaces } from "node:os";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
-import type { DataFolder } from "./data-folder.ts";
+import { type DataFolder, readIfThere } from "./data-folder.ts";
 import { isStillGood, makeCertificate, makeCertificateKey, pinOfKey } from "./own-certificate.ts";
 
 export interface TlsIdentity {
@@ -30,7 +30,7 @@ export async function ownIdentity(
 ): Promise<TlsIdentity> {
   const keyText = (await readOwnKey(ground)) ?? (await makeOwnKey(ground));
   const key = createPrivateKey(keyText);
-  let certificate = await folder.read(folder.certificateFile);
+  let certificate = await readIfThere(folder.certificateFile);
   if (certificate === undefined || !isStillGood(certificate, key, names, ground.now())) {
     certificate = makeCertificate(key, names, ground.now());
     await folder.write(folder.certificateFile, certificate);
