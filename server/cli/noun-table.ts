@@ -8,6 +8,11 @@ export const nounTable: readonly NounEntry[] = [
     load: async () => (await import("./noun-serve.ts")).serveVerb,
   },
   {
+    name: "save",
+    summary: "copy the server's database and master key",
+    load: async () => (await import("./noun-save.ts")).saveVerb,
+  },
+  {
     name: "status",
     summary: "say how the fleet is",
     load: async () => (await import("./noun-status.ts")).statusVerb,
