@@ -81,7 +81,11 @@ export async function owningTenant(
   const named = narrowedScope(scope, tenantId);
   if (named !== null) return (await tenants.get(scope, named)).id;
   const [only, another] = await tenants.list(null, { after: null, limit: 2 });
-  if (only === undefined || another !== undefined)
+  if (only === undefined)
+    throw new BackstayError("RESOURCE_INVALID", {
+      tenantId: "there is no tenant yet; `backstay-server tenant create NAME` makes one",
+    });
+  if (another !== undefined)
     throw new BackstayError("RESOURCE_INVALID", { tenantId: "must say which tenant" });
   return only.id;
 }
