@@ -2,7 +2,7 @@
 import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
-import { createServer } from "node:https";
+import { createServer, type Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,8 +13,9 @@ import type { Tables } from "../../server/database/tables.ts";
 import type { EnrolmentTokenSettings } from "../../server/fleet/enrolment-tokens.ts";
 import { type FleetIdentity, makeFleetIdentity } from "../../server/fleet/fleet-identity.ts";
 import { Tenants } from "../../server/fleet/tenants.ts";
-import { makeHttpApp } from "../../server/http/http-app.ts";
+import { type App, makeHttpApp } from "../../server/http/http-app.ts";
 import { collectRoutes } from "../../server/http/route-access.ts";
+import { limitTraffic, type RateLimits } from "../../server/http/traffic-limits.ts";
 import {
   makeCertificate,
   makeCertificateKey,
@@ -39,13 +40,20 @@ export function ownTestCertificate(): TestCertificate {
 }
 
 export interface IdentityServerOptions {
+  /** Of an empty database; SQLite in a folder of its own if absent. */
+  readonly database?: string;
   readonly certificate?: TestCertificate;
+  /** Rates for each address; none if absent. */
+  readonly limits?: RateLimits;
   /** CIDR blocks. */
   readonly trustedProxies?: readonly string[];
   /** Put into tokens in place of its own address and pin. */
   readonly publicUrls?: readonly string[];
   readonly pins?: readonly string[];
 }
+
+/** A route for every agent that may ask; answers 200 with what it got. */
+export const probePath = "/agent/v1/probe";
 
 export class IdentityServer {
   readonly ground: TestGround;
@@ -57,6 +65,7 @@ export class IdentityServer {
   answersToLose = 0;
   /** Requests that came through, as `POST /agent/v1/enroll`. */
   readonly requests: string[] = [];
+  readonly #https: HttpsServer;
   readonly #close: () => Promise<void>;
   #tokens = 0;
 
@@ -66,6 +75,7 @@ export class IdentityServer {
     this.tenantId = parts.tenantId;
     this.url = parts.url;
     this.pin = parts.pin;
+    this.#https = parts.https;
     this.#close = close;
   }
 
@@ -77,7 +87,7 @@ export class IdentityServer {
     const https = createServer({ key: certificate.key, cert: certificate.cert });
     await new Promise<void>((resolve) => https.listen(0, "127.0.0.1", resolve));
     const url = `https://127.0.0.1:${(https.address() as AddressInfo).port}`;
-    const ground = await makeTestGround(path.join(folder, "server.db"), {
+    const ground = await makeTestGround(options.database ?? path.join(folder, "server.db"), {
       publicUrls: options.publicUrls ?? [url],
       pins: options.pins ?? [certificate.pin],
       trustedProxies,
@@ -100,7 +110,8 @@ export class IdentityServer {
     collectRoutes(app);
     let server: IdentityServer | undefined;
     app.addHook("onSend", async (request) => server?.note(request));
-    await agentApiRoutes(app, { ground, fleet }, []);
+    if (options.limits !== undefined) limitTraffic(app, options.limits, ground.signal);
+    await agentApiRoutes(app, { ground, fleet }, [probeRoutes]);
     const close = async (): Promise<void> => {
       https.closeAllConnections();
       await app.close();
@@ -109,9 +120,15 @@ export class IdentityServer {
       rmSync(folder, { recursive: true, force: true });
     };
     const { pin } = certificate;
-    server = new IdentityServer({ ground, fleet, tenantId: tenant.id, url, pin }, close);
+    server = new IdentityServer({ ground, fleet, tenantId: tenant.id, url, pin, https }, close);
     await app.ready();
     return server;
+  }
+
+  /** Shows another certificate from now on; connections that are open end. */
+  show({ key, cert }: TestCertificate): void {
+    this.#https.setSecureContext({ key, cert });
+    this.#https.closeAllConnections();
   }
 
   /** Notes a request that was answered, and loses its answer if it shall. */
@@ -178,4 +195,15 @@ interface IdentityParts {
   readonly tenantId: string;
   readonly url: string;
   readonly pin: string;
+  readonly https: HttpsServer;
+}
+
+function probeRoutes(scope: App): void {
+  for (const method of ["GET", "PUT"] as const)
+    scope.route({
+      method,
+      url: probePath,
+      config: { access: { kind: "agent" } },
+      handler: async (request) => ({ agentId: request.agent.id, body: request.body ?? null }),
+    });
 }
