@@ -1,10 +1,10 @@
 /** Files of policies that are named on the command line, read and judged together. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../protocol/error-catalog.ts";
+import type { Mistake } from "../../protocol/policy/policy-mistake.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import { acceptPolicies, type Machine } from "../policy/accept-policies.ts";
-import type { Mistake } from "../policy/policy-mistake.ts";
 import { type ReadPolicy, type RefusedPolicy, readPolicies } from "../policy/read-policies.ts";
-import { settingText } from "../policy/setting-path.ts";
 import { readListFile } from "./list-file.ts";
 import { mistakeLine } from "./policy-place.ts";
 import type { Screen } from "./screen.ts";

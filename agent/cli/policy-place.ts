@@ -4,7 +4,7 @@ import { openDurableFiles } from "../../platform/open-durable-files.ts";
 import { configDirectory, stateDirectory } from "../../platform/standard-paths.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
-import { settingText } from "../policy/setting-path.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import { loadConfiguration } from "../policy-files/agent-configuration.ts";
 import {
   type LoadedPolicies,

@@ -1,6 +1,7 @@
 /** The policies in force: read from their folder, resolved for this machine, with all that is wrong with the others. */
 import type { AgentConfiguration, GuardRails } from "../../protocol/policy/guard-rails.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import type { BundleInForce, ServerPolicy } from "../control/bundle-in-force.ts";
 import {
   type EffectiveValue,
@@ -8,7 +9,6 @@ import {
   type ResolvedPolicy,
 } from "../policy/effective-policy.ts";
 import { policyFingerprint } from "../policy/policy-fingerprint.ts";
-import { settingText } from "../policy/setting-path.ts";
 import type { PolicyFolder, PolicyProblem } from "../policy-files/policy-folder.ts";
 import type { PolicyStore } from "../state/state.ts";
 import { serverPolicies } from "./server-policies.ts";

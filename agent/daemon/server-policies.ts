@@ -1,9 +1,9 @@
 /** Which policies of the server this machine carries out, and what is wrong with the others. */
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
+import type { Objection } from "../../protocol/policy/policy-mistake.ts";
 import type { BundleInForce, ServerPolicy } from "../control/bundle-in-force.ts";
 import { unsupportedSettings } from "../policy/engine-support.ts";
 import { guardRailObjections } from "../policy/guard-rail-objections.ts";
-import type { Objection } from "../policy/policy-mistake.ts";
 import type { PolicyProblem } from "../policy-files/policy-folder.ts";
 
 export interface ServerPolicies {

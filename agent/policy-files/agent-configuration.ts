@@ -2,8 +2,8 @@
 import path from "node:path";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { AgentConfiguration } from "../../protocol/policy/guard-rails.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import { readConfiguration } from "../policy/read-configuration.ts";
-import { settingText } from "../policy/setting-path.ts";
 import { readTrustedFile } from "./trusted-file.ts";
 
 /**

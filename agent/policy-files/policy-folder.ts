@@ -8,10 +8,10 @@ import type { DurableFiles } from "../../platform/ports/durable-files.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
+import type { Mistake, RefusalCode } from "../../protocol/policy/policy-mistake.ts";
 import { policyName } from "../../protocol/policy/scalars.ts";
 import { acceptPolicies } from "../policy/accept-policies.ts";
 import { policyFingerprint } from "../policy/policy-fingerprint.ts";
-import type { Mistake, RefusalCode } from "../policy/policy-mistake.ts";
 import {
   type PolicyReading,
   type ReadPolicy,

@@ -1,7 +1,7 @@
 /** Reads files that say what the agent does, and so must be in the hands of its administrator alone. */
 import { constants, type Stats } from "node:fs";
 import { open } from "node:fs/promises";
-import { policyTextLimits } from "../policy/policy-text.ts";
+import { policyTextLimits } from "../../protocol/policy/policy-text.ts";
 
 /** A file that may have been written by somebody else than the administrator. */
 export class UntrustedFile extends Error {

@@ -2,8 +2,8 @@
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
 import type { ScheduleRules } from "../../protocol/policy/schedule-rules.ts";
+import { type SettingPath, settingText, valueAt } from "../../protocol/policy/setting-path.ts";
 import { normalisedDocument } from "./policy-fingerprint.ts";
-import { type SettingPath, settingText, valueAt } from "./setting-path.ts";
 
 /** `default`: of every policy; `kind`: of every policy of its kind. */
 export type ValueOrigin = "default" | "kind" | "policy" | "guard-rail";

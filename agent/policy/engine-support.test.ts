@@ -1,8 +1,8 @@
 /** What no engine can do yet is refused with its path; everything else is taken. */
 import { expect, it } from "vitest";
 import { policy } from "../../protocol/policy/policy.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import { unsupportedSettings } from "./engine-support.ts";
-import { settingText } from "./setting-path.ts";
 
 const least = {
   version: 1,

@@ -1,8 +1,8 @@
 /** Settings that the schema knows and this version can't carry out yet: they are refused, never ignored. */
 import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
+import type { Objection } from "../../protocol/policy/policy-mistake.ts";
 import { storeAddress, storeSchemes } from "../../storage/store-address.ts";
-import type { Objection } from "./policy-mistake.ts";
 
 /**
  * Every setting of the policy that has no engine; none if the policy can be carried out as it is. Repositories of a

@@ -2,8 +2,8 @@
 import { expect, it } from "vitest";
 import { guardRails } from "../../protocol/policy/guard-rails.ts";
 import { policy } from "../../protocol/policy/policy.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import { guardRailObjections, isBelowAny } from "./guard-rail-objections.ts";
-import { settingText } from "./setting-path.ts";
 
 const asking = policy.parse({
   version: 1,

@@ -2,8 +2,8 @@
 import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
+import type { Objection } from "../../protocol/policy/policy-mistake.ts";
 import { storeAddress } from "../../storage/store-address.ts";
-import type { Objection } from "./policy-mistake.ts";
 
 const scriptNames = ["preJob", "postJob", "preFreeze", "postThaw"] as const;
 

@@ -1,8 +1,8 @@
 /** Patterns of a policy that can't be used. */
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
+import type { Objection } from "../../protocol/policy/policy-mistake.ts";
 import { parsePattern } from "../patterns/pattern.ts";
-import type { Objection } from "./policy-mistake.ts";
 
 const patternFields = ["includeMasks", "exclude", "excludeIgnoringCase"] as const;
 

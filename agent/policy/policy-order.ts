@@ -1,6 +1,6 @@
 /** What policies that start after each other must not do: wait for one that does not exist, or in a circle. */
 import type { Policy } from "../../protocol/policy/policy.ts";
-import type { Objection } from "./policy-mistake.ts";
+import type { Objection } from "../../protocol/policy/policy-mistake.ts";
 
 /** The names of the policies after which a policy starts. */
 export function policiesBefore(policy: Policy): string[] {

@@ -1,8 +1,8 @@
 /** Reads the agent's own configuration file: YAML or JSON, with the place of each mistake. */
 import { type AgentConfiguration, agentConfiguration } from "../../protocol/policy/guard-rails.ts";
-import type { Mistake } from "./policy-mistake.ts";
-import { textDocuments } from "./policy-text.ts";
-import { schemaObjections } from "./schema-objections.ts";
+import type { Mistake } from "../../protocol/policy/policy-mistake.ts";
+import { textDocuments } from "../../protocol/policy/policy-text.ts";
+import { schemaObjections } from "../../protocol/policy/schema-objections.ts";
 
 export type ConfigurationReading =
   | { readonly kind: "read"; readonly configuration: AgentConfiguration }

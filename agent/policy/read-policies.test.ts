@@ -1,9 +1,9 @@
 /** Policies are read as people write them, and every mistake is named with its place. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { policyTextLimits } from "./policy-text.ts";
+import { policyTextLimits } from "../../protocol/policy/policy-text.ts";
+import { settingText } from "../../protocol/policy/setting-path.ts";
 import { type PolicyReading, readPolicies } from "./read-policies.ts";
-import { settingText } from "./setting-path.ts";
 
 const least = `version: 1
 name: documents

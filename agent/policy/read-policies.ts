@@ -1,16 +1,16 @@
 /** Reads policies as people write them: YAML or JSON, several documents a text. */
 import { type Policy, policy, policyVersion } from "../../protocol/policy/policy.ts";
-import { scheduleProblems } from "../../protocol/schedule/schedule-problems.ts";
-import { patternObjections } from "./pattern-objections.ts";
-import type { Mistake, Objection, RefusalCode } from "./policy-mistake.ts";
+import type { Mistake, Objection, RefusalCode } from "../../protocol/policy/policy-mistake.ts";
 import {
   type Position,
   policyTextLimits,
   type TextDocument,
   textDocuments,
-} from "./policy-text.ts";
-import { schemaObjections, unknownFields } from "./schema-objections.ts";
-import { type SettingPath, valueAt } from "./setting-path.ts";
+} from "../../protocol/policy/policy-text.ts";
+import { schemaObjections, unknownFields } from "../../protocol/policy/schema-objections.ts";
+import { type SettingPath, valueAt } from "../../protocol/policy/setting-path.ts";
+import { scheduleProblems } from "../../protocol/schedule/schedule-problems.ts";
+import { patternObjections } from "./pattern-objections.ts";
 
 /** A policy that follows the schema. */
 export interface ReadPolicy {
