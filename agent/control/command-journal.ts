@@ -100,6 +100,13 @@ export class CommandJournal {
       this.#parts.store.put({ ...known, isTold: true });
   }
 
+  /** What was told then or later is to be told again: the server may have forgotten it. */
+  recall(sinceMs: number): void {
+    const { store, onWord } = this.#parts;
+    for (const command of store.toldSince(sinceMs)) store.put({ ...command, isTold: false });
+    onWord?.();
+  }
+
   #isExpired({ expiresMs }: CommandDocument): boolean {
     return this.#parts.nowMs() > expiresMs;
   }

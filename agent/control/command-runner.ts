@@ -89,6 +89,11 @@ export class CommandRunner {
         journal.note(document.id, { state: progress.state, text: progress.text });
   }
 
+  /** What the server was told then or later, it is told again. */
+  recall(sinceMs: number): void {
+    this.#parts.journal.recall(sinceMs);
+  }
+
   /** Ends what works for commands; the journal has them as they are, for `recover` after the next start. */
   async stop(): Promise<void> {
     this.#ending.abort();

@@ -10,6 +10,7 @@ import { refusalOf } from "../../protocol/control/agent-problem.ts";
 import { bundleAnswer } from "../../protocol/control/bundle.ts";
 import type { CommandRunner } from "./command-runner.ts";
 import { type Chance, firstPollDelayMs, pollDelayMs, retryDelayMs } from "./link-pace.ts";
+import { parseMemoryGaps } from "./memory-gaps.ts";
 import type { ReportOutbox } from "./report-outbox.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import type { ServerCalls } from "./server-calls.ts";
@@ -29,9 +30,12 @@ export interface BundleKeeper {
 export interface ControlLoopParts {
   readonly link: ServerCalls;
   readonly bundles: BundleKeeper;
-  readonly commands: Pick<CommandRunner, "recover" | "fetch" | "tell" | "refresh" | "stop">;
-  readonly reports: Pick<ReportOutbox, "send">;
-  readonly status: Pick<StatusSender, "send" | "isBusy">;
+  readonly commands: Pick<
+    CommandRunner,
+    "recover" | "fetch" | "tell" | "refresh" | "recall" | "stop"
+  >;
+  readonly reports: Pick<ReportOutbox, "send" | "unheeded" | "recall">;
+  readonly status: Pick<StatusSender, "send" | "isBusy" | "recall">;
   readonly clock: Clock;
   readonly chance: Chance;
   /** Enrolled just now: the first poll does not wait. */
@@ -66,7 +70,8 @@ export class ControlLoop {
   #pollDueMs: number;
   #statusDueMs = 0;
   readonly #wanted: Record<Want, boolean> = {
-    commands: false,
+    // The server may know of some that this machine has forgotten.
+    commands: true,
     words: false,
     reports: false,
     status: false,
@@ -88,6 +93,7 @@ export class ControlLoop {
         if (commands > 0) this.#want("commands");
         if (bundle) this.hurry(spreadSeconds * 1000);
       },
+      onMemory: (gaps) => this.#heed(gaps),
       onHeld: () => this.#nudge.abort(),
     });
   }
@@ -247,7 +253,19 @@ export class ControlLoop {
     const isWatched = this.#wake.isHeld && status.isBusy;
     if (isWatched) this.#wanted.status = true;
     if (this.#wanted.status) this.#statusDueMs = clock.monotonic() + statusEveryMs;
-    await this.#done("status", async () => await status.send(isWatched, signal));
+    await this.#done("status", async () => this.#heed(await status.send(isWatched, signal)));
+  }
+
+  /** The server's database may have been set back: what it has forgotten it is told again, once. */
+  #heed(gaps: string | undefined): void {
+    const { reports, commands, status } = this.#parts;
+    const gap = reports.unheeded(parseMemoryGaps(gaps));
+    if (gap === undefined) return;
+    commands.recall(gap.reachesMs);
+    status.recall();
+    // Last, for it notes that this was done.
+    reports.recall(gap);
+    for (const what of ["commands", "words", "reports", "status"] as const) this.#want(what);
   }
 
   async #done(what: Want, work: () => Promise<void>): Promise<void> {

@@ -8,7 +8,8 @@ import { agentApi } from "../../protocol/control/agent-api.ts";
 import { type Report, reportReceipt } from "../../protocol/control/reports.ts";
 import type { RunIssue } from "../../protocol/run-order.ts";
 import type { SessionRecord } from "../../protocol/session-record.ts";
-import type { ReportStore } from "../state/state.ts";
+import type { LostReports, ReportStore } from "../state/state.ts";
+import { type MemoryGap, unheededGap } from "./memory-gaps.ts";
 import type { ServerCalls } from "./server-calls.ts";
 
 const batch = { reports: 200, characters: 900_000 };
@@ -78,6 +79,16 @@ export class ReportOutbox {
     return this.#parts.store.waiting();
   }
 
+  /** Of those gaps of the server's memory, what was not heeded yet; undefined: nothing. */
+  unheeded(gaps: readonly MemoryGap[]): MemoryGap | undefined {
+    return gaps.length === 0 ? undefined : unheededGap(gaps, this.#parts.store.heededMs());
+  }
+
+  /** What was delivered in that gap of the server's memory waits again. */
+  recall({ reachesMs, notedMs }: MemoryGap): void {
+    this.#parts.store.recall(reachesMs, notedMs);
+  }
+
   /** Sends all that waits, oldest first. Rejects as the link does; what the server did not confirm goes on waiting. */
   async send(signal: AbortSignal): Promise<void> {
     const { store, link, onRejected } = this.#parts;
@@ -85,7 +96,7 @@ export class ReportOutbox {
       this.#event({
         code: "REPORTS_LOST",
         severity: "warning",
-        text: `${lost} reports were dropped before the server could take them: there was no room for more.`,
+        text: textOfLoss(lost),
         subject: "",
       }),
     );
@@ -102,7 +113,7 @@ export class ReportOutbox {
       );
       if (settled.length === 0)
         throw new BackstayError("LINK_FAILED", { problem: "what came is no receipt of reports" });
-      store.delivered(settled);
+      store.delivered(settled, this.#parts.nowMs());
       for (const { id, reason } of rejected) onRejected(id, reason);
     }
   }
@@ -122,4 +133,9 @@ export class ReportOutbox {
   #add(report: Report): void {
     if (this.#parts.store.add(report)) this.#parts.onAdded?.();
   }
+}
+
+function textOfLoss({ sessions, events, firstMs, lastMs }: LostReports): string {
+  const [first, last] = [firstMs, lastMs].map((timeMs) => new Date(timeMs).toISOString());
+  return `There was no room for more: reports of ${sessions} sessions and ${events} events, from ${first} to ${last}, were dropped before the server could take them.`;
 }

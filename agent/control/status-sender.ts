@@ -1,5 +1,5 @@
 /** Tells the server how this machine is: one status, the newest, and only when something in it has changed. */
-import { agentApi } from "../../protocol/control/agent-api.ts";
+import { agentApi, answerHeaders } from "../../protocol/control/agent-api.ts";
 import type { AgentStatus } from "../../protocol/control/reports.ts";
 import type { ServerCalls } from "./server-calls.ts";
 
@@ -30,11 +30,16 @@ export class StatusSender {
     return this.#isBusy;
   }
 
+  /** The server may have forgotten it: it is sent the next time, changed or not. */
+  recall(): void {
+    this.#told = undefined;
+  }
+
   /**
-   * Sends the status if it has changed; `withProgress`: also if only the progress of running sessions has. Rejects as
-   * the link does.
+   * Sends the status if it has changed; `withProgress`: also if only the progress of running sessions has. Resolves with
+   * what the server says of its memory, if it was asked. Rejects as the link does.
    */
-  async send(withProgress: boolean, signal: AbortSignal): Promise<void> {
+  async send(withProgress: boolean, signal: AbortSignal): Promise<string | undefined> {
     const { link, monotonicMs } = this.#parts;
     const status = this.#parts.status();
     const running = status.policies.map(({ running: progress }) => progress ?? null);
@@ -48,9 +53,11 @@ export class StatusSender {
       told.digest === digest &&
       (!withProgress || told.progress === progress) &&
       atMs - told.atMs < sendAgainMs;
-    if (isSame) return;
-    await link.call({ method: "PUT", path: agentApi.status, body: status, signal });
+    if (isSame) return undefined;
+    const path = agentApi.status;
+    const answer = await link.call({ method: "PUT", path, body: status, signal });
     this.#told = { digest, progress, atMs };
+    return answer.header(answerHeaders.memory);
   }
 }
 

@@ -19,6 +19,8 @@ export interface WakeLoopParts {
   readonly untilConnected: (signal: AbortSignal) => Promise<void>;
   /** Told of each answer that says something. */
   readonly onNews: (news: WakeAnswer) => void;
+  /** Told with each answer what the server says of its memory. */
+  readonly onMemory: (gaps: string | undefined) => void;
   /** Told when a request begins or ends to be held. */
   readonly onHeld: () => void;
 }
@@ -75,6 +77,7 @@ export class WakeLoop {
     this.#hold(true);
     try {
       const answer = await this.#parts.link.call({ method: "GET", path, isHeld: true, signal });
+      this.#parts.onMemory(answer.header(answerHeaders.memory));
       if (answer.header(answerHeaders.wake) === "off") return wakeOffMs(this.#parts.chance);
       if (answer.status === 200) {
         const news = wakeAnswer.safeParse(answer.body).data;

@@ -47,6 +47,12 @@ export class CommandTable implements CommandStore {
     return this.#list("WHERE is_told = 0 ORDER BY sequence");
   }
 
+  toldSince(sinceMs: number): readonly StoredCommand[] {
+    return this.#list("WHERE is_told = 1 ORDER BY sequence").filter(
+      ({ progress }) => progress.timeMs >= sinceMs,
+    );
+  }
+
   /** Removes those that have ended and have expired long ago, told or not: the server has given them up as well. */
   prune(nowMs: number): void {
     this.#database.write((rows) => {

@@ -91,10 +91,14 @@ const steps: readonly { readonly name: string; readonly sql: string }[] = [
       CREATE TABLE reports (
         id TEXT PRIMARY KEY,
         sequence INTEGER NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
         body TEXT,
         created_ms INTEGER NOT NULL,
+        delivered_ms INTEGER,
         checksum INTEGER NOT NULL
       ) STRICT;
+      CREATE INDEX reports_waiting ON reports (sequence) WHERE delivered_ms IS NULL;
+      CREATE INDEX reports_by_delivery ON reports (delivered_ms);
     `,
   },
   {

@@ -71,7 +71,7 @@ class DatabaseState implements State {
     this.sessions.prune(nowMs);
     this.outbox.prune(nowMs);
     this.commands.prune(nowMs);
-    this.reports.prune();
+    this.reports.prune(nowMs);
   }
 
   close(): void {

@@ -79,25 +79,58 @@ it("gives reports back oldest first until they are delivered, and takes none twi
   state.close();
   state = open();
   expect(state.reports.next(2, 1e6)).toEqual([event("r3"), event("r1")]);
-  state.reports.delivered(["r3", "unknown"]);
+  state.reports.delivered(["r3", "unknown"], start);
   expect(state.reports.next(9, 1e6).map(({ id }) => id)).toEqual(["r1", "r2"]);
   expect(state.reports.next(9, 10).map(({ id }) => id)).toEqual(["r1"]);
   expect(state.reports.add(event("r3"))).toBe(false);
   expect(state.reports.waiting()).toBe(2);
 });
 
-it("drops the oldest reports when there are too many, and confesses how many once", () => {
-  for (let i = 0; i < 40; i++) state.reports.add(event(`r${i}`, "x".repeat(1024 * 1024)));
+it("drops the oldest reports when there are too many, events first, and confesses what once", () => {
+  const megabyte = "x".repeat(1024 * 1024);
+  for (let i = 0; i < 40; i++) {
+    const at = { timeMs: start + i };
+    if (i % 4 !== 0) state.reports.add({ ...event(`r${i}`, megabyte), ...at });
+    else {
+      const session = { ...goodSession(), more: megabyte };
+      state.reports.add({ id: `r${i}`, kind: "session", session, issues: [], ...at });
+    }
+  }
+  // Ten of them are sessions, of which none had to go.
   const lost = state.reports.lost();
-  expect(lost).toBeGreaterThan(5);
-  expect(state.reports.next(1, 1)[0]?.id).toBe(`r${lost}`);
-  state.reports.confess((count) => event("lost", String(count)));
-  state.reports.confess((count) => event("lost again", String(count)));
-  const ids = state.reports.next(100, 1e9).map(({ id }) => id);
-  expect(ids).toContain("lost");
-  expect(ids).not.toContain("lost again");
-  // One more had to go for it, or none.
-  expect(state.reports.lost()).toBeLessThanOrEqual(1);
+  expect(lost).toMatchObject({ sessions: 0, firstMs: start + 1 });
+  expect(lost?.events).toBeGreaterThan(5);
+  const kept = state.reports.next(100, 1e9);
+  expect(kept.filter(({ kind }) => kind === "session")).toHaveLength(10);
+  expect(kept).toHaveLength(40 - (lost?.events ?? 0));
+  state.reports.confess((told) => event("lost", JSON.stringify(told)));
+  state.reports.confess(() => event("lost again"));
+  const newest = state.reports.next(100, 1e9).at(-1);
+  expect(newest).toEqual(event("lost", JSON.stringify(lost)));
+  expect(state.reports.lost()).toBeUndefined();
+});
+
+it("gives back what was delivered since the server's memory was whole, as long as it is kept", () => {
+  for (const [at, id] of ["r0", "r1", "r2", "r3"].entries()) {
+    state.reports.add(event(id));
+    if (id !== "r3") state.reports.delivered([id], start + at);
+  }
+  expect(state.reports.heededMs()).toBe(0);
+  state.reports.recall(start + 1, start + 9);
+  expect(state.reports.next(9, 1e6).map(({ id }) => id)).toEqual(["r1", "r2", "r3"]);
+  state.close();
+  state = open();
+  expect(state.reports.heededMs()).toBe(start + 9);
+  state.reports.delivered(["r1", "r2"], start + 10);
+  // After a month there is only the knowledge that it was delivered.
+  state.prune(start + 33 * dayMs);
+  state.reports.recall(0, start + 40 * dayMs);
+  expect(state.reports.next(9, 1e6).map(({ id }) => id)).toEqual(["r3"]);
+  expect(state.reports.add(event("r1"))).toBe(false);
+  state.reports.clear();
+  expect(state.reports.waiting()).toBe(0);
+  expect(state.reports.heededMs()).toBe(0);
+  expect(state.reports.add(event("r1"))).toBe(true);
 });
 
 it("brings a database of the first step up to date and keeps what is in it", () => {

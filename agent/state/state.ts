@@ -132,24 +132,47 @@ export interface CommandStore {
   unfinished(): readonly StoredCommand[];
   /** Those of which the server does not have the newest progress, oldest first. */
   untold(): readonly StoredCommand[];
+  /** Those whose newest progress is of then or later and was told, oldest first. */
+  toldSince(sinceMs: number): readonly StoredCommand[];
 }
 
-/** What the server is to hear of at least once. Of what it has, the ids of the newest are kept, so that nothing is added twice. */
+/** What could not be kept for want of room. */
+export interface LostReports {
+  readonly sessions: number;
+  readonly events: number;
+  /** Of the oldest and the newest of them, ms since 1970. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+/**
+ * What the server is to hear of at least once. What it has is kept for a month, in case it forgets; and the ids of the
+ * newest for longer, so that nothing is added twice.
+ */
 export interface ReportStore {
   /**
    * False if the id is known already, waiting or delivered. When more wait than there is room for, the oldest are
-   * dropped and counted.
+   * dropped and counted, events before sessions.
    */
   add(report: Report): boolean;
   /** The oldest that wait: no more than that many, and no more characters of JSON, but at least one. */
   next(limit: number, charactersMax: number): readonly Report[];
-  /** They need not be sent any more. */
-  delivered(ids: readonly string[]): void;
+  /** The server has them. `atMs`: by its clock. */
+  delivered(ids: readonly string[], atMs: number): void;
   waiting(): number;
-  /** How many were dropped undelivered since `confess`. */
-  lost(): number;
-  /** Adds a report of the losses, if there are any, and counts anew from zero: both or neither. */
-  confess(reportOf: (lost: number) => Report): void;
+  /** Of what was dropped undelivered since `confess`; undefined if nothing was. */
+  lost(): LostReports | undefined;
+  /**
+   * Adds a report of the losses, if there are any, and counts anew from zero: both or neither. For this one there is
+   * always room.
+   */
+  confess(reportOf: (lost: LostReports) => Report): void;
+  /** Until when gaps of the server's memory were heeded, by its clock; 0: none was. */
+  heededMs(): number;
+  /** Those that were delivered at `sinceMs` or later wait again, as far as they are kept; `heededMs` is noted with it. */
+  recall(sinceMs: number, heededMs: number): void;
+  /** Forgets everything: what waits, what was delivered and what was lost. */
+  clear(): void;
 }
 
 /** A bundle of the server as it came. */

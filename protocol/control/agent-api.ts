@@ -41,8 +41,9 @@ export const answerHeaders = {
   /** `off` if the server has no room to hold another wake request: the agent only polls then. */
   wake: "backstay-wake",
   /**
-   * Until when the server's memory reaches without a gap, ms since 1970 by its clock (`status` and `wake`). When it
-   * changes, the agent sends again what it has delivered since then: the database may have been set back.
+   * Gaps of the server's memory (`status` and `wake`), `<noticed>-<reaches>` each, ms since 1970 by its clock, comma
+   * between them; `0`: none. The database may have been set back to what it was at `reaches`: once for each gap, which
+   * it knows by `noticed`, the agent tells again what it has told since then.
    */
   memory: "backstay-memory",
 } as const;

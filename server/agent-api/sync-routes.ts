@@ -18,7 +18,7 @@ export interface SyncRouteParts {
   readonly uploads: CommandUploads;
   readonly statuses: StatusInbox;
   readonly reports: ReportInbox;
-  readonly memory: Pick<ServerMemory, "reachesMs">;
+  readonly memory: Pick<ServerMemory, "gaps">;
 }
 
 const nothing = z.undefined();
@@ -52,7 +52,7 @@ function wakeRoute(app: App, { wakes, memory }: SyncRouteParts): void {
       reply.raw.once("close", onClose);
       const outcome = await wakes.wait(request.agent, request.query.cursor, closed.signal);
       reply.raw.removeListener("close", onClose);
-      reply.header(answerHeaders.memory, String(await memory.reachesMs()));
+      reply.header(answerHeaders.memory, await memory.gaps());
       if (outcome.kind === "news") return await reply.status(200).send(outcome.answer);
       if (outcome.kind === "off") reply.header(answerHeaders.wake, "off");
       else if (outcome.retryAfterSeconds !== undefined)
@@ -91,7 +91,7 @@ function reportRoutes(app: App, { statuses, reports, memory }: SyncRouteParts): 
     },
     async ({ agent, body }, reply) => {
       await statuses.take(agent, body);
-      reply.header(answerHeaders.memory, String(await memory.reachesMs()));
+      reply.header(answerHeaders.memory, await memory.gaps());
       return await reply.status(204).send();
     },
   );

@@ -239,15 +239,40 @@ eachGround("reports", (ground) => {
     await statuses.take(agent, statusWith());
     ground().advance(minuteMs);
     await memory.look();
-    expect(await memory.reachesMs()).toBe(0);
+    expect(await memory.gaps()).toBe("0");
     const lastMs = ground().now();
     ground().advance(10 * hourMs);
-    expect(await memory.reachesMs()).toBe(0);
+    expect(await memory.gaps()).toBe("0");
     await memory.look();
-    expect(await memory.reachesMs()).toBe(lastMs);
+    expect(await memory.gaps()).toBe(`${ground().now()}-${lastMs}`);
     expect(await standing()).toBe("ok");
     ground().advance(31 * minuteMs);
     expect(await standing()).toBe("overdue");
+  });
+
+  it("are asked for again by each server that starts, also of machines that were off at the time", async () => {
+    const { memory } = await scene();
+    await memory.look();
+    const expected: string[] = [];
+    for (let start = 0; start < 5; start++) {
+      const lastMs = ground().now();
+      ground().advance(start === 3 ? hourMs : 10_000);
+      const next = new ServerMemory(ground());
+      await next.look();
+      expected.push(`${ground().now()}-${lastMs}`);
+      ground().advance(30_000);
+      await next.look();
+      expect(await next.gaps()).toBe(expected.join());
+    }
+    // There is room for five: the oldest are taken together.
+    const [first = "", second = ""] = expected;
+    const both = `${second.split("-")[0]}-${first.split("-")[1]}`;
+    const lastMs = ground().now();
+    ground().advance(1);
+    const last = new ServerMemory(ground());
+    await last.look();
+    const all = [both, ...expected.slice(2), `${ground().now()}-${lastMs}`];
+    expect(await last.gaps()).toBe(all.join());
   });
 
   it("are listed newest first, page by page, each once", async () => {

@@ -23,11 +23,18 @@ export class MemoryCommands implements CommandStore {
   untold(): readonly StoredCommand[] {
     return [...this.#commands.values()].filter(({ isTold }) => !isTold);
   }
+
+  toldSince(sinceMs: number): readonly StoredCommand[] {
+    return [...this.#commands.values()].filter(
+      ({ isTold, progress }) => isTold && progress.timeMs >= sinceMs,
+    );
+  }
 }
 
 export class MemoryReports implements ReportStore {
-  /** Null: delivered. */
-  readonly #reports = new Map<string, Report | null>();
+  /** In the order in which they were added. */
+  readonly #reports = new Map<string, { readonly report: Report; deliveredMs?: number }>();
+  #heededMs = 0;
 
   /** Of all that were ever added. */
   get ids(): string[] {
@@ -36,32 +43,57 @@ export class MemoryReports implements ReportStore {
 
   /** Of those that the server has confirmed. */
   get deliveredIds(): string[] {
-    return [...this.#reports].flatMap(([id, report]) => (report === null ? id : []));
+    return [...this.#reports].flatMap(([id, { deliveredMs }]) =>
+      deliveredMs === undefined ? [] : id,
+    );
   }
 
   add(report: Report): boolean {
     if (this.#reports.has(report.id)) return false;
-    this.#reports.set(report.id, report);
+    this.#reports.set(report.id, { report });
     return true;
   }
 
   next(limit: number): readonly Report[] {
-    return [...this.#reports.values()].filter((report) => report !== null).slice(0, limit);
+    return this.#waiting().slice(0, limit);
   }
 
-  delivered(ids: readonly string[]): void {
-    for (const id of ids) if (this.#reports.has(id)) this.#reports.set(id, null);
+  delivered(ids: readonly string[], atMs: number): void {
+    for (const id of ids) {
+      const known = this.#reports.get(id);
+      if (known !== undefined) known.deliveredMs = atMs;
+    }
   }
 
   waiting(): number {
-    return [...this.#reports.values()].filter((report) => report !== null).length;
+    return this.#waiting().length;
   }
 
-  lost(): number {
-    return 0;
+  lost(): undefined {
+    return undefined;
   }
 
   confess(): void {
     // There is room for everything.
+  }
+
+  heededMs(): number {
+    return this.#heededMs;
+  }
+
+  recall(sinceMs: number, heededMs: number): void {
+    this.#heededMs = heededMs;
+    for (const known of this.#reports.values())
+      if ((known.deliveredMs ?? 0) >= sinceMs) delete known.deliveredMs;
+  }
+
+  clear(): void {
+    this.#reports.clear();
+  }
+
+  #waiting(): readonly Report[] {
+    return [...this.#reports.values()].flatMap(({ report, deliveredMs }) =>
+      deliveredMs === undefined ? report : [],
+    );
   }
 }
