@@ -20,6 +20,7 @@ import {
   policiesHash,
 } from "./bundle-compiler.ts";
 import { type MachineRepository, machineRepository } from "./machine-repositories.ts";
+import { SetBack } from "./set-back.ts";
 import { readTenantView, type TenantView, type TenantViewSources } from "./tenant-view.ts";
 
 /** What a machine says of the newest bundle that it has. */
@@ -54,12 +55,14 @@ const triesMax = 10;
 export class Bundles {
   readonly #sources: TenantViewSources;
   readonly #hashKey: Uint8Array;
+  readonly #setBack: SetBack;
   /** By tenant, those used last at the end. */
   readonly #views = new Map<string, { revision: number; view: Promise<TenantView> }>();
 
   constructor(sources: TenantViewSources) {
     this.#sources = sources;
     this.#hashKey = sources.ground.vault.derive("bundle-content");
+    this.#setBack = new SetBack(sources.ground, sources.keys);
   }
 
   /**
@@ -69,6 +72,10 @@ export class Bundles {
   async current(agentId: string, known: KnownBundle): Promise<CurrentBundle> {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const { stand, machine, revision } = await this.#read(agentId);
+      if (tries === 0 && believed(known.serial) > (stand?.serial ?? 0)) {
+        await this.#setBack.heard();
+        continue;
+      }
       if (stand !== undefined && !this.#needsLook(stand, revision, known)) return nameOf(stand);
       const made = await this.#look(machine, stand, revision, known);
       if (made !== undefined) return made;

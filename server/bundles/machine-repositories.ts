@@ -117,19 +117,34 @@ function newRow(
   { vault, now }: Pick<ServerGround, "vault" | "now">,
   place: MachineInRepository,
 ): Insertable<Tables["machine_repositories"]> {
-  const gateway = newSecret();
+  const gateway = firstSecret(vault, place, "gateway");
   return {
     agent_id: place.agentId,
     repository_id: place.repositoryId,
     tenant_id: place.tenantId,
     gateway_hash: createHash("sha256").update(gateway).digest("hex"),
     gateway_sealed: vault.seal(gateway, contextOf(place, "gateway")),
-    password_sealed: vault.seal(newSecret(), contextOf(place, "password")),
+    password_sealed: vault.seal(
+      firstSecret(vault, place, "password"),
+      contextOf(place, "password"),
+    ),
     previous_password_sealed: null,
     stored_bytes: 0,
     stored_objects: 0,
     created_ms: now(),
   };
+}
+
+/**
+ * Follows from the master key: a server whose database was set back to before it was made makes the same again, so that
+ * what the machine has stored by then can still be opened.
+ */
+function firstSecret(
+  { derive }: Pick<ServerGround["vault"], "derive">,
+  place: MachineInRepository,
+  part: string,
+): Buffer {
+  return Buffer.from(Buffer.from(derive(contextOf(place, part))).toString("base64url"));
 }
 
 /** As text: it is typed into HTTP headers and password files. */

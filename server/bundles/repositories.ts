@@ -163,15 +163,16 @@ export class Repositories {
 
   /**
    * Signs again whatever this server's addresses, pins or destination keys have made different. To be called at start,
-   * when the certificate has changed, and after a change of destination keys. Returns how many changed.
+   * when the certificate has changed, and after a change of destination keys. Returns how many changed. All are signed
+   * again, under higher epochs, if it `isAnew`.
    */
-  async refresh(actor: string): Promise<number> {
+  async refresh(actor: string, { isAnew = false } = {}): Promise<number> {
     const { database } = this.#ground;
     const ids = await database.selectFrom("repositories").select(["id", "tenant_id"]).execute();
     let changed = 0;
     for (const { id, tenant_id: tenantId } of ids) {
       const before = await readRow(database, null, id);
-      const row = this.#directed(before, await this.#keys.ring());
+      const row = this.#directed(before, await this.#keys.ring(), isAnew);
       if (row === before) continue;
       await this.#change(actor, "repository.refresh", tenantId, async (queries) => {
         await writeRow(queries, { ...row, version: before.version + 1 }, before.version);
@@ -183,7 +184,7 @@ export class Repositories {
   }
 
   /** The row with the destination that follows from its settings: signed if the key is here, else waiting. Itself if it has that. */
-  #directed(row: RepositoryRow, ring: KeyRing): RepositoryRow {
+  #directed(row: RepositoryRow, ring: KeyRing, isAnew = false): RepositoryRow {
     const now = this.#ground.now();
     const known = ring.known("destination");
     const wanted: DestinationDocument = {
@@ -196,7 +197,7 @@ export class Repositories {
       issuedMs: now,
     };
     const signed = row.destination === null ? undefined : contentOf(row.destination);
-    if (signed !== undefined && isSameDestination(signed, wanted)) {
+    if (!isAnew && signed !== undefined && isSameDestination(signed, wanted)) {
       const isCurrent = isSignedBy(row.destination ?? "", known.slice(0, 1));
       if (isCurrent && row.unsigned === null) return row;
       if (isCurrent) return { ...row, unsigned: null };
@@ -207,7 +208,7 @@ export class Repositories {
       return { ...row, epoch: wanted.epoch, destination, unsigned: null };
     }
     const waiting = waitingOf(row);
-    if (waiting !== null && isSameDestination(waiting, wanted)) return row;
+    if (!isAnew && waiting !== null && isSameDestination(waiting, wanted)) return row;
     return { ...row, epoch: wanted.epoch, unsigned: JSON.stringify(wanted) };
   }
 

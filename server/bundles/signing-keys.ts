@@ -193,6 +193,15 @@ export class SigningKeys {
     await this.#tellAll();
   }
 
+  /** The same keys under a higher number, above what was lost when the database was set back to an earlier day. */
+  async renewTrust(actor: string): Promise<void> {
+    await this.#ground.database.transaction().execute(async (queries) => {
+      await this.#raiseTrust(queries);
+      await this.#record(queries, actor, "signing-key.renew-trust", rootKeyId, {});
+    });
+    await this.#tellAll();
+  }
+
   async #add(actor: string, made: KeyRow): Promise<SigningKeyInfo> {
     const row = await this.#ground.database.transaction().execute(async (queries) => {
       const row = { ...made, created_ms: await this.#afterAll(queries) };
