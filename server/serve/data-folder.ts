@@ -47,6 +47,11 @@ export class DataFolder {
     return masterKeyFileOf(this.path);
   }
 
+  /** Where the gateway stores; may be a file system of its own. */
+  get repositoriesFolder(): string {
+    return path.join(this.path, "repositories");
+  }
+
   get certificateFile(): string {
     return path.join(this.path, "tls", "server.crt");
   }

@@ -25,6 +25,7 @@ import { Tenants } from "../fleet/tenants.ts";
 import type { AuditLog } from "../ground/audit-log.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { App } from "../http/http-app.ts";
+import { readIssuer } from "../licence/licence-issuers.ts";
 import { Licences } from "../licence/licences.ts";
 import { managementApi } from "../management/management-api.ts";
 import type { ManagementRooms } from "../management/management-rooms.ts";
@@ -33,6 +34,7 @@ import { ReportInbox } from "../reports/report-inbox.ts";
 import { ReportedSessions } from "../reports/reported-sessions.ts";
 import { ServerMemory } from "../reports/server-memory.ts";
 import { StatusInbox } from "../reports/status-inbox.ts";
+import type { ServerOptions } from "./server-options.ts";
 
 /** What the routes of all interfaces share. */
 export interface Rooms extends ManagementRooms {
@@ -45,13 +47,15 @@ export interface Rooms extends ManagementRooms {
   readonly reports: ReportInbox;
 }
 
-/** Makes the rooms on a ground, and the first keys in a database that has none. */
+/** Makes the rooms on a ground, and the first keys in a database that has none. LICENCE_INVALID for an issuer's file that is none. */
 export async function makeRooms(
   ground: ServerGround & { readonly audit: AuditLog },
+  { licenceIssuerFile }: Pick<ServerOptions, "licenceIssuerFile"> = {},
 ): Promise<Rooms> {
+  const issuer = licenceIssuerFile === undefined ? undefined : await readIssuer(licenceIssuerFile);
   const signingKeys = new SigningKeys(ground);
   await signingKeys.prepare();
-  const licences = new Licences(ground);
+  const licences = new Licences(ground, issuer);
   const fleet = makeFleetIdentity(ground, {
     rootKey: async () => await signingKeys.rootKey(),
     admission: async (queries, _tenantId, kind) => await licences.requireRoom(queries, kind),

@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly pins?: readonly string[] | undefined;
   /** Shared by replicas; absent: made in the data folder. */
   readonly masterKeyFile?: string | undefined;
+  /** JSON file with the public key whose licences count, for who issues licences; absent: the built-in one. */
+  readonly licenceIssuerFile?: string | undefined;
   /** CIDR blocks of proxies whose `x-forwarded-for` is believed. */
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds between polls of an agent, 300 if absent. */

@@ -54,6 +54,9 @@ async function start(options: Partial<ServerOptions> = {}): Promise<RunningServe
   return server;
 }
 
+const anyId = "0190a5d0-0000-7000-8000-000000000000";
+/** Of nobody: where the gateway is, an account is asked for. */
+const gatewayFile = `/gateway/${anyId}/${anyId}/config`;
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const refusal = (code: ErrorCode) => expect.toSatisfy((error) => isBackstayError(error, code));
 const localAccess = (data = "data") =>
@@ -198,6 +201,23 @@ describe("a server with a folder of its own", () => {
     for (const url of open) expect(expected).toContain(url);
   });
 
+  it("refuses what is meant for its repositories when their folder is not there", async () => {
+    const statusOf = async (server: RunningServer): Promise<number> =>
+      (await askPinned(`${server.url}${gatewayFile}`)).status;
+    const first = await start();
+    expect(await statusOf(first)).toBe(401);
+    await first.stop();
+    const repositories = path.join(folder, "data", "repositories");
+    renameSync(repositories, `${repositories}.away`);
+    const second = await start();
+    expect(await statusOf(second)).toBe(503);
+    expect(logged.join("")).toContain("are not in this server's folder");
+    expect(existsSync(repositories)).toBe(false);
+    await second.stop();
+    renameSync(`${repositories}.away`, repositories);
+    expect(await statusOf(await start())).toBe(401);
+  });
+
   it("limits how often one address may ask, each kind of traffic by itself", async () => {
     const server = await start({ rateLimits: { management: { burst: 3, perSecond: 0.01 } } });
     const statuses: number[] = [];
@@ -321,6 +341,10 @@ describe.skipIf(postgresPrograms() === undefined)("servers that share a PostgreS
     });
     expect(created.status).toBe(201);
     expect(new Set(servers.map(({ pin }) => pin)).size).toBe(1);
+    const gateways = await Promise.all(
+      servers.map(async ({ url }) => (await askPinned(`${url}${gatewayFile}`)).status),
+    );
+    expect(gateways.toSorted()).toEqual([401, 503, 503]);
     for (const { url, pin } of servers) {
       expect((await askPinned(`${url}/healthz`)).pin).toBe(pin);
       const seen = await askPinned(`${url}/api/v1/tenants`, { headers: bearer(token) });

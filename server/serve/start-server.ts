@@ -15,6 +15,7 @@ import { collectRoutes, type DeclaredRoute } from "../http/route-access.ts";
 import { limitTraffic, usualRateLimits } from "../http/traffic-limits.ts";
 import { describeApi } from "./api-description.ts";
 import { DataFolder } from "./data-folder.ts";
+import { gatewayElsewhere, hasGateway } from "./gateway-place.ts";
 import { type OpenGround, openGround } from "./open-ground.ts";
 import { makeRooms, measureRooms, type Rooms, registerRoutes } from "./rooms.ts";
 import { measure } from "./server-metrics.ts";
@@ -127,12 +128,13 @@ class StartedServer implements RunningServer {
     const figures = limitTraffic(app, limits, ground.signal);
     await describeApi(app);
     const metrics = measure(app, figures);
-    const rooms = await makeRooms(ground);
+    const rooms = await makeRooms(ground, this.#options);
     this.#rooms = rooms;
     serverRoutes(app, { ground, metrics });
     await registerRoutes(app, rooms);
     measureRooms(rooms, metrics);
-    await gatewayRoutes(app, { ground, metrics });
+    if (await hasGateway(ground, this.#folder)) await gatewayRoutes(app, { ground, metrics });
+    else await gatewayElsewhere(app);
     // Before anybody asks: a gap in what we remember must be known from the first answer on.
     await rooms.memory.look();
     const { host, port } = this.#options.listen;
