@@ -32,8 +32,8 @@ import { isPlainId } from "./gateway-path.ts";
 
 const fileMode = 0o400;
 const readBytes = 256 * 1024;
-/** So much is gathered before it is written: the parts of a request are small. */
-const writeBytes = 1024 * 1024;
+/** At most so much is gathered before it is written, in each upload: the parts of a request may be a byte each. */
+const writeBytesMax = 256 * 1024;
 const never = new AbortController().signal;
 /** Not to be opened: a link, or what would wait for somebody. */
 const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -51,13 +51,13 @@ export class FolderObjects implements GatewayObjects {
     await this.#store(place).create(never);
   }
 
-  async receive(place: GatewayPlace, handle: Handle): Promise<IncomingFile> {
+  async receive(place: GatewayPlace, handle: Handle, sizeBytes: number): Promise<IncomingFile> {
     const temporary = path.join(this.#incoming(place), randomBytes(12).toString("hex"));
     return await translated(handle, async () => {
       const file = await open(temporary, "wx", 0o600);
       const publish = async (): Promise<"created" | "exists"> =>
         await this.#publish(place, handle, temporary);
-      return new FolderFile(handle, file, temporary, publish);
+      return new FolderFile({ handle, file, temporary, publish }, sizeBytes);
     });
   }
 
@@ -180,67 +180,73 @@ export class FolderObjects implements GatewayObjects {
   }
 }
 
+interface FolderFileParts {
+  readonly handle: Handle;
+  readonly file: FileHandle;
+  readonly temporary: string;
+  readonly publish: () => Promise<"created" | "exists">;
+}
+
 /** A file under a name that nobody looks for. */
 class FolderFile implements IncomingFile {
-  readonly #handle: Handle;
-  readonly #file: FileHandle;
-  readonly #temporary: string;
-  readonly #publish: () => Promise<"created" | "exists">;
-  #gathered: Uint8Array[] = [];
+  readonly #parts: FolderFileParts;
+  readonly #gathered: Buffer;
   #gatheredBytes = 0;
   #isOpen = true;
 
-  constructor(
-    handle: Handle,
-    file: FileHandle,
-    temporary: string,
-    publish: () => Promise<"created" | "exists">,
-  ) {
-    this.#handle = handle;
-    this.#file = file;
-    this.#temporary = temporary;
-    this.#publish = publish;
+  constructor(parts: FolderFileParts, sizeBytes: number) {
+    this.#parts = parts;
+    this.#gathered = Buffer.allocUnsafeSlow(Math.min(sizeBytes, writeBytesMax));
   }
 
   async write(part: Uint8Array): Promise<void> {
-    this.#gathered.push(part);
+    const { handle } = this.#parts;
+    if (this.#gatheredBytes + part.length > this.#gathered.length)
+      await translated(handle, () => this.#flush());
+    if (part.length >= this.#gathered.length) {
+      await translated(handle, () => this.#writeAll(part));
+      return;
+    }
+    this.#gathered.set(part, this.#gatheredBytes);
     this.#gatheredBytes += part.length;
-    if (this.#gatheredBytes >= writeBytes) await translated(this.#handle, () => this.#flush());
   }
 
   async publish(): Promise<"created" | "exists"> {
-    return await translated(this.#handle, async () => {
+    const { handle, file, publish } = this.#parts;
+    return await translated(handle, async () => {
       await this.#flush();
-      await this.#file.chmod(fileMode);
-      await this.#file.sync();
+      await file.chmod(fileMode);
+      await file.sync();
       await this.#close();
-      return await this.#publish();
+      return await publish();
     });
   }
 
   async discard(): Promise<void> {
     await this.#close().catch(() => undefined);
     // What can't be removed now goes with the folder.
-    await unlink(this.#temporary).catch(() => undefined);
+    await unlink(this.#parts.temporary).catch(() => undefined);
   }
 
   async #flush(): Promise<void> {
-    const parts = this.#gathered;
-    this.#gathered = [];
+    const bytes = this.#gatheredBytes;
     this.#gatheredBytes = 0;
-    for (const part of parts.length > 1 ? [Buffer.concat(parts)] : parts)
-      for (let at = 0; at < part.length; ) {
-        const { bytesWritten } = await this.#file.write(part, at, part.length - at);
-        if (bytesWritten === 0)
-          throw Object.assign(new Error("a write took no bytes"), { code: "EIO" });
-        at += bytesWritten;
-      }
+    await this.#writeAll(this.#gathered.subarray(0, bytes));
+  }
+
+  async #writeAll(part: Uint8Array): Promise<void> {
+    for (let at = 0; at < part.length; ) {
+      const { bytesWritten } = await this.#parts.file.write(part, at, part.length - at);
+      if (bytesWritten === 0)
+        throw Object.assign(new Error("a write took no bytes"), { code: "EIO" });
+      at += bytesWritten;
+    }
   }
 
   async #close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    await this.#file.close();
+    await this.#parts.file.close();
   }
 }
 

@@ -38,8 +38,8 @@ export interface OutgoingFile {
 export interface GatewayObjects {
   /** Makes the place ready. Repeating it is harmless. */
   create(place: GatewayPlace): Promise<void>;
-  /** STORE_MISSING (of `publish`) if the place was never made. */
-  receive(place: GatewayPlace, handle: Handle): Promise<IncomingFile>;
+  /** `sizeBytes`: how long it will be. STORE_MISSING (of `publish`) if the place was never made. */
+  receive(place: GatewayPlace, handle: Handle, sizeBytes: number): Promise<IncomingFile>;
   open(place: GatewayPlace, handle: Handle): Promise<OutgoingFile | undefined>;
   stat(place: GatewayPlace, handle: Handle): Promise<number | undefined>;
   /** Makes sure that a file that was found outlives a power cut. */

@@ -2,6 +2,7 @@
  * The gateway: restic's REST protocol, version 2, over the server's listener, with a place and an account for each machine
  * in each repository. Append-only: nothing but locks is ever removed or replaced.
  */
+import type { IncomingMessage } from "node:http";
 import path from "node:path";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -19,7 +20,7 @@ import { type GatewayAddress, gatewayAddress } from "./gateway-path.ts";
 import { refusal } from "./gateway-problems.ts";
 import { wantedBytes } from "./range-header.ts";
 import { RequestSlots, type SlotLimits, usualSlotLimits } from "./request-slots.ts";
-import { Uploads } from "./upload.ts";
+import { type UploadPace, Uploads, usualUploadPace } from "./upload.ts";
 import { UsageBook } from "./usage-book.ts";
 
 export interface GatewayParts {
@@ -28,6 +29,7 @@ export interface GatewayParts {
   /** Where files are kept; the folder `repositories` of the server's data unless given. */
   readonly objects?: GatewayObjects;
   readonly slots?: SlotLimits;
+  readonly pace?: UploadPace;
 }
 
 const listMediaTypes = {
@@ -36,8 +38,8 @@ const listMediaTypes = {
 };
 const never = new AbortController().signal;
 const listPartCharacters = 64 * 1024;
-/** What is refused is read to its end, so that the client hears why; but not so much. */
-const drainedBytesMax = 64 * 1024 * 1024;
+/** What is refused is read to its end, so that the client hears why; but no more than this, and no longer. */
+const drained = { bytesMax: 64 * 1024 * 1024, ms: 60_000 };
 const methods = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH"] as const;
 
 /** Registers the gateway. `app` must know `access` and `streamsBody` of routes (server/http). */
@@ -72,14 +74,14 @@ class Gateway {
   readonly #slots: RequestSlots;
   #recounting: Promise<void> = Promise.resolve();
 
-  constructor({ ground, metrics, objects, slots }: GatewayParts) {
+  constructor({ ground, metrics, objects, slots, pace }: GatewayParts) {
     this.#ground = ground;
     this.#objects =
       objects ?? new FolderObjects(path.join(ground.settings.dataFolder, "repositories"));
     this.#accounts = new GatewayAccounts(ground);
     this.#metrics = gatewayMetrics(metrics);
     this.#usage = new UsageBook({ ground, objects: this.#objects, metrics: this.#metrics });
-    this.#uploads = new Uploads(this.#objects, this.#usage);
+    this.#uploads = new Uploads(this.#objects, this.#usage, pace ?? usualUploadPace);
     this.#slots = new RequestSlots(slots ?? usualSlotLimits);
   }
 
@@ -101,6 +103,15 @@ class Gateway {
   }
 
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    try {
+      return await this.#admit(request, reply);
+    } catch (error) {
+      limitRest(request.raw, reply);
+      throw problemOfStorage(error);
+    }
+  }
+
+  async #admit(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     // The address as it came: nothing is decoded on the way.
     const address = gatewayAddress(request.raw.url ?? "");
     if (address === undefined) throw refusal("gateway-address");
@@ -112,13 +123,7 @@ class Gateway {
       release();
       this.#metrics.underWay.set(this.#slots.underWay);
     });
-    try {
-      return await this.#serve(request, reply, account, address);
-    } catch (error) {
-      if (Number(request.headers["content-length"] ?? 0) > drainedBytesMax)
-        reply.header("connection", "close");
-      throw problemOfStorage(error);
-    }
+    return await this.#serve(request, reply, account, address);
   }
 
   async #serve(
@@ -213,6 +218,16 @@ class Gateway {
   #requireLease({ leaseUntilMs }: GatewayAccount): void {
     if (leaseUntilMs !== null && this.#ground.now() >= leaseUntilMs) throw refusal("gateway-lease");
   }
+}
+
+/** Of a body that nobody reads: a long one ends the connection, a slow one too. */
+function limitRest(request: IncomingMessage, reply: FastifyReply): void {
+  const { "content-length": length, "transfer-encoding": coding } = request.headers;
+  if (request.complete || (coding === undefined && Number(length ?? 0) === 0)) return;
+  if (coding !== undefined || Number(length) > drained.bytesMax)
+    reply.header("connection", "close");
+  const impatience = setTimeout(() => request.destroy(), drained.ms);
+  request.once("close", () => clearTimeout(impatience));
 }
 
 /** The list as it is read, however long it is. What fails on the way cuts it: no client takes it for whole then. */

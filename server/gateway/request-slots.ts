@@ -7,7 +7,7 @@ export interface SlotLimits {
 }
 
 /** More than any client opens by itself. */
-export const usualSlotLimits: SlotLimits = { perMachine: 48, altogether: 768 };
+export const usualSlotLimits: SlotLimits = { perMachine: 48, altogether: 512 };
 
 const waitSeconds = { least: 2, spread: 8 };
 

@@ -16,6 +16,12 @@ export interface Upload {
   readonly arrived: (bytes: number) => void;
 }
 
+/** The least that must arrive of an upload: slower ones hold a place that others wait for. */
+export interface UploadPace {
+  readonly bytes: number;
+  readonly eachMs: number;
+}
+
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
@@ -30,16 +36,21 @@ const bytesMax: Readonly<Record<FileType, number>> = {
   backstay: 256 * mebibyte,
 };
 
+/** No line is so slow that is of any use. */
+export const usualUploadPace: UploadPace = { bytes: 16 * kibibyte, eachMs: 60_000 };
+
 /** Names of these are not made from their content. */
 const freelyNamed: ReadonlySet<FileType> = new Set(["config", "backstay"]);
 
 export class Uploads {
   readonly #objects: GatewayObjects;
   readonly #usage: UsageBook;
+  readonly #pace: UploadPace;
 
-  constructor(objects: GatewayObjects, usage: UsageBook) {
+  constructor(objects: GatewayObjects, usage: UsageBook, pace: UploadPace) {
     this.#objects = objects;
     this.#usage = usage;
+    this.#pace = pace;
   }
 
   /**
@@ -63,9 +74,11 @@ export class Uploads {
 
   async #store(upload: Upload, sizeBytes: number): Promise<"created" | "exists"> {
     const { account, handle } = upload;
-    const incoming = await this.#objects.receive(account.place, handle);
+    const incoming = await this.#objects.receive(account.place, handle, sizeBytes);
     try {
-      const hash = await readBody(upload, sizeBytes, async (part) => await incoming.write(part));
+      const hash = await this.#readBody(upload, sizeBytes, async (part) => {
+        await incoming.write(part);
+      });
       refuseOtherHash(handle, hash);
       const outcome = await incoming.publish();
       if (outcome === "exists") await this.#requireSame(upload, sizeBytes, hash);
@@ -80,7 +93,7 @@ export class Uploads {
 
   /** The name is taken already: nothing is written, only looked at. */
   async #compare(upload: Upload, sizeBytes: number): Promise<void> {
-    const hash = await readBody(upload, sizeBytes, async () => {});
+    const hash = await this.#readBody(upload, sizeBytes, async () => {});
     refuseOtherHash(upload.handle, hash);
     await this.#requireSame(upload, sizeBytes, hash);
   }
@@ -98,35 +111,42 @@ export class Uploads {
     if (storedHash.digest("hex") !== hash) throw refusal("gateway-name-taken");
     await this.#objects.settle(account.place, handle);
   }
+
+  /** Reads all of the body; returns its SHA-256 in hex. */
+  async #readBody(
+    { request, arrived }: Upload,
+    sizeBytes: number,
+    take: (part: Uint8Array) => Promise<void>,
+  ): Promise<string> {
+    const hash = createHash("sha256");
+    let bytes = 0;
+    let bytesAtLook = 0;
+    const look = setInterval(() => {
+      if (bytes - bytesAtLook < this.#pace.bytes) request.destroy();
+      bytesAtLook = bytes;
+    }, this.#pace.eachMs);
+    try {
+      for await (const part of request as AsyncIterable<Buffer>) {
+        bytes += part.length;
+        arrived(part.length);
+        hash.update(part);
+        await take(part);
+      }
+    } catch (error) {
+      if (request.destroyed && !isBackstayError(error)) throw refusal("gateway-cut");
+      throw error;
+    } finally {
+      clearInterval(look);
+    }
+    if (bytes !== sizeBytes) throw refusal("gateway-cut");
+    return hash.digest("hex");
+  }
 }
 
 function declaredBytes(request: IncomingMessage): number {
   const length = request.headers["content-length"];
   if (length === undefined || !/^\d{1,15}$/.test(length)) throw refusal("gateway-no-length");
   return Number(length);
-}
-
-/** Reads all of the body; returns its SHA-256 in hex. */
-async function readBody(
-  { request, arrived }: Upload,
-  sizeBytes: number,
-  take: (part: Uint8Array) => Promise<void>,
-): Promise<string> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  try {
-    for await (const part of request as AsyncIterable<Buffer>) {
-      bytes += part.length;
-      arrived(part.length);
-      hash.update(part);
-      await take(part);
-    }
-  } catch (error) {
-    if (request.destroyed && !isBackstayError(error)) throw refusal("gateway-cut");
-    throw error;
-  }
-  if (bytes !== sizeBytes) throw refusal("gateway-cut");
-  return hash.digest("hex");
 }
 
 function refuseOtherHash({ type, name }: Handle, hash: string): void {
