@@ -27,6 +27,8 @@ export interface WakeLoopParts {
 
 /** From one request to the next, at least; and after many in a row that were answered at once. */
 const distanceMs = 1000;
+/** From the word of a new bundle to the next request. */
+const fetchingMs = 1000;
 const hasty = { answers: 10, restMs: 60_000 };
 
 export class WakeLoop {
@@ -85,6 +87,8 @@ export class WakeLoop {
           throw new BackstayError("LINK_FAILED", { problem: "what came is no answer to a wake" });
         this.#cursor = news.cursor;
         this.#parts.onNews(news);
+        // What is fetched now goes over this connection: another one would cost both sides more than the bundle does.
+        if (news.bundle && news.spreadSeconds === 0) return fetchingMs;
       }
       return retryAfterOf(answer) ?? 0;
     } finally {
