@@ -111,7 +111,10 @@ describe("the fingerprint", () => {
     const copy = new FakeMachineMarks("machine");
     copy.marks = { ...copy.marks, hardware: "another", network: "another" };
     const opened = await openIdentity({ store, marks: copy });
-    expect(opened).toMatchObject({ kind: "copied", differing: ["hardware", "network"] });
+    expect(opened).toMatchObject({
+      kind: "copied",
+      error: { code: "IDENTITY_OF_OTHER_MACHINE", context: { differing: "hardware, network" } },
+    });
     expect((await openIdentity({ store, marks })).kind).toBe("enrolled");
   });
 

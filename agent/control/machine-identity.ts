@@ -4,7 +4,7 @@ import path from "node:path";
 import { openMachineMarks } from "../../platform/open-machine-marks.ts";
 import { openSecretKeeper } from "../../platform/open-secret-keeper.ts";
 import type { MachineMarkReader } from "../../platform/ports/machine-marks.ts";
-import { isBackstayError } from "../../protocol/backstay-error.ts";
+import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import { privateKeyOf } from "../../protocol/control/curve-keys.ts";
 import {
   areTwoMachines,
@@ -45,8 +45,8 @@ export type MachineIdentity =
   | {
       readonly kind: "copied";
       readonly machine: EnrolledMachine;
-      /** Marks that differ: `disk`, `hardware`, `network`, `system`. */
-      readonly differing: readonly string[];
+      /** IDENTITY_OF_OTHER_MACHINE, with the marks that differ: `disk`, `hardware`, `network`, `system`. */
+      readonly error: BackstayError<"IDENTITY_OF_OTHER_MACHINE">;
     }
   /** IDENTITY_DAMAGED or SECRET_PLACE. */
   | { readonly kind: "damaged"; readonly error: Error };
@@ -77,8 +77,11 @@ export async function openIdentity({ store, marks }: IdentityParts): Promise<Mac
       return record.enrolling === undefined ? { kind: "none" } : { kind: "enrolling", repaired };
     const now = fingerprintOf(await marks.read(), keys.fingerprintSalt);
     const machine = enrolledMachine(keys, membership, now);
-    if (areTwoMachines(keys.fingerprint, now))
-      return { kind: "copied", machine, differing: differingMarks(keys.fingerprint, now) };
+    if (areTwoMachines(keys.fingerprint, now)) {
+      const differing = differingMarks(keys.fingerprint, now).join(", ");
+      const error = new BackstayError("IDENTITY_OF_OTHER_MACHINE", { differing });
+      return { kind: "copied", machine, error };
+    }
     await followDrift(store, record, now);
     return { kind: "enrolled", machine, repaired };
   } catch (error) {

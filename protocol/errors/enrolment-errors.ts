@@ -41,7 +41,7 @@ export const enrolmentErrors = {
     exitCode: 1,
     title: "The identity kept here belongs to another machine, of which this seems to be a copy.",
     remedy:
-      "If this is a copy, give it an identity of its own with `backstay enroll --fork`. If the machine was only rebuilt, confirm it with `backstay enroll --same-machine`.",
+      "Nothing needs doing while the daemon runs: it asks the server which of the two this is. A copy gets an identity of its own; a machine that was only rebuilt keeps this one after a quarter of an hour.",
   },
   AGENT_REFUSED: {
     kind: "temporary",
