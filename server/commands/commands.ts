@@ -113,8 +113,8 @@ export class Commands {
       .select(["id", "jws", "state"])
       .where("agent_id", "=", agentId)
       .where("state", "in", ["queued", "accepted", "running"])
-      .where(({ eb, or }) =>
-        or([eb("state", "!=", "queued"), eb("expires_ms", ">", this.#ground.now())]),
+      .where((is) =>
+        is.or([is("state", "!=", "queued"), is("expires_ms", ">", this.#ground.now())]),
       )
       .orderBy("id")
       .limit(openMax * 2)

@@ -78,7 +78,7 @@ eachGround("the server's schedule", (ground) => {
     const document = daily({ timeZone: undefined } as Partial<PolicyDocument["schedule"]>);
     const zones = ["Europe/Berlin", undefined, "America/New_York", "Mars/Olympus"];
     const { schedule, made } = await scene(document, zones);
-    const served = async () => (await made()).map(({ machine }) => machine).sort();
+    const served = async () => (await made()).map(({ machine }) => machine);
     ground().advance(hourMs);
     await schedule.look();
     expect(await served()).toEqual([1, 3]);

@@ -17,7 +17,7 @@ export async function noteOverdue(
     .updateTable("protection")
     .set({ overdue_since_ms: null })
     .where("overdue_since_ms", "is not", null)
-    .where(({ eb, or, not }) => or([eb(limitMs, ">=", nowMs), not(isActive)]))
+    .where((is) => is.or([is(limitMs, ">=", nowMs), is.not(isActive)]))
     .execute();
   if (await memory.forbears()) return;
   await database

@@ -59,11 +59,11 @@ export class ReportedSessions {
       const [time = "", agent = "", ...rest] = page.after.split(separator);
       const timeMs = Number.isSafeInteger(Number(time)) ? Number(time) : 0;
       const id = rest.join(separator);
-      query = query.where(({ eb, or, and }) =>
-        or([
-          eb("time_ms", "<", timeMs),
-          and([eb("time_ms", "=", timeMs), eb("id", "<", id)]),
-          and([eb("time_ms", "=", timeMs), eb("id", "=", id), eb("agent_id", "<", agent)]),
+      query = query.where((is) =>
+        is.or([
+          is("time_ms", "<", timeMs),
+          is.and([is("time_ms", "=", timeMs), is("id", "<", id)]),
+          is.and([is("time_ms", "=", timeMs), is("id", "=", id), is("agent_id", "<", agent)]),
         ]),
       );
     }
