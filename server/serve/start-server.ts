@@ -208,6 +208,9 @@ class StartedServer implements RunningServer {
     await closing;
     clearInterval(idle);
     await this.#tasks.ended();
+    await this.#rooms?.fleet.presence.flush().catch((error: unknown) => {
+      ground.log.failure("Which machines were heard of last could not be written.", error);
+    });
     drained.abort();
     await impatience;
     await this.#open.close();
