@@ -19,6 +19,10 @@ export type SignatureType = keyof typeof signatureTypes;
 
 /** The `kid` of the root key: a server has one for good. */
 export const rootKeyId = "root";
+/**
+ * No bundle is numbered higher, whatever a clock says: who has a stolen key could else go where no server can follow.
+ */
+export const bundleSerialMax = 2 ** 40;
 /** What `destination.repository` of a server's policy begins with; the id of the repository follows. */
 export const repositoryScheme = "backstay:";
 
@@ -86,7 +90,7 @@ export const bundleDocument = z.object({
   tenantId: z.string(),
   agentId: z.string(),
   /** Only rises: max(previous + 1, seconds since 1970). */
-  serial: z.int().min(1),
+  serial: z.int().min(1).max(bundleSerialMax),
   issuedMs: z.number(),
   /** After that the agent says that its policies are old. It goes on all the same. */
   refreshByMs: z.number(),

@@ -5,7 +5,11 @@
 import { createHash } from "node:crypto";
 import type { Selectable } from "kysely";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import type { BundleDocument, EntitlementDocument } from "../../protocol/control/bundle.ts";
+import {
+  type BundleDocument,
+  bundleSerialMax,
+  type EntitlementDocument,
+} from "../../protocol/control/bundle.ts";
 import { sealSecret } from "../../protocol/control/sealed-secret.ts";
 import { signDocument, unverifiedContent } from "../../protocol/control/signed-document.ts";
 import type { Tables } from "../database/tables.ts";
@@ -47,8 +51,6 @@ const refreshMs = 30 * dayMs;
 const renewalMs = refreshMs / 2;
 /** What an agent takes at most. */
 const bundleCharactersMax = 4_000_000;
-/** A machine that says more is not believed: no clock and no count gets there. */
-const reportedSerialMax = 2 ** 50;
 const viewsMax = 50;
 const triesMax = 10;
 
@@ -305,7 +307,7 @@ function nameOf({ serial, hash }: CurrentBundle): CurrentBundle {
   return { serial, hash };
 }
 
-/** Serials are whole numbers that a clock could have made. */
+/** What can be outnumbered; a machine that says more has been told so by somebody else, or says nonsense. */
 function believed(serial: number): number {
-  return Number.isSafeInteger(serial) && serial > 0 && serial < reportedSerialMax ? serial : 0;
+  return Number.isSafeInteger(serial) && serial > 0 && serial < bundleSerialMax ? serial : 0;
 }

@@ -4,8 +4,6 @@ import { type DestinationDocument, destinationDocument } from "../../protocol/co
 import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
 import {
   type KnownKey,
-  type SigningKey,
-  signDocument,
   signedHeader,
   verifyDocument,
 } from "../../protocol/control/signed-document.ts";
@@ -51,13 +49,6 @@ export function isSameDestination(a: DestinationDocument, b: DestinationDocument
 /** The content of a document that this server has kept, and the key that signed it. */
 export function keptDestination(jws: string, keys: readonly KnownKey[]): DestinationDocument {
   return verifyDocument(jws, { type: "destination", schema: destinationDocument, keys });
-}
-
-/** The signed form, for the CLI of whoever holds the key. SIGNED_CONTENT for what is no destination. */
-export function signDestination(content: unknown, key: SigningKey): string {
-  const read = destinationDocument.safeParse(content);
-  if (!read.success) throw new BackstayError("SIGNED_CONTENT", { type: "destination" });
-  return signDocument("destination", read.data, key);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { privateKeyOf } from "../../protocol/control/curve-keys.ts";
+import { signDestination } from "../../protocol/control/offline-signing.ts";
 import { unverifiedContent } from "../../protocol/control/signed-document.ts";
 import {
   actor,
@@ -11,7 +12,6 @@ import {
 import { makeSigningKey } from "../../test/bundles/signed-bundles.ts";
 import { eachGround } from "../../test/server/test-ground.ts";
 import { keepBundlesCurrent } from "./bundle-upkeep.ts";
-import { signDestination } from "./destination-documents.ts";
 import type { Repository } from "./repositories.ts";
 import { SigningKeys } from "./signing-keys.ts";
 

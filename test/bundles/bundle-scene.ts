@@ -12,9 +12,12 @@ import { Rollouts } from "../../server/bundles/rollouts.ts";
 import { Secrets } from "../../server/bundles/secrets.ts";
 import { SigningKeys } from "../../server/bundles/signing-keys.ts";
 import type { ServerGround } from "../../server/ground/server-ground.ts";
+import { Licences } from "../../server/licence/licences.ts";
 
 export const actor = "token:x";
 export const sceneTenant = "tenant-1";
+
+const batchRows = 500;
 
 /** A machine of the scene, with the private half of its sealing key. */
 export interface SceneMachine {
@@ -31,11 +34,12 @@ export class BundleScene {
   readonly rollouts: Rollouts;
   readonly intents: AgentIntents;
   readonly machineRepositories: MachineRepositories;
+  readonly licences: Licences;
   readonly bundles: Bundles;
-  licence = { licenceId: "community", validUntilMs: undefined as number | undefined, graceDays: 0 };
 
-  constructor(ground: ServerGround) {
+  constructor(ground: ServerGround, licences = new Licences(ground)) {
     this.ground = ground;
+    this.licences = licences;
     this.keys = new SigningKeys(ground);
     this.secrets = new Secrets(ground);
     this.repositories = new Repositories(ground, this.keys);
@@ -47,8 +51,8 @@ export class BundleScene {
   }
 
   /** With its first keys, a tenant and its repository `main` by way of the gateway. */
-  static async make(ground: ServerGround): Promise<BundleScene> {
-    const scene = new BundleScene(ground);
+  static async make(ground: ServerGround, licences?: Licences): Promise<BundleScene> {
+    const scene = new BundleScene(ground, licences);
     await scene.keys.prepare();
     await scene.addTenant(sceneTenant);
     await scene.repositories.create(actor, sceneTenant, {
@@ -61,8 +65,8 @@ export class BundleScene {
 
   /** Bundles as another process compiles them. */
   anotherReplica(): Bundles {
-    const { ground, keys } = this;
-    return new Bundles({ ground, keys, licence: async () => this.licence });
+    const { ground, keys, licences } = this;
+    return new Bundles({ ground, keys, licence: async (queries) => await licences.terms(queries) });
   }
 
   async addTenant(id: string): Promise<void> {
@@ -75,27 +79,34 @@ export class BundleScene {
   }
 
   async addMachine(id: string, tenantId = sceneTenant): Promise<SceneMachine> {
-    const sealingKey = newPrivateKey("x25519");
-    await this.ground.database
-      .insertInto("agents")
-      .values({
-        id,
-        tenant_id: tenantId,
-        name: id,
-        kind: "workstation",
-        labels: "{}",
-        status: "active",
-        identity_key: id,
-        sealing_key: rawPublicKey(sealingKey),
-        installation_id: id,
-        fingerprint: "{}",
-        enrolled_ms: this.ground.now(),
-        generation: 1,
-        created_ms: this.ground.now(),
-        version: 1,
-      })
-      .execute();
-    return { id, sealingKey };
+    return (await this.addMachines([id], tenantId))[0];
+  }
+
+  async addMachines(ids: readonly string[], tenantId = sceneTenant): Promise<SceneMachine[]> {
+    const made = ids.map((id) => ({ id, sealingKey: newPrivateKey("x25519") }));
+    const nowMs = this.ground.now();
+    const rows = made.map(({ id, sealingKey }) => ({
+      id,
+      tenant_id: tenantId,
+      name: id,
+      kind: "workstation" as const,
+      labels: "{}",
+      status: "active" as const,
+      identity_key: id,
+      sealing_key: rawPublicKey(sealingKey),
+      installation_id: id,
+      fingerprint: "{}",
+      enrolled_ms: nowMs,
+      generation: 1,
+      created_ms: nowMs,
+      version: 1,
+    }));
+    for (let at = 0; at < rows.length; at += batchRows)
+      await this.ground.database
+        .insertInto("agents")
+        .values(rows.slice(at, at + batchRows))
+        .execute();
+    return made;
   }
 
   /** Settings of a policy for these machines. */
@@ -111,6 +122,13 @@ export class BundleScene {
     await bundles.current(machine.id, { serial });
     const { jws } = await bundles.text(machine.id);
     return verifyBundle(jws, await this.readerOf(machine));
+  }
+
+  /** The newest bundle as a machine takes it that has accepted `before`. */
+  async accept(machine: SceneMachine, { floors }: VerifiedBundle): Promise<VerifiedBundle> {
+    await this.bundles.current(machine.id, { serial: floors.serial });
+    const { jws } = await this.bundles.text(machine.id);
+    return verifyBundle(jws, await this.readerOf(machine), floors);
   }
 
   async readerOf({ id, sealingKey }: SceneMachine): Promise<BundleReader> {
