@@ -27,7 +27,7 @@ import {
   rolloutStand,
   smallFleet,
 } from "./rollout.ts";
-import { forgetMembers } from "./rollout-watch.ts";
+import { forgetMembers, watchRollout } from "./rollout-watch.ts";
 
 export interface PolicySettings extends PolicyAssignments {
   /** A policy document; its name is the policy's. `destination.repository` is `backstay:<name of a repository>`. */
@@ -157,6 +157,10 @@ export class Policies {
         }),
         version: version + 1,
       });
+      if (rollout !== undefined) {
+        const rolling = { id, name, policyVersion: before.policy_version + 1, stand: rollout };
+        await watchRollout(queries, rolling, this.#ground.now());
+      }
       await this.#markReduction(queries, tenantId, losers);
       return { name, waves: rollout?.waves.length ?? 0, machinesMayLose: losers.length };
     });

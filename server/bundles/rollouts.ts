@@ -106,6 +106,9 @@ export class Rollouts {
       // What machines were like is noted anew when people go on after a halt: they have seen why.
       const isOver = columns.rollout === null || stand.state === "halted";
       if (isOver) await forgetMembers(queries, stand.id);
+      const after = standOf({ rollout: columns.rollout ?? null });
+      // Before the first of them gets the change: what they are like now is what they are compared with.
+      if (after !== undefined) await watchRollout(queries, rolling(row, after), this.#ground.now());
       await raiseTenantRevision(queries, row.tenant_id);
       await this.#record(queries, row, actor, action, columns);
       return row.tenant_id;
