@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type VerifiedBundle, verifyBundle } from "../../agent/control/verify-bundle.ts";
 import {
   actor,
   BundleScene,
@@ -44,17 +43,6 @@ describe("a database that was set back", () => {
     return new BundleScene({ ...ground, database: restored.database });
   }
 
-  /** What the machine makes of its newest bundle, given what it has accepted before. */
-  async function accepted(
-    scene: BundleScene,
-    machine: SceneMachine,
-    before: VerifiedBundle,
-  ): Promise<VerifiedBundle> {
-    await scene.bundles.current(machine.id, { serial: before.floors.serial });
-    const { jws } = await scene.bundles.text(machine.id);
-    return verifyBundle(jws, await scene.readerOf(machine), before.floors);
-  }
-
   it("gives machines what they accept, though keys and destinations have changed since", async () => {
     const { scene, machine } = await begin();
     const first = await scene.read(machine);
@@ -71,7 +59,7 @@ describe("a database that was set back", () => {
     const lost = await scene.read(machine, first.floors.serial);
     expect(lost.floors.epochs[id]?.epoch).toBeGreaterThan(first.floors.epochs[id]?.epoch ?? 0);
     const yesterday = await setBack(copy);
-    const { bundle, floors } = await accepted(yesterday, machine, lost);
+    const { bundle, floors } = await yesterday.accept(machine, lost);
     expect(bundle.serial).toBeGreaterThan(lost.bundle.serial);
     expect(floors.trustVersion).toBeGreaterThan(lost.floors.trustVersion);
     expect(bundle.destinations.get(id)?.routes).toEqual(first.bundle.destinations.get(id)?.routes);
@@ -110,7 +98,7 @@ describe("a database that was set back", () => {
     const copy = path.join(folder, "yesterday.db");
     copyDatabase(path.join(folder, "server.db"), copy);
     const lost = await scene.read(machine);
-    const { bundle } = await accepted(await setBack(copy), machine, lost);
+    const { bundle } = await (await setBack(copy)).accept(machine, lost);
     const [{ id }] = await scene.repositories.list(null, { after: null, limit: 1 });
     for (const name of [`automatic-${id}`, `gateway:${id}`])
       expect(bundle.secret(name)?.toString()).toBe(lost.bundle.secret(name)?.toString());
