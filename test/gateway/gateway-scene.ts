@@ -1,5 +1,6 @@
 /** The real gateway on a free port of this machine, with a tenant, a repository and machines that a test makes. */
 import { createHash, randomBytes, randomUUIDv7 } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { Registry } from "prom-client";
 import { type GatewayParts, gatewayRoutes } from "../../server/gateway/gateway-routes.ts";
@@ -100,6 +101,20 @@ export class GatewayScene {
       headers: { authorization: basic(machine), ...parts.headers },
       ...(parts.body !== undefined && { body: parts.body }),
     });
+  }
+
+  /** What lies in the folder of a machine. */
+  stored(machine: GatewayMachine): { bytes: number; objects: number } {
+    const sizes = this.filesOf(machine).map((file) => statSync(file).size);
+    return { bytes: sizes.reduce((sum, size) => sum + size, 0), objects: sizes.length };
+  }
+
+  /** Paths of all files of a machine. */
+  filesOf(machine: GatewayMachine): string[] {
+    const folder = this.folderOf(machine);
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name));
   }
 
   /** What the database counts. */
