@@ -66,8 +66,8 @@ export async function takeLease(
       conflict
         .column("name")
         .doUpdateSet(lease)
-        .where(({ eb, or }) =>
-          or([eb("leases.until_ms", "<", now()), eb("leases.holder", "=", holder)]),
+        .where((eb) =>
+          eb.or([eb("leases.until_ms", "<", now()), eb("leases.holder", "=", holder)]),
         ),
     )
     .executeTakeFirstOrThrow();

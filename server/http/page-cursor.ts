@@ -12,9 +12,6 @@ export const pageQuery = z.object({
   cursor: z.string().max(500).optional(),
 });
 
-/** The `nextCursor` of an answer: null at the end of the list. */
-export const nextCursor = z.string().nullable();
-
 /** Cursors are this and the key of the last item, as base64url. */
 const mark = "c1:";
 
