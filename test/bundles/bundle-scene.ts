@@ -131,13 +131,6 @@ export class BundleScene {
     return verifyBundle(jws, await this.readerOf(machine), floors);
   }
 
-  /** The newest bundle as a machine takes it that has accepted `before`. */
-  async accept(machine: SceneMachine, { floors }: VerifiedBundle): Promise<VerifiedBundle> {
-    await this.bundles.current(machine.id, { serial: floors.serial });
-    const { jws } = await this.bundles.text(machine.id);
-    return verifyBundle(jws, await this.readerOf(machine), floors);
-  }
-
   async readerOf({ id, sealingKey }: SceneMachine): Promise<BundleReader> {
     const rootKey = await this.keys.rootKey();
     return { tenantId: sceneTenant, agentId: id, rootKey, sealingKey };
