@@ -15,7 +15,17 @@ export const groupSelector = z.discriminatedUnion("kind", [
     .describe("Machines of these names; without a dot, the first part of longer names too."),
 ]);
 
-export const groupBody = z.strictObject({ name: displayName, selector: groupSelector });
+export const groupBody = z.strictObject({
+  name: displayName,
+  selector: groupSelector,
+  agentIds: z
+    .array(resourceId)
+    .max(10_000)
+    .optional()
+    .describe(
+      "Only with selector static: these machines and no others. Absent: those that are in.",
+    ),
+});
 export const newGroupBody = z.strictObject({ ...ownerTenant.shape, ...groupBody.shape });
 
 export const selectorPreviewBody = z.strictObject({

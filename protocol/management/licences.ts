@@ -15,6 +15,7 @@ export const licenceAnswer = z.object({
   graceDays: z.number(),
   machines: z.object({ workstation: machineCount, server: machineCount }),
   installedMs: moment.nullable().describe("Null: the community licence, which is built in."),
+  jws: z.string().nullable().describe("As its issuer gave it; null: built in."),
 });
 export type LicenceAnswer = z.output<typeof licenceAnswer>;
 

@@ -97,6 +97,7 @@ function programHelp(nouns: readonly NounEntry[]): string {
     "Examples:",
     `  ${program} serve --data /var/lib/backstay-server`,
     "  export BACKSTAY_SERVER_DATA=/var/lib/backstay-server",
+    `  ${program} apply -f fleet.yaml --dry-run`,
     `  ${program} agent list --overdue`,
     "",
     `Run \`${program} help COMMAND\` for the verbs of a command, \`${program} help COMMAND VERB\` for its options.`,

@@ -1,6 +1,7 @@
 /** `backstay-server escrow`: recovery passwords that machines have sealed to their tenant's recovery key. */
 import type { EscrowAnswer, ReleasedEscrowAnswer } from "../../protocol/management/licences.ts";
 import { agents } from "./noun-agent.ts";
+import { offlineEscrowVerbs } from "./offline-verbs.ts";
 import { textOf } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
 import { idOf, listVerb, operand, type ResourceKind } from "./resource-verbs.ts";
@@ -45,4 +46,5 @@ export const escrowVerbs: readonly Verb[] = [
     },
   }),
   release,
+  ...offlineEscrowVerbs,
 ];

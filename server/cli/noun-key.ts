@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { SigningKeyAnswer } from "../../protocol/management/repositories.ts";
+import { offlineKeyVerbs } from "./offline-verbs.ts";
 import { textOf } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
 import { operand, said } from "./resource-verbs.ts";
@@ -87,4 +88,4 @@ const takeOffline: Verb = {
   },
 };
 
-export const keyVerbs: readonly Verb[] = [list, create, retire, takeOffline];
+export const keyVerbs: readonly Verb[] = [list, create, retire, takeOffline, ...offlineKeyVerbs];

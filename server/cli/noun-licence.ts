@@ -1,5 +1,6 @@
 /** `backstay-server licence`: it keeps new machines out at most; it stops no backup and no restore. */
 import type { LicenceAnswer } from "../../protocol/management/licences.ts";
+import { offlineLicenceVerbs } from "./offline-verbs.ts";
 import { fileText } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
 import { operand, said } from "./resource-verbs.ts";
@@ -49,4 +50,4 @@ const install: Verb = {
   },
 };
 
-export const licenceVerbs: readonly Verb[] = [show, install];
+export const licenceVerbs: readonly Verb[] = [show, install, ...offlineLicenceVerbs];

@@ -1,5 +1,6 @@
 /** `backstay-server serve`: the server itself, until it is told to stop. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { tlsPin } from "../../protocol/control/enrolment.ts";
 import { runServer } from "../serve/run-server.ts";
 import { countOption, fileText, listOf, textOf } from "./option-values.ts";
 import { collect, type Verb } from "./verb.ts";
@@ -33,7 +34,7 @@ export const serveVerb: Verb = {
       .option("--tls-key <file>", "its key (PEM)")
       .option(
         "--pin <pin>",
-        "sha256/… that agents see, where a proxy ends TLS; repeatable",
+        "sha256/… that agents see, where a proxy ends TLS; repeatable; none: authorities decide",
         collect,
       )
       .option("--master-key-file <file>", "key that seals secrets, shared by replicas")
@@ -42,6 +43,7 @@ export const serveVerb: Verb = {
         "proxies whose x-forwarded-for is believed; repeatable",
         collect,
       )
+      .option("--licence-issuer <file>", "public key whose licences count, for who issues them")
       .option("--poll <seconds>", "seconds between polls of an agent (300)")
       .option("--log-level <level>", "debug, info, warning or error", "info");
   },
@@ -59,9 +61,10 @@ export const serveVerb: Verb = {
         database: await databaseOf(options),
         publicUrls: optional(listOf(options["publicUrl"])),
         tls: tlsOf(options),
-        pins: optional(listOf(options["pin"])),
+        pins: pinsOf(listOf(options["pin"])),
         masterKeyFile: textOf(options["masterKeyFile"]),
         trustedProxies: optional(listOf(options["trustedProxy"])),
+        licenceIssuerFile: textOf(options["licenceIssuer"]),
         pollSeconds: countOption("poll", options["poll"]),
         logLevel: level,
         writeLog: (line) => void process.stderr.write(line),
@@ -88,6 +91,14 @@ async function databaseOf(options: Readonly<Record<string, unknown>>): Promise<s
   if (address !== undefined)
     throw new BackstayError("USAGE", { problem: "give either --database or --database-file" });
   return (await fileText(file)).trim();
+}
+
+function pinsOf(pins: readonly string[]): readonly string[] | undefined {
+  if (pins.length === 1 && pins[0] === "none") return [];
+  const bad = pins.find((pin) => !tlsPin.safeParse(pin).success);
+  if (bad !== undefined)
+    throw new BackstayError("USAGE", { option: "--pin", problem: `"${bad}" is no pin` });
+  return optional(pins);
 }
 
 function tlsOf(

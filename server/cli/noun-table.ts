@@ -18,6 +18,16 @@ export const nounTable: readonly NounEntry[] = [
     load: async () => (await import("./noun-status.ts")).statusVerb,
   },
   {
+    name: "apply",
+    summary: "make the server as files of YAML say",
+    load: async () => (await import("./noun-apply.ts")).applyVerb,
+  },
+  {
+    name: "export",
+    summary: "print what the server has as YAML, without secrets",
+    load: async () => (await import("./noun-export.ts")).exportVerb,
+  },
+  {
     name: "tenant",
     summary: "who owns machines, repositories and policies",
     load: async () => (await import("./noun-tenant.ts")).tenantVerbs,

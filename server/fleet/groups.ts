@@ -19,6 +19,12 @@ export interface GroupSettings {
   readonly selector: GroupSelector;
 }
 
+/** What a group is to be. */
+export interface GroupChange extends GroupSettings {
+  /** Of a group whose machines people choose: these and no others; absent: whoever is in it. */
+  readonly agentIds?: readonly string[] | undefined;
+}
+
 export interface Group extends GroupSettings {
   readonly id: string;
   readonly tenantId: string;
@@ -55,8 +61,12 @@ export class Groups {
     return await readGroup(this.#ground.database, scope, id);
   }
 
-  /** RESOURCE_EXISTS if the tenant has one of the name. */
-  async create(actor: string, tenantId: string, settings: GroupSettings): Promise<Group> {
+  /** RESOURCE_EXISTS if the tenant has one of the name, RESOURCE_UNKNOWN for machines that it has not. */
+  async create(
+    actor: string,
+    tenantId: string,
+    { agentIds, ...settings }: GroupChange,
+  ): Promise<Group> {
     const group: Group = {
       id: randomUUIDv7(),
       tenantId,
@@ -77,17 +87,18 @@ export class Groups {
         })
         .execute();
       await selectMembers(queries, group);
+      if (agentIds !== undefined) await setMembers(queries, group, agentIds);
     });
     return group;
   }
 
-  /** RESOURCE_CHANGED if it is no longer at that version, RESOURCE_EXISTS if the new name is taken. */
+  /** RESOURCE_CHANGED if it is no longer at that version, RESOURCE_EXISTS if the new name is taken, and as `create`. */
   async replace(
     actor: string,
     scope: TenantScope,
     id: string,
     version: number,
-    settings: GroupSettings,
+    { agentIds, ...settings }: GroupChange,
   ): Promise<Group> {
     const before = await this.get(scope, id);
     const group: Group = { ...before, ...settings, version: version + 1 };
@@ -102,6 +113,7 @@ export class Groups {
         .executeTakeFirst();
       if (numUpdatedRows === 0n) throw new BackstayError("RESOURCE_CHANGED", { group: id });
       await selectMembers(queries, group);
+      if (agentIds !== undefined) await setMembers(queries, group, agentIds);
     });
     return group;
   }
@@ -139,18 +151,7 @@ export class Groups {
     agentIds: readonly string[],
   ): Promise<void> {
     const group = await this.#chosenByPeople(scope, id);
-    const add = async (queries: Queries): Promise<void> => {
-      for (const agentId of agentIds) {
-        const agent = await queries
-          .selectFrom("agents")
-          .select("id")
-          .where("id", "=", agentId)
-          .where("tenant_id", "=", group.tenantId)
-          .executeTakeFirst();
-        knownRow("agent", agentId, agent);
-        await joinGroup(queries, id, agentId);
-      }
-    };
+    const add = async (queries: Queries): Promise<void> => joinAll(queries, group, agentIds);
     await this.#change(actor, "group.add-members", group, add, { agentIds });
   }
 
@@ -174,8 +175,7 @@ export class Groups {
 
   async #chosenByPeople(scope: TenantScope, id: string): Promise<Group> {
     const group = await this.get(scope, id);
-    if (group.selector.kind !== "static")
-      throw new BackstayError("RESOURCE_STATE", { group: group.name, kind: group.selector.kind });
+    requireStatic(group);
     return group;
   }
 
@@ -201,6 +201,35 @@ async function readGroup(queries: Queries, scope: TenantScope, id: string): Prom
   let query = queries.selectFrom("groups").selectAll().where("id", "=", id);
   if (scope !== null) query = query.where("tenant_id", "=", scope);
   return groupOf(knownRow("group", id, await query.executeTakeFirst()));
+}
+
+function requireStatic({ name, selector }: Group): void {
+  if (selector.kind !== "static")
+    throw new BackstayError("RESOURCE_STATE", { group: name, kind: selector.kind });
+}
+
+/** These machines and no others. */
+async function setMembers(
+  queries: Queries,
+  group: Group,
+  agentIds: readonly string[],
+): Promise<void> {
+  requireStatic(group);
+  await queries.deleteFrom("group_members").where("group_id", "=", group.id).execute();
+  await joinAll(queries, group, agentIds);
+}
+
+async function joinAll(queries: Queries, group: Group, agentIds: readonly string[]): Promise<void> {
+  for (const agentId of agentIds) {
+    const agent = await queries
+      .selectFrom("agents")
+      .select("id")
+      .where("id", "=", agentId)
+      .where("tenant_id", "=", group.tenantId)
+      .executeTakeFirst();
+    knownRow("agent", agentId, agent);
+    await joinGroup(queries, group.id, agentId);
+  }
 }
 
 async function requireFreeName(queries: Queries, group: Group): Promise<void> {

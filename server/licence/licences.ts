@@ -33,6 +33,8 @@ export interface LicenceView {
   readonly machines: Readonly<Record<MachineKind, MachineCount>>;
   /** Null: built in. */
   readonly installedMs: number | null;
+  /** As its issuer gave it; null: built in. */
+  readonly jws: string | null;
 }
 
 /** For every installation that has no other. */
@@ -50,6 +52,7 @@ const kinds: readonly MachineKind[] = ["workstation", "server"];
 interface InstalledLicence {
   readonly licence: LicenceDocument;
   readonly installedMs: number | null;
+  readonly jws: string | null;
 }
 
 export class Licences {
@@ -97,7 +100,7 @@ export class Licences {
   /** The licence that counts, and how much of it is used. */
   async show(): Promise<LicenceView> {
     const { database } = this.#ground;
-    const { licence, installedMs } = await this.#inForce(database);
+    const { licence, installedMs, jws } = await this.#inForce(database);
     const [workstation, server] = await Promise.all(
       kinds.map(async (kind) => ({
         used: await machinesOf(database, kind),
@@ -112,6 +115,7 @@ export class Licences {
       graceDays: licence.graceDays,
       machines: { workstation, server },
       installedMs,
+      jws,
     };
   }
 
@@ -149,9 +153,9 @@ export class Licences {
       .execute();
     for (const row of rows) {
       const licence = this.#readable(row);
-      if (licence !== undefined) return { licence, installedMs: row.installed_ms };
+      if (licence !== undefined) return { licence, installedMs: row.installed_ms, jws: row.jws };
     }
-    return { licence: communityLicence, installedMs: null };
+    return { licence: communityLicence, installedMs: null, jws: null };
   }
 
   /** One of another issuer than now counts as none. */
