@@ -186,6 +186,13 @@ export const healthCatalog = {
     visibleAfterMs: 0,
     endsWhen: "the server has admitted the machine, or refuses it",
   },
+  ENROLMENT_REFUSED: {
+    severity: "error",
+    title: "The management server does not admit this machine.",
+    remedy: "Have a token made on the server, and enrol with it: `backstay enroll`.",
+    visibleAfterMs: 0,
+    endsWhen: "the machine is enrolled, or started without a token",
+  },
   IDENTITY_CONFLICT: {
     severity: "error",
     title: "Another machine seems to use the same identity; the server is asked which is which.",

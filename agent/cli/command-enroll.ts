@@ -11,56 +11,72 @@ import { addExamples, type CliCommand, exitCodes, type Invocation } from "./comm
 import { daemonClient } from "./daemon-connection.ts";
 import { fromFile } from "./password-source.ts";
 import { printedMessage } from "./printed-text.ts";
+import { readAtMost } from "./standard-input.ts";
 
 interface EnrollOptions {
   readonly token?: string;
   readonly tokenFile?: string;
   readonly server?: string;
-  readonly wait?: boolean;
+  readonly wait: boolean;
   readonly prepareImage?: boolean;
 }
 
 const lookMs = 1000;
+const tokenBytesMax = 64 * 1024;
 
 export const enrollCommand: CliCommand<EnrollOptions> = {
+  worksUnread: true,
+
   define(command) {
     command
-      .option("--token <token>", "the token; others may see it in the list of processes")
-      .option("--token-file <file>", "file that holds the token ($BACKSTAY_ENROLL_TOKEN_FILE)")
+      .argument("[token]", "as the server printed it; - reads it from standard input")
+      .option("--token <token>", "the same; others may see either in the list of processes")
+      .option("--token-file <file>", "file that holds the token")
       .option("--server <url>", "address of the server, if the token's are not reached from here")
-      .option("--wait", "if an administrator must approve it, wait until that is done")
+      .option("--no-wait", "do not wait for an administrator to approve it; exit code 3 then")
       .option("--prepare-image", "forget who this machine is, before it is copied; needs no token");
+    command.addHelpText(
+      "after",
+      "\nWithout a token given here, BACKSTAY_ENROLL_TOKEN or the file that BACKSTAY_ENROLL_TOKEN_FILE names is used.",
+    );
     addExamples(command, [
-      "backstay enroll --token-file /etc/backstay/token",
-      "BACKSTAY_ENROLL_TOKEN=bk1_… backstay enroll --wait",
+      "backstay enroll --token-file /root/token",
+      "BACKSTAY_ENROLL_TOKEN=bk1_… backstay enroll",
       "backstay enroll --prepare-image",
     ]);
   },
 
   async run(invocation) {
-    const { options, environment, screen, globals, signal } = invocation;
-    const { enrollHere, prepareImageHere } = await import("./fleet-identity.ts");
+    const { options, environment, signal } = invocation;
     const client = daemonClient(environment);
-    if (options.prepareImage === true) {
-      if (await isRunning(client, signal))
-        throw new BackstayError("DAEMON_RUNNING", { problem: "end it before the image is made" });
-      await prepareImageHere(environment);
-      if (!globals.quiet && !globals.json)
-        screen.line("the next start of the daemon is that of a new machine");
-      return exitCodes.done;
-    }
+    if (options.prepareImage === true) return await prepareImage(invocation, client);
     const token = await givenToken(invocation);
-    const isPatient = options.wait === true;
-    const onWaiting = ({ reason }: { readonly reason: string }): void => tell(invocation, reason);
-    if (await isRunning(client, signal)) {
-      const answer = await client.enroll(token, signal);
-      if (answer.state === "enrolled" || !isPatient) return show(invocation, answer);
-      onWaiting({ reason: answer.text });
-      return show(invocation, await admitted(client, signal));
+    if (!(await isRunning(client, signal))) {
+      const { enrollHere } = await import("./fleet-identity.ts");
+      const onWaiting = (text: string): void => tell(invocation, text);
+      return show(
+        invocation,
+        await enrollHere(environment, token, { isPatient: options.wait, onWaiting, signal }),
+      );
     }
-    return show(invocation, await enrollHere(environment, token, isPatient, onWaiting, signal));
+    const answer = await client.enroll(token, signal);
+    if (answer.state === "enrolled" || !options.wait) return show(invocation, answer);
+    tell(invocation, answer.text);
+    return show(invocation, await admitted(client, signal));
   },
 };
+
+async function prepareImage(invocation: Invocation, client: LocalClient): Promise<number> {
+  const { environment, screen, globals, signal } = invocation;
+  if (await isRunning(client, signal))
+    throw new BackstayError("DAEMON_RUNNING", { problem: "end it before the image is made" });
+  const { prepareImageHere } = await import("./fleet-identity.ts");
+  await prepareImageHere(environment);
+  if (globals.json) screen.line(JSON.stringify({ message_type: "image_prepared" }));
+  else if (!globals.quiet)
+    screen.line("the next start of the daemon, here or on a copy, is that of a new machine");
+  return exitCodes.done;
+}
 
 async function isRunning(client: LocalClient, signal: AbortSignal): Promise<boolean> {
   try {
@@ -72,28 +88,33 @@ async function isRunning(client: LocalClient, signal: AbortSignal): Promise<bool
   }
 }
 
-/** ENROLMENT_TOKEN_INVALID, USAGE if there is none or too many. */
+/** ENROLMENT_TOKEN_INVALID; USAGE if there is none, or more than one. */
 async function givenToken(invocation: Invocation<EnrollOptions>): Promise<string> {
-  const { options, environment, signal } = invocation;
-  if (options.token !== undefined && options.tokenFile !== undefined)
-    throw new BackstayError("USAGE", { problem: "give either --token or --token-file" });
-  const file = options.tokenFile ?? environment["BACKSTAY_ENROLL_TOKEN_FILE"] ?? "";
-  const plain = options.tokenFile === undefined ? environment["BACKSTAY_ENROLL_TOKEN"] : undefined;
-  const text =
-    options.token ??
-    plain ??
-    (file === "" ? "" : Buffer.from(await fromFile(file, "--token-file", signal)).toString());
-  if (text === "")
-    throw new BackstayError("USAGE", {
-      command: "enroll",
-      problem: "give a token with --token-file, --token or BACKSTAY_ENROLL_TOKEN",
-    });
-  const token = parseEnrolmentToken(text);
-  const { server } = options;
+  const { server } = invocation.options;
+  const token = parseEnrolmentToken(await tokenText(invocation));
   if (server === undefined) return encodeEnrolmentToken(token);
   if (URL.parse(server)?.protocol.startsWith("http") !== true)
-    throw new BackstayError("USAGE", { problem: "--server must be an http or https address" });
+    throw usage("--server must be an http or https address");
   return encodeEnrolmentToken({ ...token, u: [server, ...token.u] });
+}
+
+async function tokenText(invocation: Invocation<EnrollOptions>): Promise<string> {
+  const { operands, options, environment, signal } = invocation;
+  const given = [...operands, options.token].filter((text) => text !== undefined);
+  if (given.length + Number(options.tokenFile !== undefined) > 1)
+    throw usage("give one token only");
+  if (given[0] === "-")
+    return Buffer.from(await readAtMost(process.stdin, tokenBytesMax, signal)).toString();
+  const plain = environment["BACKSTAY_ENROLL_TOKEN"] ?? "";
+  const text = given[0] ?? (options.tokenFile === undefined ? plain : "");
+  if (text !== "") return text;
+  const file = options.tokenFile ?? environment["BACKSTAY_ENROLL_TOKEN_FILE"] ?? "";
+  if (file === "") throw usage("give a token, --token-file or BACKSTAY_ENROLL_TOKEN");
+  return Buffer.from(await fromFile(file, "--token-file", signal)).toString();
+}
+
+function usage(problem: string): BackstayError {
+  return new BackstayError("USAGE", { command: "enroll", problem });
 }
 
 /** Waits for the daemon to be admitted. AGENT_REFUSED if the server says no. */
@@ -108,14 +129,16 @@ async function admitted(client: LocalClient, signal: AbortSignal): Promise<Enrol
       };
       return { state: "enrolled", ...known, text: "" };
     }
-    if (server === undefined)
-      throw new BackstayError("AGENT_REFUSED", { problem: "enrolment-denied" });
+    if (server?.state !== "enrolling")
+      throw new BackstayError("AGENT_REFUSED", { detail: server?.problem ?? "it was given up" });
     await sleep(lookMs, undefined, { signal });
   }
 }
 
-function tell({ screen, globals }: Invocation, reason: string): void {
-  if (!globals.quiet && !globals.json) screen.note(`waiting: ${printedMessage(reason)}`);
+function tell({ screen, globals }: Invocation, text: string): void {
+  if (globals.quiet) return;
+  if (globals.json) screen.line(JSON.stringify({ message_type: "waiting", text }));
+  else screen.note(`waiting: ${printedMessage(text)}`);
 }
 
 function show({ screen, globals }: Invocation, answer: EnrolAnswer): number {

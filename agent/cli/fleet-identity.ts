@@ -2,27 +2,40 @@
 import { openClock } from "../../platform/open-clock.ts";
 import { stateDirectory } from "../../platform/standard-paths.ts";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
-import type { EnrolmentPending } from "../../protocol/control/enrolment.ts";
 import type { EnrolAnswer } from "../../protocol/local-api/orders.ts";
-import { enroll, forgetIdentity, prepareImage } from "../control/enrolment.ts";
+import { enroll, forgetIdentity, prepareImage, waitingText } from "../control/enrolment.ts";
 import { machineFacts } from "../control/machine-facts.ts";
 import { identityParts } from "../control/machine-identity.ts";
 import type { Environment } from "./environment.ts";
 
-/** Between two questions whether an administrator has approved it. */
-const waitMsMax = 30 * 86_400_000;
+const patienceMs = 30 * 86_400_000;
 
-/** As `enroll` of agent/control; `isPatient`: until an administrator has decided. */
+export interface Patience {
+  /** Wait until an administrator has decided. */
+  readonly isPatient: boolean;
+  /** Told what is waited for, for people. */
+  readonly onWaiting: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** As `enroll` of agent/control. What is not decided yet goes on when the daemon starts, or at the next call. */
 export async function enrollHere(
   environment: Environment,
   token: string,
-  isPatient: boolean,
-  onWaiting: (pending: EnrolmentPending) => void,
-  signal: AbortSignal,
+  { isPatient, onWaiting, signal }: Patience,
 ): Promise<EnrolAnswer> {
   const parts = await identityParts(stateDirectory(environment), environment);
   const facts = machineFacts(environment, undefined);
-  const wait = { waitMs: isPatient ? waitMsMax : 0, onWaiting, signal };
+  let text = "";
+  const wait = {
+    waitMs: isPatient ? patienceMs : 0,
+    onWaiting: (...pending: Parameters<typeof waitingText>) => {
+      const said = waitingText(...pending);
+      if (said !== text && isPatient) onWaiting(said);
+      text = said;
+    },
+    signal,
+  };
   try {
     const { membership } = await enroll(
       { ...parts, clock: openClock(), environment, facts },
@@ -33,7 +46,7 @@ export async function enrollHere(
     return { state: "enrolled", agentId, tenant: tenantName, text: "" };
   } catch (error) {
     if (!isBackstayError(error, "ENROLMENT_WAITING")) throw error;
-    return { state: "waiting", text: error.message };
+    return { state: "waiting", text };
   }
 }
 

@@ -56,21 +56,28 @@ function serverLines({ agent: { server } }: StatusReport, nowMs: number): ToneLi
   const { state, urls, tenant, lastContactMs, problem, serial, reportsWaiting, licence } = server;
   const place = urls.length === 0 ? "server" : `server ${printedMessage(urls[0])}`;
   const why = problem === undefined ? "" : `: ${printedMessage(problem)}`;
-  if (state !== "enrolled")
-    return [
-      state === "enrolling"
-        ? toneLine(`${place}: not admitted yet${why}`, "warning")
-        : toneLine(`${place}: the identity of this machine can't be read`, "bad"),
-    ];
+  if (state !== "enrolled") return [toneLine(`${place}: ${withoutServer[state]}${why}`, "warning")];
   const parts = [
     `${place} (${printedMessage(tenant ?? "")})`,
     lastContactMs === undefined ? "no contact yet" : `heard ${spokenAgo(lastContactMs, nowMs)}`,
     serial === undefined ? "no policies yet" : `policies ${serial}`,
     reportsWaiting === 0 ? "" : `${counted(reportsWaiting, "report")} to send`,
     licence === undefined || licence === "valid" ? "" : `licence: ${licence}`,
+    skewText(server.clockOffsetMs),
   ];
   const text = parts.filter((part) => part !== "").join(", ");
   return [toneLine(`${text}${why}`, problem === undefined ? "faint" : "warning")];
+}
+
+const withoutServer = {
+  enrolling: "not admitted yet",
+  refused: "it does not admit this machine",
+  damaged: "the identity of this machine can't be read",
+} as const;
+
+function skewText(offsetMs: number): string {
+  if (offsetMs === 0) return "";
+  return `clock ${spokenDuration(Math.abs(offsetMs))} ${offsetMs > 0 ? "behind" : "ahead of"} it`;
 }
 
 function reasonLines(reasons: readonly HealthReason[]): ToneLine[] {

@@ -52,12 +52,17 @@ export interface EnrolmentParts extends IdentityParts {
 export interface EnrolmentWait {
   /** How long an approval is waited for, ms; 0: not at all. */
   readonly waitMs: number;
-  /** Told each time that the server says that an administrator must approve. */
-  readonly onWaiting?: (pending: EnrolmentPending) => void;
+  /** Told each time that the server says that an administrator must approve; `key` is the thumbprint of the machine's. */
+  readonly onWaiting?: (pending: EnrolmentPending, key: string) => void;
   readonly signal: AbortSignal;
 }
 
 const longestPollMs = 300_000;
+
+/** What is waited for, for people: with what an administrator sees of this machine on the server. */
+export function waitingText({ requestId, reason }: EnrolmentPending, key: string): string {
+  return `${reason} It is request ${requestId} there, with the key ${key}.`;
+}
 
 /**
  * Enrols this machine. `token` as it was pasted; without one an enrolment that has begun goes on (NOT_ENROLLED if none
@@ -138,7 +143,7 @@ async function askToEnrol(
     facts: parts.facts,
   });
   try {
-    return await askUntilDecided(parts, wait, async () =>
+    return await askUntilDecided(parts, wait, issuer, async () =>
       link.call({ method: "POST", path: agentApi.enroll, body: body(), signal: wait.signal }),
     );
   } catch (error) {
@@ -211,7 +216,7 @@ async function askToFork(
     facts: parts.facts,
   });
   try {
-    return await askUntilDecided(parts, wait, async () =>
+    return await askUntilDecided(parts, wait, keyThumbprint(halves.identityKey), async () =>
       link.call({ method: "POST", path: agentApi.fork, body: body(), signal: wait.signal }),
     );
   } finally {
@@ -223,6 +228,7 @@ async function askToFork(
 async function askUntilDecided(
   { clock }: EnrolmentParts,
   { waitMs, onWaiting, signal }: EnrolmentWait,
+  key: string,
   ask: () => Promise<ServerAnswer>,
 ): Promise<EnrolmentAnswer> {
   const beganMs = clock.monotonic();
@@ -233,7 +239,7 @@ async function askUntilDecided(
     const pending = enrolmentPending.safeParse(body).data;
     if (pending === undefined)
       throw new BackstayError("LINK_FAILED", { problem: `it answered ${status} without sense` });
-    onWaiting?.(pending);
+    onWaiting?.(pending, key);
     const leftMs = waitMs - (clock.monotonic() - beganMs);
     if (leftMs <= 0) throw new BackstayError("ENROLMENT_WAITING", { request: pending.requestId });
     await clock.sleep(Math.min(pending.pollSeconds * 1000, longestPollMs, leftMs), signal);
@@ -248,25 +254,44 @@ export async function prepareImage({ store }: Pick<IdentityParts, "store">): Pro
   await store.clear();
 }
 
-/** Forgets the membership and its keys; policies of the server and backups are others' business. SECRET_PLACE. */
+/**
+ * Forgets the membership and its keys; policies of the server and backups are others' business. Its token does not bring
+ * the machine back by itself, only by hand. SECRET_PLACE.
+ */
 export async function forgetIdentity({ store }: Pick<IdentityParts, "store">): Promise<void> {
-  await store.clear();
+  await store.leave();
 }
 
 /**
  * The token for an unattended enrolment: BACKSTAY_ENROLL_TOKEN, or the text of the file that BACKSTAY_ENROLL_TOKEN_FILE
- * names; undefined if there is neither. ENROLMENT_TOKEN_INVALID if the file can't be read.
+ * names, or of `file` if there is that; undefined if there is none of them, or the machine had joined by it and left.
+ * ENROLMENT_TOKEN_INVALID if it can't be read or used.
  */
-export async function unattendedToken(environment: Environment): Promise<string | undefined> {
-  const text = environment["BACKSTAY_ENROLL_TOKEN"] ?? "";
-  if (text !== "") return text;
-  const file = environment["BACKSTAY_ENROLL_TOKEN_FILE"] ?? "";
-  if (file === "") return undefined;
+export async function unattendedToken(
+  { store }: Pick<IdentityParts, "store">,
+  environment: Environment,
+  file: string,
+): Promise<string | undefined> {
+  const text = await unattendedText(environment, file);
+  if (text === undefined) return undefined;
+  const { i: tokenId } = parseEnrolmentToken(text);
+  return tokenId === (await store.leftToken()) ? undefined : text;
+}
+
+async function unattendedText(environment: Environment, file: string): Promise<string | undefined> {
+  const plain = environment["BACKSTAY_ENROLL_TOKEN"] ?? "";
+  if (plain !== "") return plain;
+  const named = environment["BACKSTAY_ENROLL_TOKEN_FILE"] ?? "";
+  return named === "" ? await tokenIn(file, true) : await tokenIn(named, false);
+}
+
+async function tokenIn(file: string, mayBeMissing: boolean): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    const problem = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new BackstayError("ENROLMENT_TOKEN_INVALID", { file, problem }, error);
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && mayBeMissing) return undefined;
+    throw new BackstayError("ENROLMENT_TOKEN_INVALID", { file, problem: code }, error);
   }
 }
 

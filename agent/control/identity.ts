@@ -56,6 +56,8 @@ export interface StoredIdentity {
 }
 
 const names = ["identity", "identity-copy"] as const;
+/** Holds the id of the token with which the machine had joined the fleet that it left. */
+const leftName = "left";
 
 /** Makes the keys of a machine. `fingerprintOf` gets the salt. */
 export function newMachineKeys(
@@ -108,15 +110,50 @@ export class IdentityStore {
     for (const name of names) await this.#writeText(name, text);
   }
 
-  /** Forgets it. Interrupted, all of it is there, or nothing. SECRET_PLACE. */
+  /** Forgets it, and what was left. Interrupted, all of the identity is there, or nothing. SECRET_PLACE. */
   async clear(): Promise<void> {
+    await this.#remove(leftName);
+    await this.#forget();
+  }
+
+  /** Forgets it, but not the token that it came from: a machine that has left does not come back by itself. SECRET_PLACE. */
+  async leave(): Promise<void> {
+    const record = await this.#readable();
+    const tokenId = record?.membership?.tokenId ?? record?.enrolling?.i;
+    if (tokenId !== undefined) await this.#writeText(leftName, tokenId);
+    await this.#forget();
+  }
+
+  /** Id of the token of `leave`; undefined if there is none. */
+  async leftToken(): Promise<string | undefined> {
+    try {
+      return Buffer.from(await this.#keeper.read(leftName)).toString("utf8");
+    } catch (error) {
+      if (isBackstayError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #readable(): Promise<IdentityRecord | undefined> {
+    try {
+      return (await this.read()).record;
+    } catch (error) {
+      if (isBackstayError(error, "IDENTITY_DAMAGED")) return undefined;
+      throw error;
+    }
+  }
+
+  async #forget(): Promise<void> {
     // The copy first: alone it would bring the whole back.
-    for (const name of names.toReversed())
-      try {
-        await this.#keeper.remove(name);
-      } catch (error) {
-        if (!isBackstayError(error, "SECRET_MISSING")) throw error;
-      }
+    for (const name of names.toReversed()) await this.#remove(name);
+  }
+
+  async #remove(name: string): Promise<void> {
+    try {
+      await this.#keeper.remove(name);
+    } catch (error) {
+      if (!isBackstayError(error, "SECRET_MISSING")) throw error;
+    }
   }
 
   async #writeText(name: string, text: string): Promise<void> {

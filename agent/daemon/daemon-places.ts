@@ -22,6 +22,8 @@ export interface DaemonPlaces {
   readonly config: string;
   /** The configuration of the agent itself; it may not be there. */
   readonly configurationFile: string;
+  /** A token for an enrolment by itself; used once, then removed. It may not be there. */
+  readonly enrolmentTokenFile: string;
   /** Policies as people write them. */
   readonly policies: string;
   readonly state: string;
@@ -42,6 +44,7 @@ export function daemonPlaces(environment: Environment): DaemonPlaces {
   return {
     config,
     configurationFile: path.join(config, "agent.yaml"),
+    enrolmentTokenFile: path.join(config, "enrolment-token"),
     policies: path.join(config, "policies"),
     state,
     lastGoodPolicies: path.join(state, "policies"),

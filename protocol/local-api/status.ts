@@ -29,8 +29,11 @@ export interface StatusReport extends Omit<StatusFacts, "conditions"> {
 
 /** How it stands with the management server. */
 export interface ServerStatus {
-  /** `enrolling`: asked for, and not admitted yet. `damaged`: the identity can't be read. */
-  readonly state: "enrolling" | "enrolled" | "damaged";
+  /**
+   * `enrolling`: asked for, and not admitted yet. `refused`: asked for, and the server said no. `damaged`: the identity
+   * can't be read.
+   */
+  readonly state: "enrolling" | "refused" | "enrolled" | "damaged";
   readonly agentId?: string;
   readonly tenant?: string;
   /** Empty in the limited view. */
@@ -42,6 +45,8 @@ export interface ServerStatus {
   readonly serial?: number;
   readonly issuedMs?: number;
   readonly licence?: EntitlementStand;
+  /** Server's clock minus this machine's, ms; 0 if they agree, or nobody knows. */
+  readonly clockOffsetMs: number;
   /** Reports that it does not have yet. */
   readonly reportsWaiting: number;
 }

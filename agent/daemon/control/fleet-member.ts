@@ -31,6 +31,7 @@ import type { DaemonCore } from "../daemon-core.ts";
 import type { PolicyInForce } from "../policy-book.ts";
 import type { SessionOrders } from "../session-orders.ts";
 import { CommandWork } from "./command-work.ts";
+import { contactFact } from "./fleet-memory.ts";
 import { RecoveryDeposits } from "./recovery-deposits.ts";
 import { bundleConditions, contactConditions } from "./server-conditions.ts";
 import { statusReport } from "./status-report.ts";
@@ -59,7 +60,6 @@ export interface Membership {
   readonly onLeave: () => void;
 }
 
-const contactFact = "server-contact";
 const recentSessions = 100;
 const leaveLookMs = 1000;
 const leaveLooksMax = 60;
@@ -132,16 +132,6 @@ export class FleetMember {
     this.#link.close();
   }
 
-  /** Forgets what the server has ordered, and what it has not heard yet: this machine leaves. To be called after `stop`. */
-  async forget(): Promise<void> {
-    const { facts, reports } = this.#parts.core.state;
-    await this.#book.clear();
-    this.#deposits.clear();
-    facts.remove(contactFact);
-    for (let left = reports.next(200, 1e6); left.length > 0; left = reports.next(200, 1e6))
-      reports.delivered(left.map(({ id }) => id));
-  }
-
   get bundle(): BundleInForce | undefined {
     return this.#book.inForce;
   }
@@ -161,6 +151,7 @@ export class FleetMember {
       ...(failures > 0 && problem instanceof Error && { problem: problem.message }),
       ...(bundle !== undefined && { serial: bundle.serial, issuedMs: bundle.issuedMs }),
       licence: entitlementStand(bundle?.entitlement, this.#time.nowMs()),
+      clockOffsetMs: this.#link.clockOffsetMs,
       reportsWaiting: this.#reports.waiting(),
     };
   }

@@ -11,7 +11,8 @@ import type { BundleInForce } from "../../control/bundle-in-force.ts";
 import type { ServerCalls } from "../../control/server-calls.ts";
 import type { FactStore } from "../../state/state.ts";
 
-const fact = "recovery-deposits";
+/** Where they are kept in the state. */
+export const depositsFact = "recovery-deposits";
 const deposits = z.record(
   z.string(),
   z.object({
@@ -31,7 +32,7 @@ export class RecoveryDeposits {
   constructor(facts: FactStore, agentId: string) {
     this.#facts = facts;
     this.#agentId = agentId;
-    this.#known = deposits.safeParse(facts.get(fact)).data ?? {};
+    this.#known = deposits.safeParse(facts.get(depositsFact)).data ?? {};
   }
 
   /** What an order is to ask for: nothing if there is one already for the key that counts now, or none is wanted. */
@@ -74,13 +75,8 @@ export class RecoveryDeposits {
     return Object.values(this.#known).every(({ isDelivered }) => isDelivered);
   }
 
-  /** The machine has left: another server has another recovery key. */
-  clear(): void {
-    this.#put({});
-  }
-
   #put(known: Deposits): void {
     this.#known = known;
-    this.#facts.put(fact, known);
+    this.#facts.put(depositsFact, known);
   }
 }

@@ -2,6 +2,7 @@
  * The daemon's place in a fleet: whether it has a server, how it gets one, and how it leaves it. A machine without a server
  * loads nothing of what follows from having one.
  */
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { openDurableFiles } from "../../../platform/open-durable-files.ts";
 import { BackstayError, isBackstayError } from "../../../protocol/backstay-error.ts";
@@ -21,9 +22,11 @@ import {
 } from "../../control/machine-identity.ts";
 import type { KeyMessage } from "../../jobs/engine-run.ts";
 import type { FleetMember, FleetMemberParts } from "./fleet-member.ts";
+import { belongTo, forgetFleet } from "./fleet-memory.ts";
 import { clearServerConditions } from "./server-conditions.ts";
 
 const dayMs = 86_400_000;
+const enrolmentCodes = ["IDENTITY_DAMAGED", "ENROLMENT_WAITS", "ENROLMENT_REFUSED"] as const;
 
 export class ServerSide {
   readonly #parts: FleetMemberParts;
@@ -33,8 +36,11 @@ export class ServerSide {
   /** Ends what goes on in the background to become a member, or to settle who is one. */
   #joining = new AbortController();
   #joined: Promise<void> = Promise.resolve();
-  #waiting: { readonly problem: string } | undefined;
+  /** Why this machine is not admitted, if it asked for that. */
+  #waiting: { readonly problem: string; readonly isRefused: boolean } | undefined;
   #isDamaged = false;
+  /** Why the identity must not be used, until the server has settled whose it is. */
+  #foreign: BackstayError | undefined;
   /** What is to be done once there may be network. */
   #begin: () => void = () => undefined;
 
@@ -49,17 +55,24 @@ export class ServerSide {
       const identity = await identityParts(places.state, options.environment);
       this.#identity = identity;
       const found = await openIdentity(identity);
-      board.set("IDENTITY_DAMAGED", "", undefined);
+      for (const code of enrolmentCodes) board.set(code, "", undefined);
       if ("repaired" in found && found.repaired !== undefined)
         log.warning("A copy of the identity was mended.", { problem: found.repaired });
       if (found.kind === "enrolled" || found.kind === "copied") {
         await this.#become(found.machine, false);
+        if (found.kind === "copied") {
+          this.#foreign = found.error;
+          log.failure("The server is asked whose the identity of this machine is.", found.error);
+        }
         this.#begin =
           found.kind === "enrolled"
             ? () => this.#member?.start()
             : () => this.#inBackground(async (signal) => await this.#settle(signal));
       } else if (found.kind === "damaged") this.#damaged(found.error);
-      else await this.#joinByItself(found.kind === "enrolling");
+      else {
+        await forgetFleet(this.#parts.core, this.#copy());
+        await this.#joinByItself(identity, found.kind === "enrolling");
+      }
     } catch (error) {
       this.#damaged(error);
     }
@@ -82,10 +95,11 @@ export class ServerSide {
 
   get status(): ServerStatus | undefined {
     if (this.#member !== undefined) return this.#member.status;
-    const nothing = { urls: [], reportsWaiting: 0 };
+    const nothing = { urls: [], clockOffsetMs: 0, reportsWaiting: 0 };
     if (this.#isDamaged) return { state: "damaged", ...nothing };
     if (this.#waiting === undefined) return undefined;
-    return { state: "enrolling", problem: this.#waiting.problem, ...nothing };
+    const { problem, isRefused } = this.#waiting;
+    return { state: isRefused ? "refused" : "enrolling", problem, ...nothing };
   }
 
   /** As `enroll` of agent/control/enrolment.ts; while an administrator must approve it, it goes on in the background. */
@@ -100,15 +114,16 @@ export class ServerSide {
       return await this.#admitted(await this.#ask(token, 0, signal));
     } catch (error) {
       if (!isBackstayError(error, "ENROLMENT_WAITING")) throw error;
-      this.#isWaiting(error);
       this.#inBackground(async (end) => await this.#admit(undefined, end));
-      return { state: "waiting", text: error.message };
+      return { state: "waiting", text: this.#waiting?.problem ?? error.message };
     }
   }
 
-  /** Fetches the newest policies now, and sends what waits. NOT_ENROLLED, or as the link does. */
+  /** Fetches the newest policies now, and sends what waits. NOT_ENROLLED, IDENTITY_OF_OTHER_MACHINE, or as the link does. */
   async sync(): Promise<void> {
-    await this.#required().sync();
+    const member = this.#required();
+    if (this.#foreign !== undefined) throw this.#foreign;
+    await member.sync();
   }
 
   /** Ends the membership; policies of the server end, backups stay. NOT_ENROLLED, SECRET_PLACE. */
@@ -117,13 +132,13 @@ export class ServerSide {
     const { log, board, changes } = this.#parts.core;
     const { forgetIdentity } = await import("../../control/enrolment.ts");
     await this.#endJoining();
-    await this.#end();
+    await this.#member?.stop();
+    // First who it is: without that nothing that is left of the fleet counts.
     if (this.#identity !== undefined) await forgetIdentity(this.#identity);
-    this.#isDamaged = false;
-    this.#waiting = undefined;
+    this.#member = undefined;
+    await forgetFleet(this.#parts.core, this.#copy());
     clearServerConditions(board);
-    for (const code of ["IDENTITY_DAMAGED", "ENROLMENT_WAITS"] as const)
-      board.set(code, "", undefined);
+    this.#joinedOrLeft();
     log.info("This machine has left its fleet.");
     await this.#parts.reload();
     changes.tell();
@@ -160,8 +175,8 @@ export class ServerSide {
 
   async #become(machine: EnrolledMachine, isNew: boolean): Promise<FleetMember> {
     const { FleetMember } = await import("./fleet-member.ts");
-    const { places } = this.#parts.core;
-    const copy = new BundleCopy(openDurableFiles(), path.join(places.state, "identity"));
+    const copy = this.#copy();
+    await belongTo(machine.membership.agentId, this.#parts.core, copy);
     const member = new FleetMember(this.#parts, {
       machine,
       copy,
@@ -174,12 +189,9 @@ export class ServerSide {
     return member;
   }
 
-  /** Ends the membership without the identity. */
-  async #end(): Promise<void> {
-    const member = this.#member;
-    await member?.stop();
-    await member?.forget();
-    this.#member = undefined;
+  #copy(): BundleCopy {
+    const folder = path.join(this.#parts.core.places.state, "identity");
+    return new BundleCopy(openDurableFiles(), folder);
   }
 
   async #leaveByOrder(): Promise<void> {
@@ -190,15 +202,22 @@ export class ServerSide {
     }
   }
 
-  /** An enrolment that had begun goes on; a token that the service was given begins one. */
-  async #joinByItself(hasBegun: boolean): Promise<void> {
-    const { environment } = this.#parts.core.options;
-    const given = environment["BACKSTAY_ENROLL_TOKEN"] ?? environment["BACKSTAY_ENROLL_TOKEN_FILE"];
-    if (!hasBegun && (given ?? "") === "") return;
-    const { unattendedToken } = await import("../../control/enrolment.ts");
-    const token = hasBegun ? undefined : await unattendedToken(environment);
-    this.#waiting = { problem: "it has not answered yet" };
-    this.#begin = () => this.#inBackground(async (signal) => await this.#admit(token, signal));
+  /** An enrolment that had begun goes on; a token that was left for that begins one. */
+  async #joinByItself(identity: IdentityParts, hasBegun: boolean): Promise<void> {
+    const { options, places } = this.#parts.core;
+    const { environment } = options;
+    try {
+      const { unattendedToken } = await import("../../control/enrolment.ts");
+      const token = hasBegun
+        ? undefined
+        : await unattendedToken(identity, environment, places.enrolmentTokenFile);
+      if (!hasBegun && token === undefined) return;
+      this.#waiting = { problem: "it has not answered yet", isRefused: false };
+      this.#begin = () => this.#inBackground(async (signal) => await this.#admit(token, signal));
+    } catch (error) {
+      if (!isBackstayError(error, "ENROLMENT_TOKEN_INVALID")) throw error;
+      this.#refused(error);
+    }
   }
 
   #inBackground(work: (signal: AbortSignal) => Promise<void>): void {
@@ -224,25 +243,26 @@ export class ServerSide {
   async #settle(signal: AbortSignal): Promise<void> {
     const member = this.#required();
     const { board, log } = this.#parts.core;
-    board.set("IDENTITY_CONFLICT", "", {});
-    const { settleIdentity } = await import("../../control/enrolment.ts");
+    const problem = this.#foreign?.message;
+    board.set("IDENTITY_CONFLICT", "", problem === undefined ? {} : { problem });
+    const { settleIdentity, waitingText } = await import("../../control/enrolment.ts");
     const before = member.status;
     const machine = await this.#persist(signal, async () => {
       const bundle = this.bundle?.server;
       const place = bundle ?? { urls: before.urls, pins: [] };
       return await settleIdentity(await this.#enrolmentParts(), place, {
         waitMs: dayMs,
-        onWaiting: ({ reason }) => board.set("IDENTITY_CONFLICT", "", { problem: reason }),
+        onWaiting: (...pending) => this.#isWaiting(waitingText(...pending)),
         signal,
       });
     });
     if (machine === undefined) return;
+    this.#foreign = undefined;
     const isAnother = machine.membership.agentId !== before.agentId;
     log.warning(
       isAnother ? "This copy has an identity of its own now." : "The identity is this machine's.",
     );
     await member.stop();
-    if (isAnother) await member.forget();
     board.set("IDENTITY_CONFLICT", "", undefined);
     await this.#admitted(machine);
   }
@@ -257,13 +277,10 @@ export class ServerSide {
   }
 
   async #admitted(machine: EnrolledMachine): Promise<EnrolAnswer> {
-    const { log, board, changes } = this.#parts.core;
+    const { log, changes } = this.#parts.core;
     const { agentId, tenantName } = machine.membership;
     const member = await this.#become(machine, true);
-    this.#isDamaged = false;
-    this.#waiting = undefined;
-    for (const code of ["IDENTITY_DAMAGED", "ENROLMENT_WAITS"] as const)
-      board.set(code, "", undefined);
+    this.#joinedOrLeft();
     log.info("This machine belongs to a fleet.", { subject: agentId });
     await this.#parts.reload();
     member.start();
@@ -282,8 +299,11 @@ export class ServerSide {
         return await attempt();
       } catch (error) {
         if (signal.aborted) return undefined;
-        this.#isWaiting(error);
-        if (isFinal(error)) return undefined;
+        if (isFinal(error)) {
+          this.#refused(error);
+          return undefined;
+        }
+        this.#isWaiting(textOf(error));
         const delayMs = retryDelayMs(failures, undefined, Math.random);
         await clock.sleep(delayMs, signal).catch(() => undefined);
       }
@@ -295,9 +315,9 @@ export class ServerSide {
     waitMs: number,
     signal: AbortSignal,
   ): Promise<EnrolledMachine> {
-    const { enroll } = await import("../../control/enrolment.ts");
-    const onWaiting = ({ reason }: { readonly reason: string }): void =>
-      this.#isWaiting(new Error(reason));
+    const { enroll, waitingText } = await import("../../control/enrolment.ts");
+    const onWaiting = (...pending: Parameters<typeof waitingText>): void =>
+      this.#isWaiting(waitingText(...pending));
     return await enroll(await this.#enrolmentParts(), { waitMs, onWaiting, signal }, token);
   }
 
@@ -310,28 +330,60 @@ export class ServerSide {
     return { ...this.#identity, clock, environment, facts };
   }
 
-  #isWaiting(error: unknown): void {
-    const problem = error instanceof Error ? error.message : String(error);
+  #isWaiting(problem: string): void {
     const { board, log, changes } = this.#parts.core;
     if (this.#member === undefined) {
       if (this.#waiting?.problem !== problem)
         log.warning("The enrolment is not done yet.", { problem });
-      this.#waiting = { problem };
+      this.#waiting = { problem, isRefused: false };
       board.set("ENROLMENT_WAITS", "", { problem });
     } else board.set("IDENTITY_CONFLICT", "", { problem });
     changes.tell();
   }
 
+  /** The server has said no, and asking again will not change it. */
+  #refused(error: unknown): void {
+    const { board, log, changes } = this.#parts.core;
+    const problem = textOf(error);
+    log.failure("This machine is not admitted.", error);
+    if (this.#member === undefined) {
+      this.#waiting = { problem, isRefused: true };
+      board.set("ENROLMENT_WAITS", "", undefined);
+      board.set("ENROLMENT_REFUSED", "", { problem });
+    } else board.set("IDENTITY_CONFLICT", "", { problem });
+    changes.tell();
+  }
+
+  #joinedOrLeft(): void {
+    this.#isDamaged = false;
+    this.#waiting = undefined;
+    for (const code of enrolmentCodes) this.#parts.core.board.set(code, "", undefined);
+    this.#removeToken();
+  }
+
+  /** The one in a file is a secret that nobody needs any more. */
+  #removeToken(): void {
+    const { places, log } = this.#parts.core;
+    try {
+      rmSync(places.enrolmentTokenFile, { force: true });
+    } catch (error) {
+      log.failure("The enrolment token can't be removed.", error);
+    }
+  }
+
   #damaged(error: unknown): void {
     const { log, board } = this.#parts.core;
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = textOf(error);
     log.failure("The identity of this machine can't be used.", error);
     this.#isDamaged = true;
     board.set("IDENTITY_DAMAGED", "", { problem });
   }
 }
 
-/** The server has said no, and asking again will not change it. */
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function isFinal(error: unknown): boolean {
   const refusal = refusalOf(error);
   const isRefused = refusal?.startsWith("token-") === true || refusal === "enrolment-denied";
