@@ -13,6 +13,7 @@ import {
 } from "../../server/serve/own-certificate.ts";
 import { until } from "../daemon/daemon-scene.ts";
 import { ServerScene } from "../fleet/server-scene.ts";
+import { NotifyServer } from "../notified-process/notify-server.ts";
 import { askPinned } from "./pinned-request.ts";
 import { postgresPrograms, startPostgres } from "./postgres-cluster.ts";
 
@@ -51,7 +52,9 @@ describe("backstay-server serve", () => {
     const before = giveCertificate();
     const files = ["given.crt", "given.key"].map((name) => path.join(folder, name));
     const args = ["--tls-cert", files[0] ?? "", "--tls-key", files[1] ?? ""];
-    scene = await ServerScene.start({ args });
+    const socket = path.join(folder, "notify");
+    const manager = new NotifyServer(socket);
+    scene = await ServerScene.start({ args, environment: { NOTIFY_SOCKET: socket } });
     const health = `${scene.url()}/healthz`;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     expect((await askPinned(health, { agent })).pin).toBe(before);
@@ -62,6 +65,9 @@ describe("backstay-server serve", () => {
     expect(await askPinned(health, { agent })).toMatchObject({ status: 200, pin: before });
     agent.destroy();
     expect(await scene.endReplica(0, "SIGTERM")).toBe(0);
+    const told = manager.messages().map((message) => /^[A-Z]+(?==)/.exec(message)?.[0]);
+    manager.close();
+    expect(told).toEqual(["READY", "RELOADING", "READY", "STOPPING"]);
     const token = /bks_\S+/.exec(scene.output)?.[0] ?? "";
     await scene.startReplica();
     expect(scene.output.split(token)).toHaveLength(2);
