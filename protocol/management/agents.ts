@@ -34,6 +34,11 @@ export type AgentAnswer = z.output<typeof agentAnswer>;
 
 export const agentLabelsBody = z.strictObject({ labels });
 
+/** Whether it is meant that a machine backs up less than before; else it refuses to lose more than half. */
+export const agentIntent = z.strictObject({ intent: z.enum(["normal", "pause", "stop"]) });
+
+export const renewPasswordBody = z.strictObject({ repositoryId: resourceId });
+
 export const agentConditionsAnswer = z.object({
   health: z.string(),
   statusMs: z.number().nullable(),

@@ -4,6 +4,7 @@ import type {
   AgentConditionsAnswer,
   AgentPoliciesAnswer,
 } from "../../protocol/management/agents.ts";
+import { agentIntentVerbs } from "./agent-intent-verbs.ts";
 import { durationOption, labelsOf, listOf, textOf } from "./option-values.ts";
 import { agoText, momentText } from "./quantities.ts";
 import {
@@ -214,6 +215,7 @@ export const agentVerbs: readonly Verb[] = [
   policies,
   conditions,
   label,
+  ...agentIntentVerbs,
   statusVerb("suspend", "take nothing from a machine until it is resumed"),
   statusVerb("resume", "end a suspension"),
   statusVerb("revoke", "end a machine's membership; only a new enrolment brings it back"),

@@ -2,6 +2,7 @@
 import { principalOf } from "../access/authorise.ts";
 import type { App } from "../http/http-app.ts";
 import { heedIdempotencyKeys } from "../http/idempotency.ts";
+import { agentIntentRoutes } from "./agent-intent-routes.ts";
 import { agentRoutes } from "./agent-routes.ts";
 import { apiTokenRoutes } from "./api-token-routes.ts";
 import { auditRoutes } from "./audit-routes.ts";
@@ -25,6 +26,7 @@ export async function managementApi(app: App, rooms: ManagementRooms): Promise<v
     tenantRoutes(scoped, rooms);
     groupRoutes(scoped, rooms);
     agentRoutes(scoped, rooms);
+    agentIntentRoutes(scoped, rooms);
     repositoryRoutes(scoped, rooms);
     secretRoutes(scoped, rooms);
     signingKeyRoutes(scoped, rooms);

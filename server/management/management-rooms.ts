@@ -1,5 +1,7 @@
 /** The rooms that the management API is made of: made once by server/serve, shared with the agents' API. */
 import type { ApiTokens } from "../access/api-tokens.ts";
+import type { AgentIntents } from "../bundles/agent-intents.ts";
+import type { MachineRepositories } from "../bundles/machine-repositories.ts";
 import type { Policies } from "../bundles/policies.ts";
 import type { Repositories } from "../bundles/repositories.ts";
 import type { Rollouts } from "../bundles/rollouts.ts";
@@ -27,6 +29,8 @@ export interface ManagementRooms {
   readonly tenants: Tenants;
   readonly groups: Groups;
   readonly agents: Agents;
+  readonly intents: AgentIntents;
+  readonly machineRepositories: MachineRepositories;
   readonly repositories: Repositories;
   readonly secrets: Secrets;
   readonly signingKeys: SigningKeys;

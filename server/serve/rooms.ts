@@ -8,7 +8,9 @@ import { agentApiRoutes } from "../agent-api/agent-routes.ts";
 import { bundleRoutes } from "../agent-api/bundle-routes.ts";
 import { syncRoutes } from "../agent-api/sync-routes.ts";
 import { WakeDesk } from "../agent-api/wake-desk.ts";
+import { AgentIntents } from "../bundles/agent-intents.ts";
 import { Bundles } from "../bundles/bundles.ts";
+import { MachineRepositories } from "../bundles/machine-repositories.ts";
 import { Policies } from "../bundles/policies.ts";
 import { Repositories } from "../bundles/repositories.ts";
 import { Rollouts } from "../bundles/rollouts.ts";
@@ -68,6 +70,8 @@ export async function makeRooms(
     tenants: new Tenants(ground),
     groups: new Groups(ground),
     agents: new Agents(ground),
+    intents: new AgentIntents(ground),
+    machineRepositories: new MachineRepositories(ground),
     fleet,
     enrolmentTokens: fleet.enrolmentTokens,
     enrolments: fleet.enrolments,
