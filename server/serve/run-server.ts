@@ -37,7 +37,8 @@ export async function runServer(
   });
   dieLoudly(options);
   try {
-    const server = await startServer(options);
+    // What a service shows goes into a log, which is no place for a token.
+    const server = await startServer({ ...options, makesFirstAdmin: service.kind === "none" });
     for (const line of welcome(server)) show(line);
     service.ready(`Listens at ${server.url}`);
     const heartbeat = keepAlive(service.watchdogMs, () => service.alive());

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly wakesMax?: number | undefined;
   /** Agents spread the fetching of new bundles over so long, 60 seconds if absent. */
   readonly bundleSpreadSeconds?: number | undefined;
+  /** False: makes no token for the first administrator, where nobody but a log would get it. */
+  readonly makesFirstAdmin?: boolean | undefined;
   readonly rateLimits?: Partial<RateLimits> | undefined;
   readonly logLevel: LogLevel;
   /** Where lines of the log go, each with its line feed. */

@@ -157,7 +157,8 @@ class StartedServer implements RunningServer {
     const { ground } = this.#open;
     const rooms = this.#rooms;
     if (rooms === undefined) return;
-    this.firstAdminToken = await makeFirstAdmin(ground, rooms.tokens);
+    if (this.#options.makesFirstAdmin !== false)
+      this.firstAdminToken = await makeFirstAdmin(ground, rooms.tokens);
     const kept = await this.#folder.readLocalAccess();
     const token = await localAdminToken(ground, rooms.tokens, kept?.token);
     await this.#folder.writeLocalAccess({ url: this.url, pin: this.pin, token });
