@@ -1,14 +1,14 @@
 /**
- * Real servers that are killed, whose database is restarted or set back to an older day, at random moments while machines
- * report, do commands and get policies: nothing is lost, doubled, older than before, or stuck. `BACKSTAY_KILLS` says how
- * often each, `BACKSTAY_SEED` which moments.
+ * Real servers that are killed, whose database is restarted or set back to an older day, and machines whose own memory is
+ * set back, at random, while machines report, do commands and get policies: nothing is lost, doubled, older than before,
+ * or stuck. `BACKSTAY_KILLS` says how often in each of the two trials, `BACKSTAY_SEED` in which order.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import { until } from "../daemon/daemon-scene.ts";
 import { PlayedFleet } from "../fleet/played-fleet.ts";
 import { believesMachines, ServerScene } from "../fleet/server-scene.ts";
@@ -18,10 +18,10 @@ import {
   startPostgres,
 } from "../server/postgres-cluster.ts";
 
-const kills = Number(process.env["BACKSTAY_KILLS"] ?? 3);
+const faults = Number(process.env["BACKSTAY_KILLS"] ?? 5);
 const seed = Number(process.env["BACKSTAY_SEED"] ?? 1);
 const machines = 6;
-const timeout = 120_000 + kills * 20_000;
+const timeout = 240_000 + faults * 30_000;
 
 let servers: ServerScene | undefined;
 let fleet: PlayedFleet | undefined;
@@ -34,138 +34,115 @@ afterEach(async () => {
   [fleet, servers, cluster] = [undefined, undefined, undefined];
 });
 
-async function startSqlite(): Promise<{ servers: ServerScene; fleet: PlayedFleet }> {
+type Fault = () => Promise<void>;
+
+/** So many, each kind as often as the others, in an order that the seed gives. */
+async function doFaults(
+  played: PlayedFleet,
+  kinds: Readonly<Record<string, Fault>>,
+): Promise<void> {
+  const { random } = played;
+  const names = Object.keys(kinds);
+  const all = Array.from({ length: faults }, (_, at) => names[at % names.length]);
+  const order = all.map((name) => [random(), name] as const).toSorted(([a], [b]) => a - b);
+  played.startLoad();
+  for (const [, name] of order) {
+    await sleep(random() * 800);
+    await kinds[name]();
+  }
+  await sleep(300);
+  await played.stopLoad();
+}
+
+it(`one server on SQLite withstands ${faults} faults`, { timeout }, async () => {
   servers = await ServerScene.start({ args: believesMachines });
   fleet = await PlayedFleet.start(servers, machines, seed);
-  return { servers, fleet };
-}
-
-async function startOnPostgres(replicas: number): Promise<{
-  servers: ServerScene;
-  fleet: PlayedFleet;
-  cluster: PostgresCluster;
-  database: string;
-}> {
-  cluster = await startPostgres();
-  const database = await cluster.createDatabase();
-  servers = await ServerScene.start({ database, replicas, args: believesMachines });
-  fleet = await PlayedFleet.start(servers, machines, seed);
-  return { servers, fleet, cluster, database };
-}
-
-describe("one server on SQLite", () => {
-  it(`killed ${kills} times loses nothing and does nothing twice`, { timeout }, async () => {
-    const { servers: scene, fleet: played } = await startSqlite();
-    played.startLoad();
-    for (let kill = 0; kill < kills; kill += 1) {
-      await sleep(played.random() * 1500);
+  const [scene, played] = [servers, fleet];
+  const file = path.join(scene.data(), "server.db");
+  const copy = path.join(scene.folder, "yesterday.db");
+  await doFaults(played, {
+    "kill the server": async () => {
       await scene.endReplica(0, "SIGKILL");
       await sleep(played.random() * 500);
       await scene.startReplica(0);
-    }
-    await sleep(500);
-    await played.stopLoad();
-    await played.expectAllWell();
-  });
-
-  it(`whose database is set back ${kills} times goes on above what machines have`, {
-    timeout,
-  }, async () => {
-    const { servers: scene, fleet: played } = await startSqlite();
-    const file = path.join(scene.data(), "server.db");
-    const copy = path.join(scene.folder, "yesterday.db");
-    played.startLoad();
-    const mayLack = new Set<string>();
-    for (let restore = 0; restore < kills; restore += 1) {
-      await sleep(played.random() * 800);
+    },
+    "set its database back": async () => {
       rmSync(copy, { force: true });
-      const before = played.delivered();
       const source = new Database(file, { readonly: true });
       await source.backup(copy);
       source.close();
       await played.changePolicy().catch(() => undefined);
-      await sleep(played.random() * 1500);
+      await sleep(played.random() * 1000);
       await scene.endReplica(0, "SIGKILL");
-      for (const id of played.delivered()) if (!before.has(id)) mayLack.add(id);
       for (const end of ["", "-wal", "-shm"]) rmSync(`${file}${end}`, { force: true });
       cpSync(copy, file);
       await scene.startReplica(0);
-    }
-    await sleep(500);
-    await played.stopLoad();
-    await played.expectAllWell(mayLack);
+    },
+    "set a machine back": async () => await played.setMachineBack(),
   });
+  await played.expectAllWell();
 });
 
-describe.skipIf(postgresPrograms() === undefined)("two servers on PostgreSQL", () => {
-  it(`killed ${kills} times, one or both, lose nothing and do nothing twice`, {
-    timeout,
-  }, async () => {
-    const { servers: scene, fleet: played } = await startOnPostgres(2);
-    played.startLoad();
-    for (let kill = 0; kill < kills; kill += 1) {
-      await sleep(played.random() * 1500);
-      const victims = played.random() < 0.25 ? [0, 1] : [kill % 2];
-      await Promise.all(victims.map((at) => scene.endReplica(at, "SIGKILL")));
-      await sleep(played.random() * 500);
-      for (const at of victims) await scene.startReplica(at);
-    }
-    await sleep(500);
-    await played.stopLoad();
-    await played.expectAllWell();
-  });
-
-  it(`go on when their database was restarted ${kills} times`, { timeout }, async () => {
-    const { fleet: played, cluster: postgres, servers: scene } = await startOnPostgres(2);
-    const processes = scene.processIds;
-    played.startLoad();
-    for (let restart = 0; restart < kills; restart += 1) {
-      await sleep(played.random() * 1500);
-      await postgres.kill();
-      await sleep(played.random() * 1000);
-      await postgres.start();
-      for (const at of [0, 1])
-        await until("the server has its database again", async () => {
-          await scene.client(at).get("/api/v1/tenants");
-          return true;
-        });
-    }
-    await played.stopLoad();
-    await played.expectAllWell();
-    expect(scene.processIds).toEqual(processes);
-    for (const id of processes) process.kill(id, 0);
-  });
-
-  it(`whose database is set back ${kills} times go on above what machines have`, {
-    timeout,
-  }, async () => {
-    const { servers: scene, fleet: played, database } = await startOnPostgres(2);
-    const dump = path.join(scene.folder, "yesterday.sql");
-    const psql = (...args: readonly string[]): void => {
-      execFileSync(
-        path.join(postgresPrograms() ?? "", "psql"),
-        ["-qX", "-v", "ON_ERROR_STOP=1", ...args, database],
-        {
-          stdio: ["ignore", "ignore", "inherit"],
-        },
-      );
-    };
-    played.startLoad();
-    const mayLack = new Set<string>();
-    for (let restore = 0; restore < kills; restore += 1) {
-      await sleep(played.random() * 800);
-      const before = played.delivered();
-      execFileSync(path.join(postgresPrograms() ?? "", "pg_dump"), ["-f", dump, database]);
-      await played.changePolicy().catch(() => undefined);
-      await sleep(played.random() * 1500);
+it.skipIf(postgresPrograms() === undefined)(
+  `two servers on PostgreSQL withstand ${faults} faults`,
+  { timeout },
+  async () => {
+    cluster = await startPostgres();
+    const database = await cluster.createDatabase();
+    servers = await ServerScene.start({ database, replicas: 2, args: believesMachines });
+    fleet = await PlayedFleet.start(servers, machines, seed);
+    const [scene, played, postgres] = [servers, fleet, cluster];
+    const endAll = async (): Promise<void> => {
       await Promise.all([0, 1].map((at) => scene.endReplica(at, "SIGKILL")));
-      for (const id of played.delivered()) if (!before.has(id)) mayLack.add(id);
-      psql("-c", "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-      psql("-f", dump);
-      for (const at of [0, 1]) await scene.startReplica(at);
-    }
-    await sleep(500);
-    await played.stopLoad();
-    await played.expectAllWell(mayLack);
+    };
+    const startAll = async (): Promise<void> => {
+      await Promise.all([0, 1].map((at) => scene.startReplica(at)));
+    };
+    let victim = 0;
+    await doFaults(played, {
+      "kill a server": async () => {
+        victim = 1 - victim;
+        await scene.endReplica(victim, "SIGKILL");
+        await sleep(played.random() * 500);
+        await scene.startReplica(victim);
+      },
+      "restart the database": async () => {
+        const processes = scene.processIds;
+        await postgres.kill();
+        await sleep(played.random() * 500);
+        await postgres.start();
+        for (const at of [0, 1])
+          await until("the server has its database again", async () => {
+            await scene.client(at).get("/api/v1/tenants");
+            return true;
+          });
+        expect(scene.processIds).toEqual(processes);
+        for (const id of processes) process.kill(id, 0);
+      },
+      "set the database back": async () => {
+        const dump = path.join(scene.folder, "yesterday.sql");
+        postgresProgram("pg_dump", "-f", dump, database);
+        await played.changePolicy().catch(() => undefined);
+        await sleep(played.random() * 1000);
+        await endAll();
+        const psql = ["-qX", "-v", "ON_ERROR_STOP=1"];
+        const renew =
+          "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+        postgresProgram("psql", ...psql, "-c", renew, "-f", dump, database);
+        await startAll();
+      },
+      "kill both servers": async () => {
+        await endAll();
+        await startAll();
+      },
+      "set a machine back": async () => await played.setMachineBack(),
+    });
+    await played.expectAllWell();
+  },
+);
+
+function postgresProgram(name: string, ...args: readonly string[]): void {
+  execFileSync(path.join(postgresPrograms() ?? "", name), args, {
+    stdio: ["ignore", "ignore", "inherit"],
   });
-});
+}

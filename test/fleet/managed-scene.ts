@@ -5,10 +5,13 @@ import type { AgentAnswer } from "../../protocol/management/agents.ts";
 import type { CommandAnswer, NewCommandsAnswer } from "../../protocol/management/commands.ts";
 import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
 import type { ReportedAnswer } from "../../protocol/management/sessions.ts";
-import type { TenantAnswer, TenantBody } from "../../protocol/management/tenants.ts";
+import type { TenantBody } from "../../protocol/management/tenants.ts";
+import type { SessionRecord } from "../../protocol/session-record.ts";
 import { DaemonScene, type DaemonSceneOptions, until } from "../daemon/daemon-scene.ts";
 import type { Outcome } from "../programs.ts";
-import { ServerScene } from "./server-scene.ts";
+import type { ServerScene } from "./server-scene.ts";
+
+let made = 0;
 
 interface Thing {
   readonly id: string;
@@ -33,31 +36,26 @@ export class ManagedScene {
     this.repositoryId = ids.repositoryId;
   }
 
-  /** Starts the server and fills it; the machine's daemon is not started. */
-  static async start(
+  /** Makes a tenant of its own on a server that runs; the machine's daemon is not started. */
+  static async make(
+    server: ServerScene,
     tenant: Partial<TenantBody> = {},
     daemon: DaemonSceneOptions = {},
   ): Promise<ManagedScene> {
-    const server = await ServerScene.start();
+    made += 1;
     const post = async (kind: string, body: unknown): Promise<Thing> =>
       (await server.client().post(`/api/v1/${kind}`, body)).body as Thing;
-    try {
-      const { id: tenantId } = await post("tenants", { name: "Fleet", ...tenant });
-      const group = { tenantId, name: "all", selector: { kind: "labels", labels: { of: "*" } } };
-      const { id: groupId } = await post("groups", group);
-      const repository = { tenantId, name: "main", routes: [{ kind: "gateway" }] };
-      const { id: repositoryId } = await post("repositories", repository);
-      const ids = { tenantId, groupId, repositoryId };
-      return new ManagedScene(server, new DaemonScene(daemon), ids);
-    } catch (error) {
-      await server.remove();
-      throw error;
-    }
+    const { id: tenantId } = await post("tenants", { name: `Fleet ${made}`, ...tenant });
+    const selector = { kind: "labels", labels: { of: "*" } };
+    const { id: groupId } = await post("groups", { tenantId, name: "all", selector });
+    const repository = { tenantId, name: "main", routes: [{ kind: "gateway" }] };
+    const { id: repositoryId } = await post("repositories", repository);
+    return new ManagedScene(server, new DaemonScene(daemon), { tenantId, groupId, repositoryId });
   }
 
+  /** The server goes on. */
   async remove(): Promise<void> {
     await this.machine.remove();
-    await this.server.remove();
   }
 
   /** Folder in which the gateway keeps the machine's repository: `{tenant}` and `{agent}` in it stand for ids. */
@@ -77,12 +75,34 @@ export class ManagedScene {
     await this.server.client().put(place, etag, { name, routes, quotas });
   }
 
+  /** Gives a secret of the tenant a value, also in place of another. */
+  async putSecret(name: string, value: string): Promise<void> {
+    const { tenantId } = this;
+    await this.server.client().post("/api/v1/secrets", { tenantId, name, value });
+  }
+
   /** Makes the policy `documents` of the machine's source, for all machines; its id. */
   async addPolicy(
     settings: Readonly<Record<string, unknown>> = {},
     managedBy: "agent" | "server" = "agent",
   ): Promise<string> {
-    const document = {
+    const { tenantId, groupId } = this;
+    const document = this.#document(settings);
+    const body = { tenantId, document, managedBy, groupIds: [groupId] };
+    return ((await this.server.client().post("/api/v1/policies", body)).body as Thing).id;
+  }
+
+  /** Changes it for all machines at once. */
+  async changePolicy(id: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const place = `/api/v1/policies/${id}`;
+    const { etag } = await this.server.client().get(place);
+    const document = this.#document(settings);
+    const body = { document, groupIds: [this.groupId], waves: [] };
+    await this.server.client().put(place, etag, body);
+  }
+
+  #document(settings: Readonly<Record<string, unknown>>): object {
+    return {
       version: 1,
       name: "documents",
       source: { paths: [this.machine.at("source")] },
@@ -90,9 +110,6 @@ export class ManagedScene {
       encryption: { password: { secret: "automatic" } },
       ...settings,
     };
-    const { tenantId, groupId } = this;
-    const body = { tenantId, document, managedBy, groupIds: [groupId] };
-    return ((await this.server.client().post("/api/v1/policies", body)).body as Thing).id;
   }
 
   async token(settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
@@ -119,6 +136,19 @@ export class ManagedScene {
     await this.untilInForce();
   }
 
+  /** Fetches what is newest on the server. */
+  async sync(): Promise<void> {
+    const { exitCode, stderr } = await this.machine.cli(["sync"]);
+    if (exitCode !== 0) throw new Error(`sync: exit code ${exitCode}\n${stderr}`);
+  }
+
+  /** Runs the policy by hand; the session, which has ended well. */
+  async run(policy = "documents"): Promise<SessionRecord> {
+    const { exitCode, stdout, stderr } = await this.machine.cli(["run", policy, "--wait"]);
+    if (exitCode !== 0) throw new Error(`run: exit code ${exitCode}\n${stderr}${stdout}`);
+    return await this.machine.session();
+  }
+
   async untilInForce(name = "documents"): Promise<void> {
     await until(`the policy ${name} is in force`, async () => {
       const { policies } = await this.machine.status();
@@ -126,11 +156,16 @@ export class ManagedScene {
     });
   }
 
-  /** The only machine, as the server knows it. */
+  /** The first machine, as the server knows it. */
   async agent(): Promise<AgentAnswer> {
-    const [agent] = await this.server.client().list<AgentAnswer>("/api/v1/agents");
+    const [agent] = await this.agents();
     if (agent === undefined) throw new Error("the server knows no machine");
     return agent;
+  }
+
+  async agents(): Promise<readonly AgentAnswer[]> {
+    const { tenantId } = this;
+    return await this.server.client().list<AgentAnswer>("/api/v1/agents", { tenantId });
   }
 
   /** Has the machine do something; resolves with what became of it. */
@@ -159,7 +194,8 @@ export class ManagedScene {
 
   /** Reports that the server has. */
   async reports(): Promise<readonly ReportedAnswer[]> {
-    return await this.server.client().list<ReportedAnswer>("/api/v1/sessions", { limit: 500 });
+    const { tenantId } = this;
+    return await this.server.client().list<ReportedAnswer>("/api/v1/sessions", { tenantId });
   }
 
   /** The report of a session, once the server has it. */
@@ -171,10 +207,5 @@ export class ManagedScene {
     });
     if (found === undefined) throw new Error("unreachable");
     return found;
-  }
-
-  async tenant(): Promise<TenantAnswer> {
-    return (await this.server.client().get(`/api/v1/tenants/${this.tenantId}`))
-      .body as TenantAnswer;
   }
 }

@@ -36,18 +36,6 @@ export class MemoryReports implements ReportStore {
   readonly #reports = new Map<string, { readonly report: Report; deliveredMs?: number }>();
   #heededMs = 0;
 
-  /** Of all that were ever added. */
-  get ids(): string[] {
-    return [...this.#reports.keys()];
-  }
-
-  /** Of those that the server has confirmed. */
-  get deliveredIds(): string[] {
-    return [...this.#reports].flatMap(([id, { deliveredMs }]) =>
-      deliveredMs === undefined ? [] : id,
-    );
-  }
-
   add(report: Report): boolean {
     if (this.#reports.has(report.id)) return false;
     this.#reports.set(report.id, { report });

@@ -1,8 +1,9 @@
 /**
  * One machine of a swarm: the agent's own control side (link, loop of polls and wakes, commands, outbox, status,
- * verification), with a state in memory and nothing to back up.
+ * verification), with nothing to back up.
  */
 import { randomUUID } from "node:crypto";
+import type { BundleInForce } from "../../agent/control/bundle-in-force.ts";
 import type { CommandResult } from "../../agent/control/command-executor.ts";
 import { CommandJournal } from "../../agent/control/command-journal.ts";
 import { CommandRunner } from "../../agent/control/command-runner.ts";
@@ -11,6 +12,7 @@ import { ReportOutbox } from "../../agent/control/report-outbox.ts";
 import type { ServerPlace } from "../../agent/control/server-link.ts";
 import { ServerLink } from "../../agent/control/server-link.ts";
 import { StatusSender } from "../../agent/control/status-sender.ts";
+import type { CommandStore, ReportStore } from "../../agent/state/state.ts";
 import type { Clock } from "../../platform/ports/clock.ts";
 import type { CommandDocument } from "../../protocol/control/command.ts";
 import { MeasuredCalls } from "./measured-calls.ts";
@@ -18,7 +20,7 @@ import { MemoryCommands, MemoryReports } from "./memory-stores.ts";
 import { endedSession, type SwarmPolicy, statusOf } from "./swarm-documents.ts";
 import type { SwarmIdentity } from "./swarm-identity.ts";
 import type { SwarmMeter } from "./swarm-meter.ts";
-import { SwarmTrust } from "./swarm-trust.ts";
+import { type SwarmBundles, SwarmTrust, verifiedCommand } from "./swarm-trust.ts";
 
 /** Where a machine is enrolled. */
 export interface SwarmHome {
@@ -35,6 +37,28 @@ export interface SwarmAgentOptions {
   /** 0 to 1, from a seed. */
   readonly random: () => number;
   readonly meter: SwarmMeter;
+  /** What the machine remembers; absent: it has just been enrolled, and remembers until it is stopped. */
+  readonly memory?: SwarmMemory;
+  /** Absent: a new one. */
+  readonly record?: MachineRecord;
+}
+
+export interface SwarmMemory {
+  readonly commands: CommandStore;
+  readonly reports: ReportStore;
+  readonly bundles: SwarmBundles;
+}
+
+/** What a machine has done since it was enrolled, whatever it has forgotten itself. */
+export class MachineRecord {
+  /** In the order in which they were begun; an id that stands here twice was done twice. */
+  readonly done: DoneCommand[] = [];
+  /** Every serial that was accepted, oldest first. */
+  readonly serials: number[] = [];
+  /** What the server said that was not accepted. */
+  readonly refusals: string[] = [];
+  /** Ids of all reports that were made, sent or not. */
+  readonly reported: string[] = [];
 }
 
 /** A command that this machine has begun. */
@@ -46,17 +70,12 @@ export interface DoneCommand {
 export class SwarmAgent {
   readonly identity: SwarmIdentity;
   readonly home: SwarmHome;
-  /** In the order in which they were begun; an id that stands here twice was done twice. */
-  readonly done: DoneCommand[] = [];
-  /** Every serial that was accepted, oldest first. */
-  readonly serials: number[] = [];
-  /** What the server said that was not accepted. */
-  readonly refusals: string[] = [];
+  readonly record: MachineRecord;
   /** When the newest bundle was accepted, ms since 1970, and the tags of its policies. */
   accepted: { readonly timeMs: number; readonly tags: readonly string[] } | undefined;
   readonly #options: SwarmAgentOptions;
   readonly #link: ServerLink;
-  readonly #reports = new MemoryReports();
+  readonly #memory: SwarmMemory;
   readonly #outbox: ReportOutbox;
   readonly #loop: ControlLoop;
   #policies: SwarmPolicy[] = [];
@@ -65,19 +84,12 @@ export class SwarmAgent {
     this.identity = identity;
     this.home = home;
     this.#options = options;
+    this.record = options.record ?? new MachineRecord();
     const { clock, random, meter, lostAnswers } = options;
-    const run = randomUUID();
-    this.#link = new ServerLink({
-      identity: { issuer: home.agentId, key: identity.identityKey },
-      place: home.place,
-      sender: () => ({
-        run,
-        serial: this.serials.at(-1) ?? 0,
-        fingerprint: { ...identity.fingerprint },
-      }),
-      clock,
-      environment: {},
-    });
+    this.#memory = options.memory ?? freshMemory(identity, home);
+    const { reports, commands, bundles } = this.#memory;
+    const { refusals } = this.record;
+    this.#link = this.#linkOf(identity, home, clock);
     const link = new MeasuredCalls(
       this.#link,
       meter,
@@ -86,18 +98,15 @@ export class SwarmAgent {
     );
     const nowMs = (): number => this.#link.nowMs();
     this.#outbox = new ReportOutbox({
-      store: this.#reports,
+      store: reports,
       link,
       nowMs,
       offsetMs: () => 0,
-      onRejected: (id, reason) => this.refusals.push(`report ${id}: ${reason}`),
+      onRejected: (id, reason) => refusals.push(`report ${id}: ${reason}`),
       onAdded: () => this.#loop.reportAdded(),
     });
-    const { sealingKey } = identity;
-    const trust = new SwarmTrust({ ...home, sealingKey });
-    let hash: string | undefined;
     const journal = new CommandJournal({
-      store: new MemoryCommands(),
+      store: commands,
       nowMs,
       onWord: () => this.#loop.commandChanged(),
     });
@@ -105,11 +114,9 @@ export class SwarmAgent {
       link,
       bundles: {
         get hash() {
-          return hash;
+          return bundles.inForce?.hash;
         },
-        accept: (jws) => {
-          hash = this.#accept(jws, trust) ?? hash;
-        },
+        accept: async (jws) => await this.#accept(jws),
       },
       commands: new CommandRunner({
         journal,
@@ -118,21 +125,22 @@ export class SwarmAgent {
           resume: async () => undefined,
         },
         link,
-        verify: (jws) => trust.command(jws),
+        verify: (jws) => verifiedCommand(jws, bundles.inForce, home.agentId),
         renewTrust: async (signal) => void (await this.#loop.fetchBundle(signal)),
         nowMs,
-        onRefused: (error) => this.refusals.push(`command: ${String(error)}`),
+        onRefused: (error) => refusals.push(`command: ${String(error)}`),
       }),
       reports: this.#outbox,
       status: new StatusSender({
         link,
-        status: () => statusOf(identity, this.serials.at(-1), this.#policies),
+        status: () => statusOf(identity, bundles.inForce?.serial, this.#policies),
         monotonicMs: () => clock.monotonic(),
       }),
       clock,
       chance: random,
-      isNewlyEnrolled: true,
+      isNewlyEnrolled: options.memory === undefined,
     });
+    if (bundles.inForce !== undefined) this.#take(bundles.inForce);
   }
 
   start(): void {
@@ -144,18 +152,8 @@ export class SwarmAgent {
     this.#link.close();
   }
 
-  /** Ids of all reports that were ever made, sent or not. */
-  get reported(): readonly string[] {
-    return this.#reports.ids;
-  }
-
-  /** Ids of those that the server has confirmed. */
-  get delivered(): readonly string[] {
-    return this.#reports.deliveredIds;
-  }
-
   get unsent(): number {
-    return this.#reports.waiting();
+    return this.#memory.reports.waiting();
   }
 
   /** A backup ends now; its report is sent as soon as that goes. Nothing happens while there is no policy. */
@@ -170,7 +168,8 @@ export class SwarmAgent {
     const session = endedSession(policy.name, isGood);
     policy.lastOutcome = isGood ? "success" : "failure";
     if (isGood) policy.lastGoodMs = Date.now();
-    const serial = this.serials.at(-1);
+    const serial = this.#memory.bundles.inForce?.serial;
+    this.record.reported.push(`session-${session.id}`);
     this.#outbox.addSession(session, {
       issues: [],
       route: "gateway",
@@ -179,27 +178,51 @@ export class SwarmAgent {
     this.#loop.statusChanged();
   }
 
-  /** The hash of the bundle that is in force now; undefined if this one was refused. */
-  #accept(jws: string, trust: SwarmTrust): string | undefined {
+  async #accept(jws: string): Promise<void> {
     try {
-      const bundle = trust.accept(jws);
-      this.serials.push(bundle.serial);
-      const known = new Map(this.#policies.map((each) => [each.name, each]));
-      this.#policies = [...bundle.policies.values()].map(({ policy, policyVersion: version }) => {
-        return { ...known.get(policy.name), name: policy.name, version, tags: policy.tags };
-      });
-      this.accepted = { timeMs: Date.now(), tags: this.#policies.flatMap(({ tags }) => tags) };
+      const bundle = await this.#memory.bundles.accept(jws);
+      this.record.serials.push(bundle.serial);
+      this.#take(bundle);
       this.#loop.statusChanged();
-      return bundle.hash;
     } catch (error) {
-      this.refusals.push(`bundle: ${String(error)}`);
-      return undefined;
+      this.record.refusals.push(`bundle: ${String(error)}`);
     }
   }
 
+  #take(bundle: BundleInForce): void {
+    const known = new Map(this.#policies.map((each) => [each.name, each]));
+    this.#policies = [...bundle.policies.values()].map(({ policy, policyVersion: version }) => {
+      return { ...known.get(policy.name), name: policy.name, version, tags: policy.tags };
+    });
+    this.accepted = { timeMs: Date.now(), tags: this.#policies.flatMap(({ tags }) => tags) };
+  }
+
+  #linkOf(identity: SwarmIdentity, { agentId, place }: SwarmHome, clock: Clock): ServerLink {
+    const run = randomUUID();
+    return new ServerLink({
+      identity: { issuer: agentId, key: identity.identityKey },
+      place,
+      sender: () => ({
+        run,
+        serial: this.#memory.bundles.inForce?.serial ?? 0,
+        fingerprint: { ...identity.fingerprint },
+      }),
+      clock,
+      environment: {},
+    });
+  }
+
   #do({ id, order }: CommandDocument): CommandResult {
-    this.done.push({ id, timeMs: Date.now() });
+    this.record.done.push({ id, timeMs: Date.now() });
     if (order.kind === "run") this.endSession(order.policy);
     return { state: "succeeded", text: "done" };
   }
+}
+
+function freshMemory({ sealingKey }: SwarmIdentity, home: SwarmHome): SwarmMemory {
+  return {
+    commands: new MemoryCommands(),
+    reports: new MemoryReports(),
+    bundles: new SwarmTrust({ ...home, sealingKey }),
+  };
 }

@@ -37,9 +37,9 @@ async function answer(order: SwarmOrder): Promise<SwarmReply> {
     case "ledger":
       return {
         kind: "ledger",
-        reported: agents.flatMap(({ reported }) => reported),
-        done: agents.flatMap(({ done }) => done),
-        refusals: agents.flatMap(({ refusals }) => refusals),
+        reported: agents.flatMap(({ record }) => record.reported),
+        done: agents.flatMap(({ record }) => record.done),
+        refusals: agents.flatMap(({ record }) => record.refusals),
       };
   }
 }

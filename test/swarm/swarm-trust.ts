@@ -6,7 +6,16 @@ import { verifyBundle } from "../../agent/control/verify-bundle.ts";
 import { type CommandDocument, commandDocument } from "../../protocol/control/command.ts";
 import { verifyDocument } from "../../protocol/control/signed-document.ts";
 
-export class SwarmTrust {
+/** Where a played machine has its server's bundle. */
+export interface SwarmBundles {
+  /** Undefined before the first. */
+  readonly inForce: BundleInForce | undefined;
+  /** In force from now on. Rejects with the reason if it may not be used. */
+  accept(jws: string): Promise<BundleInForce>;
+}
+
+/** The newest bundle, remembered until the process ends. */
+export class SwarmTrust implements SwarmBundles {
   readonly #reader: BundleReader;
   #floors: BundleFloors = noFloors;
   #bundle: BundleInForce | undefined;
@@ -15,19 +24,31 @@ export class SwarmTrust {
     this.#reader = reader;
   }
 
-  /** In force from now on. Throws if it may not be used. */
-  accept(jws: string): BundleInForce {
+  get inForce(): BundleInForce | undefined {
+    return this.#bundle;
+  }
+
+  async accept(jws: string): Promise<BundleInForce> {
     const { bundle, floors } = verifyBundle(jws, this.#reader, this.#floors);
     this.#floors = floors;
     this.#bundle = bundle;
     return bundle;
   }
 
-  /** Throws if it may not be done; before the first bundle there is nobody who may give commands. */
+  /** As `verifiedCommand`, by the newest bundle. */
   command(jws: string): CommandDocument {
-    const keys = this.#bundle?.trust.roles.policy ?? [];
-    const command = verifyDocument(jws, { type: "command", schema: commandDocument, keys });
-    if (command.agentId !== this.#reader.agentId) throw new Error("a command for another machine");
-    return command;
+    return verifiedCommand(jws, this.#bundle, this.#reader.agentId);
   }
+}
+
+/** Throws if it may not be done; before the first bundle there is nobody who may give commands. */
+export function verifiedCommand(
+  jws: string,
+  bundle: BundleInForce | undefined,
+  agentId: string,
+): CommandDocument {
+  const keys = bundle?.trust.roles.policy ?? [];
+  const command = verifyDocument(jws, { type: "command", schema: commandDocument, keys });
+  if (command.agentId !== agentId) throw new Error("a command for another machine");
+  return command;
 }
