@@ -4,7 +4,10 @@
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { isFinalCommandState } from "../../protocol/control/command.ts";
 import type { CommandAnswer, NewCommandsAnswer } from "../../protocol/management/commands.ts";
+import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
+import type { ReportedAnswer } from "../../protocol/management/sessions.ts";
 import type { SessionRecord } from "../../protocol/session-record.ts";
 import { DaemonScene, until } from "../daemon/daemon-scene.ts";
 import { type PrivateBus, privateBusProblem, startPrivateBus } from "../dbus/private-bus.ts";
@@ -95,14 +98,19 @@ export class ServerDemo {
       },
     );
     await this.#story.step(
-      "make a tenant, a repository and a policy for the folder",
+      "make a tenant, a repository, a group and a policy for the folder",
       "backstay-server apply -f fleet.yaml",
-      async () => await this.#apply(everyThreeSeconds),
+      async () => await this.#apply("[{ kind: gateway }]", everyThreeSeconds),
+    );
+    await this.#story.step(
+      "give the repository a second way, for when the server is away: a folder that the machine reaches too",
+      "backstay-server apply -f fleet.yaml",
+      async () => await this.#apply(await this.#bothRoutes(), everyThreeSeconds),
     );
     await this.#story.step(
       "start the agent and enrol it with a token of the server",
       [
-        "backstay-server enrolment-token create demo --tenant demo",
+        "backstay-server token create demo --label demo=yes >token",
         "backstay enroll --token-file token",
       ],
       async () => await this.#enrol(),
@@ -112,7 +120,7 @@ export class ServerDemo {
         const { policies } = await this.#daemon.status();
         return policies.some(({ name }) => name === policyName);
       });
-      return (await this.#daemon.cli(["policies"])).stdout.trimEnd();
+      return await this.#backstay("policies");
     });
   }
 
@@ -123,9 +131,13 @@ export class ServerDemo {
     });
     await this.#story.step(
       "take the timer out of the policy: from now on only commands and events start runs",
-      "backstay-server apply -f fleet.yaml",
+      [
+        "backstay-server apply -f fleet.yaml --at-once",
+        "backstay sync      # it would hear of it within a minute",
+      ],
       async () => {
-        const text = await this.#apply("events: [lock]");
+        const text = await this.#apply(await this.#bothRoutes(), "events: [lock]");
+        await this.#backstay("sync");
         await until("the schedule is the new one", async () => {
           const { policies, running, waiting } = await this.#daemon.status();
           const isNew = policies[0]?.next.reason === "when a screen is locked";
@@ -136,13 +148,13 @@ export class ServerDemo {
     );
     await this.#story.step(
       "have it run by a command of the server",
-      `backstay-server command run ${policyName} --agent MACHINE`,
+      `backstay-server command run ${policyName} --group everyone`,
       async () => await this.#runByCommand(),
     );
     await this.#story.step("lock a screen", [], async () => await this.#runByLock());
   }
 
-  /** The server is away, and so is its gateway: the machine goes the direct way, and reports later. */
+  /** The server is away, and so is its gateway: the machine goes the other way, and reports later. */
   async #runAlone(): Promise<void> {
     const server = this.#startedServer();
     await this.#story.step("stop the server", [], async () => {
@@ -153,24 +165,28 @@ export class ServerDemo {
       "run again, without a server",
       `backstay run ${policyName} --wait`,
       async () => {
-        await this.#daemon.cli(["run", policyName, "--wait"]);
-        const session = await this.#daemon.session();
-        alone = session;
-        return told(session);
+        await this.#backstay("run", policyName, "--wait");
+        alone = await this.#daemon.session();
+        return `${told(alone)}\nthe way: ${alone.route ?? "unknown"}`;
       },
     );
-    await this.#story.step("start the server again: the report comes late, once", [], async () => {
-      await server.startReplica();
-      // The next try would be within minutes; nobody wants to wait for it here.
-      await this.#daemon.cli(["sync"]);
-      let count = 0;
-      await until("the late report is there", async () => {
-        const sessions = await server.client().list<{ id: string }>("/api/v1/sessions");
-        count = sessions.filter(({ id }) => id === alone?.id).length;
-        return count > 0;
-      });
-      return `the server has the report of session ${alone?.id} ${count === 1 ? "once" : `${count} times`}`;
-    });
+    await this.#story.step(
+      "start the server again: the report comes late, once",
+      ["backstay-server serve --data DIR", "backstay sync"],
+      async () => {
+        await server.startReplica();
+        await this.#backstay("sync");
+        let count = 0;
+        await until("the late report is there", async () => {
+          const reports = await server
+            .client()
+            .list<ReportedAnswer>("/api/v1/sessions", { limit: 1000 });
+          count = reports.filter(({ report }) => report["id"] === `session-${alone?.id}`).length;
+          return count > 0;
+        });
+        return `the server has the report of session ${alone?.id} ${count === 1 ? "once" : `${count} times`}`;
+      },
+    );
     await this.#showBothSides("ask both sides again");
   }
 
@@ -178,69 +194,101 @@ export class ServerDemo {
     const { restored } = this.#places;
     const command = `restore latest --policy ${policyName} --target ${restored}`;
     await this.#story.step("restore it on the machine", `backstay ${command}`, async () => {
-      const { exitCode, stdout, stderr } = await this.#daemon.cli(command.split(" "));
-      if (exitCode !== 0) throw new Error(`restore ended with ${exitCode}: ${stderr}`);
-      return stdout.trimEnd();
+      return await this.#backstay(...command.split(" "));
     });
   }
 
   async #showBothSides(title: string): Promise<void> {
     await this.#story.step(title, "backstay status", async () => {
-      return (await this.#daemon.cli(["status"])).stdout.trimEnd();
+      // Exit code 3: there is something to tell, such as that the second way was taken.
+      const { exitCode, stdout, stderr } = await this.#daemon.cli(["status"]);
+      if (exitCode !== 0 && exitCode !== 3)
+        throw new Error(`backstay status: ${exitCode}\n${stderr}`);
+      return stdout.trimEnd();
     });
-    await this.#story.step("and the server's view", "backstay-server session list", async () => {
-      return (await this.#startedServer().succeed(["session", "list"])).trimEnd();
-    });
-  }
-
-  async #apply(schedule: string): Promise<string> {
-    const server = this.#startedServer();
-    const { source, exclude } = this.#places;
-    const patterns = exclude.map((pattern) => JSON.stringify(pattern)).join(", ");
-    const file = path.join(this.#places.folder, "fleet.yaml");
-    writeFileSync(
-      file,
-      `tenants: [{ name: demo }]
-schedule: { ${schedule} }
-source: { paths: [${JSON.stringify(source)}], exclude: [${patterns}] }
-`,
+    await this.#story.step(
+      "and the server's view",
+      ["backstay-server status", "backstay-server session list"],
+      async () => {
+        const server = this.#startedServer();
+        const lines = [await server.succeed(["status"]), await server.succeed(["session", "list"])];
+        return lines.join("\n").trimEnd();
+      },
     );
-    return (await server.succeed(["apply", "-f", file])).trimEnd();
   }
 
-  async #enrol(): Promise<string> {
-    const server = this.#startedServer();
-    await this.#daemon.start();
-    const made = await server.succeed([
-      "--json",
-      "enrolment-token",
-      "create",
-      "demo",
-      "--tenant",
-      "demo",
-    ]);
-    const file = this.#daemon.at("token");
-    writeFileSync(file, (JSON.parse(made) as { token: string }).token, { mode: 0o600 });
-    const { exitCode, stdout, stderr } = await this.#daemon.cli(["enroll", "--token-file", file]);
-    if (exitCode !== 0) throw new Error(`enroll ended with ${exitCode}: ${stderr}`);
+  /** A command of the agent; what it printed. */
+  async #backstay(...args: readonly string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.#daemon.cli(args);
+    if (exitCode !== 0)
+      throw new Error(`backstay ${args.join(" ")}: exit code ${exitCode}\n${stderr}${stdout}`);
     return stdout.trimEnd();
   }
 
+  /** The gateway, and the folder where it puts what this machine sends. */
+  async #bothRoutes(): Promise<string> {
+    const server = this.#startedServer();
+    const [repository] = await server.client().list<RepositoryAnswer>("/api/v1/repositories");
+    const folder = path.join(server.data(), "repositories", "{tenant}", repository.id, "{agent}");
+    return `[{ kind: gateway }, { kind: direct, url: ${JSON.stringify(folder)} }]`;
+  }
+
+  async #apply(routes: string, schedule: string): Promise<string> {
+    const server = this.#startedServer();
+    const { source, exclude } = this.#places;
+    const file = path.join(this.#places.folder, "fleet.yaml");
+    const patterns = exclude.map((pattern) => JSON.stringify(pattern)).join(", ");
+    writeFileSync(
+      file,
+      `kind: tenant
+name: demo
+---
+kind: repository
+name: main
+routes: ${routes}
+---
+kind: group
+name: everyone
+selector: { kind: labels, labels: { demo: "*" } }
+---
+kind: policy
+groups: [everyone]
+document:
+  version: 1
+  name: ${policyName}
+  source: { paths: [${JSON.stringify(source)}], exclude: [${patterns}] }
+  destination: { repository: "backstay:main" }
+  encryption: { password: { secret: automatic } }
+  schedule: { ${schedule} }
+`,
+    );
+    return (await server.succeed(["apply", "-f", file, "--at-once"])).trimEnd();
+  }
+
+  async #enrol(): Promise<string> {
+    await this.#daemon.start();
+    const create = ["token", "create", "demo", "--label", "demo=yes"];
+    const file = this.#daemon.at("token");
+    writeFileSync(file, await this.#startedServer().succeed(create), { mode: 0o600 });
+    return await this.#backstay("enroll", "--token-file", file);
+  }
+
   async #runByCommand(): Promise<string> {
-    const client = this.#startedServer().client();
-    const [agent] = await client.list<{ id: string }>("/api/v1/agents");
+    const server = this.#startedServer();
     const askedMs = Date.now();
-    const order = { kind: "run", policy: policyName, cause: "manual" };
-    const { body } = await client.post("/api/v1/commands", { agentId: agent?.id, order });
-    const [command] = (body as NewCommandsAnswer).commands;
-    let answer: CommandAnswer = command;
+    const sent = JSON.parse(
+      await server.succeed(["--json", "command", "run", policyName, "--group", "everyone"]),
+    ) as NewCommandsAnswer;
+    const [{ id: commandId }] = sent.commands;
+    let answer: CommandAnswer | undefined;
     await until("the command is done", async () => {
-      answer = (await client.get(`/api/v1/commands/${command.id}`)).body as CommandAnswer;
-      return ["succeeded", "failed", "rejected", "expired"].includes(answer.state);
+      const { body } = await server.client().get(`/api/v1/commands/${commandId}`);
+      answer = body as CommandAnswer;
+      return isFinalCommandState(answer.state);
     });
-    const session = await this.#daemon.session(({ id }) => id === answer.sessionId);
+    const session = await this.#daemon.session(({ id }) => id === answer?.sessionId);
     const afterMs = (session.startedMs ?? session.queuedMs) - askedMs;
-    return `${told(session)}\nit began ${afterMs} ms after the command; the server says: ${answer.state}`;
+    return `${told(session)}\nit began ${afterMs} ms after the command; the server says: ${answer?.state}`;
   }
 
   /** Locks a screen, as far as logind's signals go. */
