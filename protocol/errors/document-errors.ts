@@ -105,7 +105,7 @@ export const documentErrors = {
     title:
       "Where the bundle sends backups is not signed for that, or older than known here; the bundle before stays in force.",
     remedy:
-      "Sign the repository's destination with the destination key: `backstay-server sign-destination`.",
+      "Sign what waits with the destination key: `backstay-server repository unsigned`, `key sign`, `repository sign`.",
   },
   BUNDLE_TRUST: {
     kind: "permanent",

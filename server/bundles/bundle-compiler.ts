@@ -185,18 +185,17 @@ function passwordsBefore(
   const [nameNow] = passwordOf(text.passwordSecret);
   const changed =
     text.passwordSecret === automaticSecret
-      ? mine?.previousPassword
-      : view.previousSecret(text.passwordSecret);
-  // The version before named another password for the same repository; or the one after did, and was taken back.
-  const others = [policy.previous, policy.current].filter(
-    (other) =>
-      other !== undefined &&
-      other.repositoryName === text.repositoryName &&
-      other.passwordSecret !== text.passwordSecret,
+      ? (mine?.previousPasswords ?? [])
+      : view.previousSecrets(text.passwordSecret);
+  // Other versions named other passwords: the one before, the one after if that was taken back, and older ones.
+  const versions = [policy.previous, policy.current].flatMap((other) =>
+    other?.repositoryName === text.repositoryName ? [other.passwordSecret] : [],
   );
+  const others = new Set([...versions, ...policy.formerPasswords]);
+  others.delete(text.passwordSecret);
   return present([
-    [`previous:${nameNow}`, changed],
-    ...others.map((other) => passwordOf(other?.passwordSecret ?? "")),
+    ...changed.map((value, at) => [`previous-${at + 1}:${nameNow}`, value] as const),
+    ...[...others].map(passwordOf),
   ]);
 }
 

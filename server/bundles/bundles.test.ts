@@ -162,8 +162,12 @@ eachGround("bundles", (ground) => {
     await scene.machineRepositories.renewPassword(actor, null, again.id, id);
     const { bundle } = await scene.read(again, after.serial);
     expect(bundle.secret(`automatic-${id}`)?.toString()).not.toBe(values[1]);
-    const [previous] = bundle.destinations.get(id)?.previousPasswords ?? [];
-    expect(bundle.secret(previous)?.toString()).toBe(values[1]);
+    const previous = (of: typeof bundle): (string | undefined)[] =>
+      (of.destinations.get(id)?.previousPasswords ?? []).map((name) => of.secret(name)?.toString());
+    expect(previous(bundle)).toEqual([values[1]]);
+    const second = bundle.secret(`automatic-${id}`)?.toString();
+    await scene.machineRepositories.renewPassword(actor, null, again.id, id);
+    expect(previous((await scene.read(again, bundle.serial)).bundle)).toEqual([second, values[1]]);
   });
 
   it("bring the passwords before when a password changes", async () => {
@@ -175,15 +179,21 @@ eachGround("bundles", (ground) => {
     const settings = (secret: string) =>
       scene.settings([machine.id], documentOf("documents", ["/a"], secret));
     const policy = await scene.policies.create(actor, sceneTenant, settings("first"));
+    await set("first", Buffer.from("1a"));
+    // The machine was off all the while.
     await set("first", Buffer.from("1b"));
     const previous = async (): Promise<(string | undefined)[]> => {
       const { bundle } = await scene.read(machine);
       const [{ previousPasswords }] = [...bundle.destinations.values()];
       return previousPasswords.map((name) => bundle.secret(name)?.toString());
     };
-    expect(await previous()).toEqual(["1"]);
+    expect(await previous()).toEqual(["1a", "1"]);
     await scene.policies.replace(actor, null, policy.id, policy.version, settings("second"));
     expect(await previous()).toEqual(["1b"]);
+    await set("third", Buffer.from("3"));
+    const { version } = await scene.policies.get(null, policy.id);
+    await scene.policies.replace(actor, null, policy.id, version, settings("third"));
+    expect(await previous()).toEqual(["2", "1b"]);
   });
 
   it("say that a reduction is meant if it was said, for that one change", async () => {

@@ -9,12 +9,14 @@ import type { Tables } from "../database/tables.ts";
 import type { TenantScope } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
+import { previousValues, withPrevious } from "./previous-values.ts";
 
 /** Opened. */
 export interface MachineRepository {
   readonly gatewayPassword: Buffer;
   readonly password: Buffer;
-  readonly previousPassword: Buffer | undefined;
+  /** Newest first. */
+  readonly previousPasswords: readonly Buffer[];
 }
 
 export interface MachineInRepository {
@@ -48,10 +50,9 @@ export async function machineRepository(
   return {
     gatewayPassword: open(row.gateway_sealed, "gateway"),
     password: open(row.password_sealed, "password"),
-    previousPassword:
-      row.previous_password_sealed === null
-        ? undefined
-        : open(row.previous_password_sealed, "password"),
+    previousPasswords: previousValues(row.previous_password_sealed).map((sealed) =>
+      open(sealed, "password"),
+    ),
   };
 }
 
@@ -82,7 +83,7 @@ export class MachineRepositories {
         .updateTable("machine_repositories")
         .set({
           password_sealed: vault.seal(newSecret(), contextOf(place, "password")),
-          previous_password_sealed: row.password_sealed,
+          previous_password_sealed: withPrevious(row.password_sealed, row.previous_password_sealed),
         })
         .where("agent_id", "=", agentId)
         .where("repository_id", "=", repositoryId)

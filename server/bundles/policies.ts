@@ -19,7 +19,7 @@ import {
   assignPolicy,
   type PolicyAssignments,
 } from "./policy-assignments.ts";
-import { checkedPolicy, keptDocument } from "./policy-check.ts";
+import { checkedPolicy, formerPasswords, keptDocument } from "./policy-check.ts";
 import {
   defaultWaves,
   type RolloutStand,
@@ -153,6 +153,7 @@ export class Policies {
           policy_version: before.policy_version + 1,
           previous_document: before.document,
           previous_version: before.policy_version,
+          former_passwords: JSON.stringify(formerPasswords(before, policy)),
           rollout: rollout === undefined ? null : JSON.stringify(rollout),
         }),
         version: version + 1,

@@ -47,6 +47,29 @@ export function repositoryName({
     : undefined;
 }
 
+const formerPasswordsMax = 10;
+
+/**
+ * Names of the secrets that were the password of a policy before, newest first: machines that were off while it changed
+ * may still need them.
+ */
+export function formerPasswords(
+  before: {
+    readonly document: string;
+    readonly previous_document: string | null;
+    readonly former_passwords: string;
+  },
+  after: Policy,
+): string[] {
+  const texts = [before.document, before.previous_document].filter((text) => text !== null);
+  const names = new Set([
+    ...texts.map((text) => policy.parse(keptDocument(text)).encryption.password.secret),
+    ...(JSON.parse(before.former_passwords) as string[]),
+  ]);
+  names.delete(after.encryption.password.secret);
+  return [...names].slice(0, formerPasswordsMax);
+}
+
 /** A document that was checked before. */
 export function keptDocument(text: string): PolicyDocument {
   return JSON.parse(text) as PolicyDocument;

@@ -8,6 +8,7 @@ import type { Tables } from "../database/tables.ts";
 import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
+import { withPrevious } from "./previous-values.ts";
 import { secretUse } from "./secret-use.ts";
 
 /** What is shown of a secret. Its value never is. */
@@ -15,7 +16,7 @@ export interface SecretInfo {
   readonly id: string;
   readonly tenantId: string;
   readonly name: string;
-  /** True if machines still get the value before, to open repositories whose password it was. */
+  /** True if machines still get values of before, to open repositories whose password they were. */
   readonly hasPrevious: boolean;
   readonly createdMs: number;
   readonly version: number;
@@ -51,8 +52,8 @@ export class Secrets {
   }
 
   /**
-   * Keeps a value of 1 byte to 64 KiB under a name of the tenant. Another value than before keeps that one as the
-   * previous, the same changes nothing. RESOURCE_INVALID for names that no policy could use, or that are reserved.
+   * Keeps a value of 1 byte to 64 KiB under a name of the tenant. Another value than before keeps that one as a
+   * previous one, the same changes nothing. RESOURCE_INVALID for names that no policy could use, or that are reserved.
    */
   async put(actor: string, tenantId: string, name: string, value: Uint8Array): Promise<SecretInfo> {
     requireUsable(name, value);
@@ -73,7 +74,8 @@ export class Secrets {
         tenant_id: tenantId,
         name,
         sealed,
-        previous_sealed: before?.sealed ?? null,
+        previous_sealed:
+          before === undefined ? null : withPrevious(before.sealed, before.previous_sealed),
         created_ms: before?.created_ms ?? this.#ground.now(),
         version: (before?.version ?? 0) + 1,
       };

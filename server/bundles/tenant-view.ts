@@ -8,6 +8,7 @@ import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { keptDocument, repositoryName } from "./policy-check.ts";
+import { previousValues } from "./previous-values.ts";
 import { type RolloutStand, rolloutStand } from "./rollout.ts";
 import { secretContext } from "./secrets.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
@@ -35,6 +36,8 @@ export interface PolicyView {
   /** The version before; what machines get that a rollout has not reached. */
   readonly previous: PolicyText | undefined;
   readonly rollout: RolloutStand | undefined;
+  /** Secrets that were its password before, newest first. */
+  readonly formerPasswords: readonly string[];
 }
 
 export interface RepositoryView {
@@ -59,7 +62,8 @@ export interface TenantView {
   readonly trust: string;
   readonly licence: LicenceTerms;
   secret(name: string): Buffer | undefined;
-  previousSecret(name: string): Buffer | undefined;
+  /** What it was before, newest first. */
+  previousSecrets(name: string): Buffer[];
 }
 
 export interface TenantViewSources {
@@ -113,7 +117,10 @@ export async function readTenantView(
     trust: ring.trust(tenantId),
     licence: await licence(database),
     secret: (name) => open(name, secrets.get(name)?.sealed),
-    previousSecret: (name) => open(name, secrets.get(name)?.previous_sealed),
+    previousSecrets: (name) =>
+      previousValues(secrets.get(name)?.previous_sealed ?? null).map((sealed) =>
+        Buffer.from(ground.vault.open(sealed, secretContext(tenantId, name))),
+      ),
   };
 }
 
@@ -128,6 +135,7 @@ function policyView(row: Selectable<Tables["policies"]>): PolicyView {
         ? undefined
         : policyText(row.previous_document, row.previous_version ?? 0),
     rollout: row.rollout === null ? undefined : rolloutStand.parse(JSON.parse(row.rollout)),
+    formerPasswords: JSON.parse(row.former_passwords) as string[],
   };
 }
 

@@ -229,6 +229,7 @@ const bundles = `
     rollout text,
     previous_document text,
     previous_version integer,
+    former_passwords text NOT NULL DEFAULT '[]',
     created_ms integer NOT NULL,
     version integer NOT NULL,
     UNIQUE (tenant_id, name)

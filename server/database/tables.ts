@@ -195,7 +195,7 @@ export interface Tables {
     tenant_id: string;
     name: string;
     sealed: string;
-    /** The one before, for password changes; sealed likewise. */
+    /** JSON: values of before, newest first, each sealed likewise; for password changes. */
     previous_sealed: string | null;
     created_ms: number;
     version: number;
@@ -210,6 +210,7 @@ export interface Tables {
     /** Sealed with the master key. */
     gateway_sealed: string;
     password_sealed: string;
+    /** As in `secrets`. */
     previous_password_sealed: string | null;
     stored_bytes: number;
     stored_objects: number;
@@ -230,6 +231,8 @@ export interface Tables {
     /** What machines have that the rollout has not reached; null: nothing. */
     previous_document: string | null;
     previous_version: number | null;
+    /** JSON: names of secrets that were its password before, newest first. */
+    former_passwords: Generated<string>;
     created_ms: number;
     version: number;
   };
