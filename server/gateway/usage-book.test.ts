@@ -70,7 +70,9 @@ eachGround("what the gateway counts", (ground) => {
       const body = randomBytes(10 * fileBytes);
       const broken = await openUpload(scene, machine, `data/${hashed(body)}`, body.length);
       broken.send(body.subarray(0, 500));
-      await expect.poll(() => scene.counted(machine), patient).toMatchObject({ bytes: body.length });
+      await expect
+        .poll(() => scene.counted(machine), patient)
+        .toMatchObject({ bytes: body.length });
       expect(await upload(machine, "data", body)).toBe("507 gateway-machine-quota");
       broken.cut();
       await expect.poll(() => scene.counted(machine), patient).toEqual({ bytes: 0, objects: 0 });

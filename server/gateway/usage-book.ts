@@ -31,28 +31,32 @@ export interface Reservation {
 
 export class UsageBook {
   readonly #parts: UsageBookParts;
-  /** Places that this process has noted, and whether their count is right by now. */
-  readonly #ready = new Map<
+  /** Places that this process has noted, or is about to. */
+  readonly #noted = new Map<
     string,
     { readonly place: GatewayPlace; readonly done: Promise<void> }
   >();
+  /** Places that are being counted anew. */
+  readonly #settling = new Map<string, Promise<void>>();
   #unsettled: Promise<Map<string, GatewayPlace>> | undefined;
 
   constructor(parts: UsageBookParts) {
     this.#parts = parts;
   }
 
-  /** Counts anew what was changing when the last process ended. To be called once, at start; ends when the server stops. */
+  /**
+   * Counts anew what was changing when the last process ended. To be called once, at start; ends when the server stops.
+   * Rejects with the last of the errors, when all places had their turn; what failed is tried again before it changes.
+   */
   async recount(): Promise<void> {
-    const { ground } = this.#parts;
-    for (const [key, place] of await this.#found()) {
-      if (ground.signal.aborted) return;
-      if (this.#ready.has(key)) continue;
-      const entry = { place, done: this.#settle(place) };
-      this.#ready.set(key, entry);
-      await entry.done;
-      if (this.#ready.get(key) === entry) this.#ready.delete(key);
+    const failures: unknown[] = [];
+    const unsettled = await this.#found();
+    for (const [key, place] of [...unsettled]) {
+      if (this.#parts.ground.signal.aborted) return;
+      if (!unsettled.has(key)) continue;
+      await this.#settleOnce(place).catch((error: unknown) => failures.push(error));
     }
+    if (failures.length > 0) throw failures.at(-1);
   }
 
   /**
@@ -85,38 +89,54 @@ export class UsageBook {
 
   /** Nothing changes any more: takes the notes back. To be called when all requests have ended. */
   async close(): Promise<void> {
-    for (const { place, done } of this.#ready.values()) {
+    for (const { place, done } of this.#noted.values()) {
       const isSettled = await done.then(
         () => true,
         () => false,
       );
       if (isSettled) await this.#parts.objects.noteSettled(place);
     }
-    this.#ready.clear();
+    this.#noted.clear();
   }
 
   async #beginChanges(place: GatewayPlace): Promise<void> {
     const key = keyOf(place);
-    let entry = this.#ready.get(key);
+    let entry = this.#noted.get(key);
     if (entry === undefined) {
       entry = { place, done: this.#prepare(place) };
-      this.#ready.set(key, entry);
+      this.#noted.set(key, entry);
       // The next request tries again.
-      entry.done.catch(() => this.#ready.delete(key));
+      entry.done.catch(() => this.#noted.delete(key));
     }
     await entry.done;
   }
 
   async #prepare(place: GatewayPlace): Promise<void> {
-    if ((await this.#found()).has(keyOf(place))) await this.#settle(place);
+    if ((await this.#found()).has(keyOf(place))) await this.#settleOnce(place);
     await this.#parts.objects.noteChanging(place);
   }
 
   async #found(): Promise<Map<string, GatewayPlace>> {
     this.#unsettled ??= this.#parts.objects
       .unsettled()
-      .then((places) => new Map(places.map((place) => [keyOf(place), place])));
+      .then((places) => new Map(places.map((place) => [keyOf(place), place])))
+      .catch((error: unknown) => {
+        // The next request looks again.
+        this.#unsettled = undefined;
+        throw error;
+      });
     return await this.#unsettled;
+  }
+
+  /** Whoever comes while a place is counted waits for that count. */
+  async #settleOnce(place: GatewayPlace): Promise<void> {
+    const key = keyOf(place);
+    let settling = this.#settling.get(key);
+    if (settling === undefined) {
+      settling = this.#settle(place).finally(() => this.#settling.delete(key));
+      this.#settling.set(key, settling);
+    }
+    await settling;
   }
 
   async #settle(place: GatewayPlace): Promise<void> {

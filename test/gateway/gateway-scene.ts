@@ -4,6 +4,7 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { Registry } from "prom-client";
 import { type GatewayParts, gatewayRoutes } from "../../server/gateway/gateway-routes.ts";
+import type { ServerGround } from "../../server/ground/server-ground.ts";
 import { type App, makeHttpApp } from "../../server/http/http-app.ts";
 import type { OpenStoreOptions } from "../../storage/open-store.ts";
 import type { TestGround } from "../server/test-ground.ts";
@@ -28,7 +29,6 @@ export class GatewayScene {
   readonly registry = new Registry();
   readonly #options: Partial<GatewayParts>;
   #app: App | undefined;
-  #machines = 0;
 
   constructor(ground: TestGround, options: Partial<GatewayParts> = {}) {
     this.ground = ground;
@@ -43,6 +43,13 @@ export class GatewayScene {
     await gatewayRoutes(app, { ground, metrics: registry, ...this.#options });
     await app.listen({ host: "127.0.0.1", port: 0 });
     this.#app = app;
+  }
+
+  /** Lets go of it as the system does of a killed process: nothing ends in order. */
+  abandon(): void {
+    this.#app?.server.closeAllConnections();
+    this.#app?.server.close();
+    this.#app = undefined;
   }
 
   async stop(): Promise<void> {
@@ -69,14 +76,11 @@ export class GatewayScene {
 
   /** A tenant with a machine that has an account in a repository of its own. */
   async machine(quotas: Limits = {}, tenantQuotas: Limits = {}): Promise<GatewayMachine> {
-    const tenantId = await addTenant(this.ground, tenantQuotas);
-    return await this.machineOf(tenantId, quotas);
+    return await addGatewayMachine(this.ground, quotas, tenantQuotas);
   }
 
   async machineOf(tenantId: string, quotas: Limits = {}): Promise<GatewayMachine> {
-    this.#machines += 1;
-    const repositoryId = await addRepository(this.ground, tenantId, quotas);
-    return await addMachine(this.ground, tenantId, repositoryId, `machine-${this.#machines}`);
+    return await addMachineOf(this.ground, tenantId, quotas);
   }
 
   /** `rest:` and the machine's repository, without its account. */
@@ -138,7 +142,24 @@ export function hashed(data: Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-async function addTenant({ database, now }: TestGround, quotas: Limits): Promise<string> {
+/** What rows are made with. */
+type Rows = Pick<ServerGround, "database" | "now">;
+
+/** A tenant with a machine that has an account in a repository of its own. */
+export async function addGatewayMachine(
+  rows: Rows,
+  quotas: Limits = {},
+  tenantQuotas: Limits = {},
+): Promise<GatewayMachine> {
+  return await addMachineOf(rows, await addTenant(rows, tenantQuotas), quotas);
+}
+
+async function addMachineOf(rows: Rows, tenantId: string, quotas: Limits): Promise<GatewayMachine> {
+  const repositoryId = await addRepository(rows, tenantId, quotas);
+  return await addMachine(rows, tenantId, repositoryId);
+}
+
+async function addTenant({ database, now }: Rows, quotas: Limits): Promise<string> {
   const id = randomUUIDv7();
   await database
     .insertInto("tenants")
@@ -157,7 +178,7 @@ async function addTenant({ database, now }: TestGround, quotas: Limits): Promise
 }
 
 async function addRepository(
-  { database, now }: TestGround,
+  { database, now }: Rows,
   tenantId: string,
   quotas: Limits,
 ): Promise<string> {
@@ -181,10 +202,9 @@ async function addRepository(
 }
 
 async function addMachine(
-  { database, now }: TestGround,
+  { database, now }: Rows,
   tenantId: string,
   repositoryId: string,
-  name: string,
 ): Promise<GatewayMachine> {
   const agentId = randomUUIDv7();
   const password = randomBytes(32).toString("base64url");
@@ -193,7 +213,7 @@ async function addMachine(
     .values({
       id: agentId,
       tenant_id: tenantId,
-      name,
+      name: `machine-${agentId}`,
       kind: "server",
       labels: "{}",
       status: "active",
