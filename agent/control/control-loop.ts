@@ -189,13 +189,15 @@ export class ControlLoop {
     const { clock, chance, onContact } = this.#parts;
     const isPoll = clock.monotonic() >= this.#pollDueMs;
     const waiters = isPoll ? this.#syncing.splice(0) : [];
+    // Who wants a poll from now on wants another one than this.
+    if (isPoll) this.#pollDueMs = Number.POSITIVE_INFINITY;
     try {
       if (isPoll) await this.#poll(signal);
       await this.#exchange(signal);
       if (isPoll) this.#setContact({ lastGoodMs: clock.now(), failures: 0, problem: undefined });
       for (const waiter of waiters) waiter.resolve();
     } catch (problem) {
-      for (const waiter of waiters) waiter.reject(problem);
+      for (const waiter of [...waiters, ...this.#syncing.splice(0)]) waiter.reject(problem);
       if (signal.aborted) return;
       const failures = this.#contact.failures + 1;
       this.#setContact({ ...this.#contact, failures, problem });
@@ -236,7 +238,7 @@ export class ControlLoop {
     const { clock, chance, commands } = this.#parts;
     const { pollSeconds, commands: waiting } = await this.fetchBundle(signal);
     const asked = Number.isFinite(pollSeconds) ? pollSeconds : defaultPollSeconds;
-    this.#pollDueMs = clock.monotonic() + pollDelayMs(asked, chance);
+    this.#pollDueMs = Math.min(this.#pollDueMs, clock.monotonic() + pollDelayMs(asked, chance));
     Object.assign(this.#wanted, { words: true, reports: true, status: true });
     if (waiting > 0) this.#wanted.commands = true;
     this.#statusDueMs = 0;
