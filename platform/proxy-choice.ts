@@ -12,6 +12,19 @@ export function proxyFor(server: URL, environment: Environment): URL | undefined
   return proxyAddress(own ?? value("ALL_PROXY") ?? "");
 }
 
+const variableNames = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/** Of an environment what `proxyFor` reads, to be handed to whoever has none. */
+export function proxyVariables(environment: Environment): Record<string, string> {
+  const names = variableNames.flatMap((name) => [name, name.toLowerCase()]);
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name] ?? "";
+      return value === "" ? [] : [[name, value]];
+    }),
+  );
+}
+
 /** User and password of a proxy as its header takes them; undefined if the address has none. */
 export function proxyAuthorization({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;

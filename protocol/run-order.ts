@@ -41,7 +41,12 @@ export interface RepositoryOrder {
 
 /** Everything in it that nobody else may read. */
 export function secretsOf({ password, previousPasswords, routes }: RepositoryOrder): string[] {
-  const settings = routes.flatMap((route) => Object.values(route.settings ?? {}));
+  const settings = routes.flatMap((route) =>
+    // The hosts that need no proxy are in every log.
+    Object.entries(route.settings ?? {}).flatMap(([name, value]) =>
+      /^no_proxy$/i.test(name) ? [] : value,
+    ),
+  );
   return [password, ...(previousPasswords ?? []), ...settings];
 }
 

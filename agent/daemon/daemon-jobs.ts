@@ -1,5 +1,7 @@
 /** The daemon's jobs: sessions prepared from policies, and where their repositories are. */
+
 import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
+import { proxyVariables } from "../../platform/proxy-choice.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { RepositoryOrder } from "../../protocol/run-order.ts";
 import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
@@ -31,6 +33,7 @@ export function daemonJobs(parts: DaemonJobsParts): { jobs: JobRunner; places: R
   const { options, places: folders, state, log } = parts.core;
   const places = new RepositoryPlaces({
     secrets: parts.secrets,
+    proxies: proxyVariables(options.environment),
     onSecret: (secret) => log.redaction.hide(secret),
     guardRails: parts.guardRails,
     bundle: parts.bundle,

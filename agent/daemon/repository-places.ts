@@ -14,6 +14,8 @@ type Place = Omit<RepositoryOrder, "create">;
 export interface RepositoryPlacesParts {
   /** The machine's own, for the policies of its own. */
   readonly secrets: Pick<SecretKeeper, "read">;
+  /** By which proxies this machine gets out, as variables of the environment. */
+  readonly proxies: Readonly<Record<string, string>>;
   /** Told of each secret that is read, so that no log shows it. */
   readonly onSecret: (secret: string) => void;
   readonly guardRails: () => GuardRails;
@@ -48,12 +50,8 @@ export class RepositoryPlaces {
     const password = await read(encryption.password.secret);
     const url = destination.repository;
     const account = destination.credentials?.secret;
-    const settings =
-      account === undefined ? undefined : this.#settings(account, await read(account));
-    return {
-      routes: [{ kind: "direct", url, ...(settings !== undefined && { settings }) }],
-      password,
-    };
+    const settings = account === undefined ? {} : this.#settings(account, await read(account));
+    return { routes: [this.#order("direct", url, settings)], password };
   }
 
   #ofServer(policy: Policy, repositoryId: string): Place {
@@ -90,18 +88,25 @@ export class RepositoryPlaces {
   #route(bundle: BundleInForce, route: DestinationRoute): RouteOrder {
     const { kind, repository: url } = route;
     if (route.kind === "gateway")
-      return {
-        kind,
-        url,
-        settings: {
-          RESTIC_REST_USERNAME: route.user,
-          RESTIC_REST_PASSWORD: this.#open(bundle, route.passwordSecret),
-          ...(route.pins.length > 0 && { BACKSTAY_REST_PINS: route.pins.join(",") }),
-        },
-      };
+      return this.#order(kind, url, {
+        RESTIC_REST_USERNAME: route.user,
+        RESTIC_REST_PASSWORD: this.#open(bundle, route.passwordSecret),
+        ...(route.pins.length > 0 && { BACKSTAY_REST_PINS: route.pins.join(",") }),
+      });
     const account = route.credentialsSecret;
-    if (account === undefined) return { kind, url };
-    return { kind, url, settings: this.#settings(account, this.#open(bundle, account)) };
+    const settings =
+      account === undefined ? {} : this.#settings(account, this.#open(bundle, account));
+    return this.#order(kind, url, settings);
+  }
+
+  /** Engines take nothing of this kind from their environment: what a storage needs is in the order. */
+  #order(
+    kind: RouteOrder["kind"],
+    url: string,
+    account: Readonly<Record<string, string>>,
+  ): RouteOrder {
+    const settings = { ...this.#parts.proxies, ...account };
+    return { kind, url, ...(Object.keys(settings).length > 0 && { settings }) };
   }
 
   #open(bundle: BundleInForce, name: string): string {
