@@ -1,6 +1,6 @@
 /**
  * A forward proxy for tests: tunnels (CONNECT) and plain requests (absolute addresses), with an account if wanted, and a
- * list of what went through it. As a program: `node small-proxy.ts HOST PORT [USER:PASSWORD]`.
+ * list of what went through it. As a program, which prints that list: `node small-proxy.ts HOST PORT [USER:PASSWORD]`.
  */
 import {
   createServer,
@@ -18,6 +18,8 @@ export interface SmallProxyOptions {
   readonly port?: number;
   /** `user:password`, asked of everybody. */
   readonly account?: string;
+  /** Told of each request. */
+  readonly onRequest?: (request: ProxiedRequest) => void;
 }
 
 /** One request that the proxy was asked for. */
@@ -32,9 +34,11 @@ export class SmallProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #account: string | undefined;
+  readonly #onRequest: ((request: ProxiedRequest) => void) | undefined;
 
-  private constructor(account: string | undefined) {
+  private constructor({ account, onRequest }: SmallProxyOptions) {
     this.#account = account;
+    this.#onRequest = onRequest;
     this.#server = createServer((incoming, answer) => this.#forward(incoming, answer));
     this.#server.on("connect", (incoming: IncomingMessage, client: Socket, head: Buffer) =>
       this.#tunnel(incoming, client, head),
@@ -43,7 +47,7 @@ export class SmallProxy {
   }
 
   static async start(options: SmallProxyOptions = {}): Promise<SmallProxy> {
-    const proxy = new SmallProxy(options.account);
+    const proxy = new SmallProxy(options);
     const { host = "127.0.0.1", port = 0 } = options;
     await new Promise<void>((resolve, reject) => {
       proxy.#server.once("error", reject);
@@ -76,7 +80,9 @@ export class SmallProxy {
     const wanted = this.#account;
     const isRefused =
       wanted !== undefined && given !== `Basic ${Buffer.from(wanted).toString("base64")}`;
-    this.requests.push({ text: `${incoming.method} ${incoming.url}`, isRefused });
+    const request = { text: `${incoming.method} ${incoming.url}`, isRefused };
+    this.requests.push(request);
+    this.#onRequest?.(request);
     return !isRefused;
   }
 
@@ -137,6 +143,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
     host,
     port: Number(port),
     ...(account !== undefined && { account }),
+    onRequest: ({ text, isRefused }) => console.log(`${text}${isRefused ? ", refused" : ""}`),
   });
   console.log(`A proxy listens at ${proxy.url}`);
 }
