@@ -352,6 +352,11 @@ describe.skipIf(postgresPrograms() === undefined)("servers that share a PostgreS
     }
   });
 
+  it("say which database is not there", async () => {
+    const database = `${await cluster.createDatabase()}_not`;
+    await expect(start({ database })).rejects.toThrow(/no such database/);
+  });
+
   it("say that they are not ready while it is away, and go on by themselves when it is back", async () => {
     const database = await cluster.createDatabase();
     const server = await start({ database });

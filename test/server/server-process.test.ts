@@ -38,6 +38,10 @@ function giveCertificate(): string {
   return pinOfKey(key);
 }
 
+async function createTenant(server: ServerScene, name: string): Promise<void> {
+  await server.client().post("/api/v1/tenants", { name });
+}
+
 function changeDatabase(file: string, statement: string): void {
   const database = new Database(file);
   try {
@@ -61,6 +65,9 @@ describe("backstay-server serve", () => {
     const after = giveCertificate();
     process.kill(scene.processIds[0] ?? 0, "SIGHUP");
     await until("the new certificate", async () => (await askPinned(health)).pin === after);
+    const readies = (): number =>
+      manager.messages().filter((message) => message.startsWith("READY=1")).length;
+    await until("it says that it is ready again", async () => readies() === 2);
     // Of the connection from before: it was never broken.
     expect(await askPinned(health, { agent })).toMatchObject({ status: 200, pin: before });
     agent.destroy();
@@ -68,9 +75,8 @@ describe("backstay-server serve", () => {
     const told = manager.messages().map((message) => /^[A-Z]+(?==)/.exec(message)?.[0]);
     manager.close();
     expect(told).toEqual(["READY", "RELOADING", "READY", "STOPPING"]);
-    const token = /bks_\S+/.exec(scene.output)?.[0] ?? "";
-    await scene.startReplica();
-    expect(scene.output.split(token)).toHaveLength(2);
+    // What a service prints goes into the journal.
+    expect(scene.output).not.toContain("bks_");
   });
 
   it("tells in words what it refuses to start with", async () => {
@@ -103,7 +109,7 @@ describe("backstay-server serve", () => {
 describe("the audit log of a server", () => {
   it("shows to `audit verify` which entry somebody has changed in the database", async () => {
     scene = await ServerScene.start();
-    for (const name of ["acme", "umbrella"]) await scene.succeed(["tenant", "create", name]);
+    for (const name of ["acme", "umbrella"]) await createTenant(scene, name);
     expect(await scene.succeed(["audit", "verify"])).toContain("all as they were written");
     await scene.endReplica();
     const { length } = await entriesOf(scene);
@@ -113,6 +119,7 @@ describe("the audit log of a server", () => {
     );
     await scene.startReplica();
     const { exitCode, stdout } = await scene.cli(["audit", "verify"]);
+    expect(scene.output.match(/bks_/g)).toHaveLength(1);
     expect(exitCode).toBe(1);
     expect(stdout).toContain(`Entry ${length} is missing or was altered`);
   });
@@ -130,11 +137,11 @@ async function entriesOf(server: ServerScene): Promise<unknown[]> {
 describe("a copy of a server", () => {
   it("is made while it runs, and is the same server for whoever knew it", async () => {
     scene = await ServerScene.start();
-    await scene.succeed(["tenant", "create", "acme"]);
+    await createTenant(scene, "acme");
     const { pin, token } = scene.access();
     const copy = path.join(folder, "copy");
     await scene.succeed(["save", "--data", scene.data(), "--to", copy]);
-    await scene.succeed(["tenant", "create", "made-after-the-copy"]);
+    await createTenant(scene, "made-after-the-copy");
     const again = await scene.cli(["save", "--data", scene.data(), "--to", copy]);
     expect(again).toMatchObject({ exitCode: 1 });
     await scene.endReplica(0, "SIGKILL");
@@ -157,7 +164,7 @@ describe.skipIf(postgresPrograms() === undefined)("two replicas with one master 
       scene = await ServerScene.start({ database: await cluster.createDatabase(), replicas: 2 });
       expect(scene.access(1).pin).toBe(scene.access(0).pin);
       const { token } = scene.access(0);
-      await scene.client(0).post("/api/v1/tenants", { name: "acme" });
+      await createTenant(scene, "acme");
       expect(await scene.endReplica(0, "SIGTERM")).toBe(0);
       const seen = await askPinned(`${scene.url(1)}/api/v1/tenants`, {
         headers: { authorization: `Bearer ${token}` },
