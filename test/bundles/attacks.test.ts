@@ -19,6 +19,7 @@ import {
   signatureTypes,
 } from "../../protocol/control/bundle.ts";
 import { privateKeyOf, rawPublicKey } from "../../protocol/control/curve-keys.ts";
+import { signDestination } from "../../protocol/control/offline-signing.ts";
 import {
   type SigningKey,
   signDocument,
@@ -377,6 +378,59 @@ describe("a machine is offered", () => {
     expect((await Side.start()).inForce?.serial).toBe(contentOf(day).serial);
     // That it is old is said; it is in force nevertheless.
     expect((await Side.start()).conditions).toEqual(["BUNDLE_STALE"]);
+  });
+});
+
+describe("keys change, and a machine follows", () => {
+  const repository = async () =>
+    (await scene.repositories.list(sceneTenant, { after: null, limit: 1 }))[0];
+  const serialOf = ({ inForce }: Side): number => inForce?.serial ?? 0;
+  const placeOf = ({ inForce }: Side): string | undefined =>
+    [...(inForce?.destinations.values() ?? [])][0]?.routes[0]?.repository;
+
+  it("to another destination key; where the old one leads, nothing goes any more", async () => {
+    const side = await Side.start();
+    expect(await side.offer(await newest())).toBe("accepted");
+    const [signedByOld] = contentOf(await newest()).destinations;
+    const { id: old } = await destinationKey();
+    await scene.keys.rotate(actor, "destination");
+    // Both are believed until what the old one has signed is signed anew.
+    expect(await side.offer(await newest(machine, serialOf(side)))).toBe("accepted");
+    await scene.repositories.refresh(actor);
+    await scene.keys.retire(actor, old);
+    expect(await side.offer(await newest(machine, serialOf(side)))).toBe("accepted");
+    const { epoch } = [...(side.inForce?.destinations.values() ?? [])][0];
+    const { trust, ...content } = contentOf(await newest());
+    expect(signedHeader(content.destinations[0]).kid).not.toBe(old);
+    expect((unverifiedContent(signedByOld) as DestinationDocument).epoch).toBeLessThan(epoch);
+    const attack = { ...content, trust, serial: content.serial + 1, destinations: [signedByOld] };
+    const forged = signDocument("bundle", attack, await policyKey());
+    expect(await side.offer(forged)).toBe("BUNDLE_DESTINATION");
+  });
+
+  it("to a destination key that is kept offline: the server alone leads backups nowhere else", async () => {
+    const side = await Side.start();
+    const key = await destinationKey();
+    await scene.keys.removePrivateHalf(actor, key.id);
+    expect(await side.offer(await newest())).toBe("accepted");
+    const before = placeOf(side);
+    const { id, version, ...settings } = await repository();
+    const changed = await scene.repositories.replace(actor, null, id, version, {
+      ...settings,
+      routes: [{ kind: "direct", url: "/mnt/other/{tenant}/{agent}" }],
+    });
+    expect(await side.offer(await newest(machine, serialOf(side)))).toBe("unchanged");
+    expect(placeOf(side)).toBe(before);
+    const signed = signDestination(changed.unsigned, key);
+    await scene.repositories.acceptSignature(actor, null, id, signed);
+    expect(await side.offer(await newest(machine, serialOf(side)))).toBe("accepted");
+    expect(placeOf(side)).toBe("/mnt/other/tenant-1/pc1");
+    // What it was before is not signed again for anybody who has the server.
+    const back = await altered(() => ({
+      destinations: [contentOf(state.bundles.all()[1].jws).destinations[0]],
+    }));
+    expect(await side.offer(back)).toBe("BUNDLE_DESTINATION");
+    expect(placeOf(await Side.start())).toBe("/mnt/other/tenant-1/pc1");
   });
 });
 
