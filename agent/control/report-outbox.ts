@@ -12,7 +12,7 @@ import type { LostReports, ReportStore } from "../state/state.ts";
 import { type MemoryGap, unheededGap } from "./memory-gaps.ts";
 import type { ServerCalls } from "./server-calls.ts";
 
-const batch = { reports: 200, characters: 900_000 };
+const batch = { reports: 200, bytes: 900_000 };
 const issuesMax = 100;
 const textMax = 4000;
 
@@ -101,7 +101,7 @@ export class ReportOutbox {
       }),
     );
     for (;;) {
-      const reports = store.next(batch.reports, batch.characters);
+      const reports = store.next(batch.reports, batch.bytes);
       if (reports.length === 0) return;
       const path = agentApi.reports;
       const answer = await link.call({ method: "POST", path, body: { reports }, signal });

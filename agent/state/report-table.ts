@@ -9,11 +9,11 @@ const reports: Table = { name: "reports", key: ["id"] };
 const facts: Table = { name: "facts", key: ["name"] };
 /** Sessions of every hour in half a year; and what that takes if each has much to complain about. */
 const waitingMax = 5000;
-const charactersMax = 32 * 1024 * 1024;
+const waitingBytesMax = 32 * 1024 * 1024;
 /** More than there are sessions in the state: what is made of them is never made twice. */
 const deliveredMax = 4000;
 /** Of what was delivered, the contents: servers are set back by no more than that. */
-const recall = { ms: 32 * 86_400_000, characters: 8 * 1024 * 1024 };
+const recall = { ms: 32 * 86_400_000, bytes: 8 * 1024 * 1024 };
 const lostFact = "reports-lost";
 const heededFact = "reports-heeded";
 
@@ -32,19 +32,20 @@ export class ReportTable implements ReportStore {
     });
   }
 
-  next(limit: number, mostCharacters: number): readonly Report[] {
+  next(limit: number, mostBytes: number): readonly Report[] {
     return this.#database.read((rows) => {
-      const found = rows.all(
-        "SELECT * FROM reports WHERE delivered_ms IS NULL ORDER BY sequence LIMIT ?",
+      // The sizes first: SQLite knows them without reading what may be much.
+      const sizes = rows.counts(
+        "SELECT id, octet_length(body) FROM reports WHERE delivered_ms IS NULL ORDER BY sequence LIMIT ?",
         limit,
       );
-      let characters = 0;
+      let bytes = 0;
       const taken: Report[] = [];
-      for (const row of found) {
-        const body = String(row["body"]);
-        characters += body.length;
-        if (taken.length > 0 && characters > mostCharacters) break;
-        taken.push(JSON.parse(body) as Report);
+      for (const { name, count } of sizes) {
+        bytes += count;
+        if (taken.length > 0 && bytes > mostBytes) break;
+        const row = rows.first("SELECT * FROM reports WHERE id = ?", name);
+        taken.push(JSON.parse(String(row?.["body"])) as Report);
       }
       return taken;
     });
@@ -102,13 +103,16 @@ export class ReportTable implements ReportStore {
   /** Forgets the contents of what was delivered long ago, and then that it was. */
   prune(nowMs: number): void {
     this.#database.write((rows) => {
-      const kept =
-        "SELECT * FROM reports WHERE delivered_ms IS NOT NULL AND body IS NOT NULL ORDER BY sequence DESC";
-      let characters = 0;
-      for (const row of rows.all(kept)) {
-        characters += String(row["body"]).length;
+      const kept = rows.counts(
+        "SELECT id, octet_length(body) FROM reports WHERE delivered_ms IS NOT NULL AND body IS NOT NULL ORDER BY sequence DESC",
+      );
+      let bytes = 0;
+      for (const { name, count } of kept) {
+        bytes += count;
+        const row = rows.first("SELECT * FROM reports WHERE id = ?", name);
+        if (row === undefined) continue;
         const isOld = Math.abs(nowMs - Number(row["delivered_ms"])) > recall.ms;
-        if (isOld || characters > recall.characters) change(rows, row, { body: null });
+        if (isOld || bytes > recall.bytes) change(rows, row, { body: null });
       }
       rows.remove(
         `DELETE FROM reports WHERE delivered_ms IS NOT NULL AND id NOT IN (
@@ -142,8 +146,8 @@ function dropOldest(rows: Rows): void {
   const waiting = "FROM reports WHERE delivered_ms IS NULL";
   for (;;) {
     const count = Number(rows.value(`SELECT count(*) ${waiting}`));
-    const characters = Number(rows.value(`SELECT sum(length(body)) ${waiting}`));
-    if (count <= 1 || (count <= waitingMax && characters <= charactersMax)) return;
+    const bytes = Number(rows.value(`SELECT sum(octet_length(body)) ${waiting}`));
+    if (count <= 1 || (count <= waitingMax && bytes <= waitingBytesMax)) return;
     const row = rows.first(`SELECT * ${waiting} ORDER BY kind = 'session', sequence LIMIT 1`);
     if (row === undefined) return;
     rows.remove("DELETE FROM reports WHERE id = ?", row["id"] ?? null);

@@ -155,8 +155,8 @@ export interface ReportStore {
    * dropped and counted, events before sessions.
    */
   add(report: Report): boolean;
-  /** The oldest that wait: no more than that many, and no more characters of JSON, but at least one. */
-  next(limit: number, charactersMax: number): readonly Report[];
+  /** The oldest that wait: no more than that many, and no more bytes of JSON, but at least one. */
+  next(limit: number, bytesMax: number): readonly Report[];
   /** The server has them. `atMs`: by its clock. */
   delivered(ids: readonly string[], atMs: number): void;
   waiting(): number;

@@ -233,6 +233,28 @@ eachGround("reports", (ground) => {
     expect(JSON.parse(row?.status ?? "")).toMatchObject({ clockOffsetMs: 7 });
   });
 
+  it("of one machine that come faster than they are written are written once, the newest", async () => {
+    const { agent } = await scene();
+    let transactions = 0;
+    const { database } = ground();
+    const counted = new Proxy(database, {
+      get: (target, name) => {
+        if (name !== "transaction") throw new Error(`not asked for: ${String(name)}`);
+        transactions += 1;
+        return () => target.transaction();
+      },
+    });
+    const statuses = new StatusInbox({ ...ground(), now: ground().now, database: counted });
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, clockOffsetMs) => {
+        await statuses.take(agent, statusWith({ clockOffsetMs }));
+      }),
+    );
+    expect(transactions).toBe(1);
+    const row = await database.selectFrom("agent_live").selectAll().executeTakeFirstOrThrow();
+    expect(JSON.parse(row.status ?? "")).toMatchObject({ clockOffsetMs: 49 });
+  });
+
   it("give machines time to come back after the server was away, and say what it may have lost", async () => {
     const { agent, statuses, memory, standing } = await scene();
     await memory.look();
