@@ -11,6 +11,7 @@ import { DaemonScene, type DaemonSceneOptions, until } from "../daemon/daemon-sc
 import type { Outcome } from "../programs.ts";
 import type { ServerScene } from "./server-scene.ts";
 
+/** So that no names are equal. */
 let made = 0;
 
 interface Thing {
@@ -113,9 +114,10 @@ export class ManagedScene {
   }
 
   async token(settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
+    made += 1;
     const { body } = await this.server.client().post("/api/v1/enrolment-tokens", {
       tenantId: this.tenantId,
-      name: "machine",
+      name: `machine ${made}`,
       labels: { of: "fleet" },
       expiresMs: Date.now() + 86_400_000,
       ...settings,
