@@ -116,7 +116,7 @@ describe.skipIf(process.platform === "win32")("a machine with a server", () => {
     await server.startReplica();
     await scene.sync();
     await scene.report(alone.id);
-    const ids = (await scene.reports()).map(({ report }) => report["id"]);
+    const ids = (await scene.reports()).map(({ report }) => String(report["id"]));
     expect(ids.toSorted()).toEqual([`session-${before.id}`, `session-${alone.id}`].toSorted());
   });
 
