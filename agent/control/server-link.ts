@@ -97,11 +97,12 @@ export class ServerLink implements ServerCalls {
    * LINK_UNTRUSTED, the signal's reason.
    */
   async call(call: LinkCall): Promise<ServerAnswer> {
+    const offsetMs = this.#offsetMs;
     try {
       return await this.#callAnywhere(call);
     } catch (error) {
       // The refusal has told the time: once more with that.
-      if (refusalOf(error) !== "clock-skew" || this.#offsetMs === 0) throw error;
+      if (refusalOf(error) !== "clock-skew" || this.#offsetMs === offsetMs) throw error;
       return await this.#callAnywhere(call);
     }
   }

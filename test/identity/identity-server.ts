@@ -6,7 +6,7 @@ import { createServer, type Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { FastifyRequest } from "fastify";
+import { setImmediate } from "node:timers/promises";
 import type { Selectable } from "kysely";
 import { agentApiRoutes } from "../../server/agent-api/agent-routes.ts";
 import type { Tables } from "../../server/database/tables.ts";
@@ -31,9 +31,8 @@ export interface TestCertificate {
   readonly pin: string;
 }
 
-/** A certificate signed by its own key for a server of this machine. */
-export function ownTestCertificate(): TestCertificate {
-  const key = makeCertificateKey();
+/** A certificate signed by its own key, a new one if none is given, for a server of this machine. */
+export function ownTestCertificate(key: string = makeCertificateKey()): TestCertificate {
   const privateKey = createPrivateKey(key);
   const cert = makeCertificate(privateKey, ["localhost", "127.0.0.1"], Date.now());
   return { key, cert, pin: pinOfKey(privateKey) };
@@ -47,8 +46,9 @@ export interface IdentityServerOptions {
   readonly limits?: RateLimits;
   /** CIDR blocks. */
   readonly trustedProxies?: readonly string[];
-  /** Put into tokens in place of its own address and pin. */
+  /** Put into tokens in place of its own address. */
   readonly publicUrls?: readonly string[];
+  /** The same for its own pin. */
   readonly pins?: readonly string[];
 }
 
@@ -61,12 +61,17 @@ export class IdentityServer {
   readonly tenantId: string;
   readonly url: string;
   readonly pin: string;
-  /** So many answers are thrown away after the server has done its work. */
-  answersToLose = 0;
-  /** Requests that came through, as `POST /agent/v1/enroll`. */
+  /**
+   * Asked when a request arrives, and when its answer is ready: true breaks the connection, so that the request does
+   * nothing, or does all and nobody hears of it.
+   */
+  breaks: (moment: "arrival" | "answer") => boolean = () => false;
+  /** Requests that arrived, as `POST /agent/v1/enroll`. */
   readonly requests: string[] = [];
   readonly #https: HttpsServer;
   readonly #close: () => Promise<void>;
+  readonly #underWay: ReadonlySet<object>;
+  #stopped: Promise<void> | undefined;
   #tokens = 0;
 
   private constructor(parts: IdentityParts, close: () => Promise<void>) {
@@ -76,6 +81,7 @@ export class IdentityServer {
     this.url = parts.url;
     this.pin = parts.pin;
     this.#https = parts.https;
+    this.#underWay = parts.underWay;
     this.#close = close;
   }
 
@@ -108,10 +114,28 @@ export class IdentityServer {
       },
     });
     collectRoutes(app);
+    const underWay = new Set<object>();
     let server: IdentityServer | undefined;
-    app.addHook("onSend", async (request) => server?.note(request));
+    app.addHook("onRequest", async (request, reply) => {
+      server?.requests.push(`${request.method} ${request.url}`);
+      if (server?.breaks("arrival") !== true) return;
+      reply.hijack();
+      request.raw.socket.destroy();
+    });
+    app.addHook("onSend", async (request) => {
+      if (server?.breaks("answer") !== true) return;
+      underWay.delete(request.raw);
+      request.raw.socket.destroy();
+    });
     if (options.limits !== undefined) limitTraffic(app, options.limits, ground.signal);
-    await agentApiRoutes(app, { ground, fleet }, [probeRoutes]);
+    await agentApiRoutes(app, { ground, fleet }, [
+      probeRoutes,
+      (scope) => {
+        scope.addHook("onRequest", async ({ raw }) => void underWay.add(raw));
+        // After that of the authentication: who asked has been noted then.
+        scope.addHook("onResponse", async ({ raw }) => void underWay.delete(raw));
+      },
+    ]);
     const close = async (): Promise<void> => {
       https.closeAllConnections();
       await app.close();
@@ -120,7 +144,8 @@ export class IdentityServer {
       rmSync(folder, { recursive: true, force: true });
     };
     const { pin } = certificate;
-    server = new IdentityServer({ ground, fleet, tenantId: tenant.id, url, pin, https }, close);
+    const tenantId = tenant.id;
+    server = new IdentityServer({ ground, fleet, tenantId, url, pin, https, underWay }, close);
     await app.ready();
     return server;
   }
@@ -128,15 +153,17 @@ export class IdentityServer {
   /** Shows another certificate from now on; connections that are open end. */
   show({ key, cert }: TestCertificate): void {
     this.#https.setSecureContext({ key, cert });
-    this.#https.closeAllConnections();
+    this.closeConnections();
   }
 
-  /** Notes a request that was answered, and loses its answer if it shall. */
-  note(request: FastifyRequest): void {
-    this.requests.push(`${request.method} ${request.url}`);
-    if (this.answersToLose === 0) return;
-    this.answersToLose -= 1;
-    request.raw.socket.destroy();
+  /** Writes whom the server has heard of: an answer is at the machine before its sender has been noted. */
+  async writePresence(): Promise<void> {
+    while (this.#underWay.size > 0) await setImmediate();
+    await this.fleet.presence.flush();
+  }
+
+  closeConnections(): void {
+    this.#https.closeAllConnections();
   }
 
   /** A token as it is pasted. */
@@ -184,8 +211,10 @@ export class IdentityServer {
     return `${JSON.stringify(rows)}${this.ground.logged.join("\n")}`;
   }
 
+  /** Harmless if called twice. */
   async stop(): Promise<void> {
-    await this.#close();
+    this.#stopped ??= this.#close();
+    await this.#stopped;
   }
 }
 
@@ -196,6 +225,8 @@ interface IdentityParts {
   readonly url: string;
   readonly pin: string;
   readonly https: HttpsServer;
+  /** Requests whose senders have not been noted yet. */
+  readonly underWay: ReadonlySet<object>;
 }
 
 function probeRoutes(scope: App): void {
