@@ -21,9 +21,12 @@ export const usualRateLimits: RateLimits = {
   gateway: { burst: 20_000, perSecond: 2000 },
 };
 
-/** Requests under way at once; held ones do not count. */
+/**
+ * Requests under way at once; held ones do not count. What a slow machine can't answer before those who ask give up is
+ * better refused at once: else all its work is for nobody.
+ */
 const underWayMax: Readonly<Record<Traffic, number>> = {
-  agents: 1000,
+  agents: 200,
   enrolment: 100,
   management: 200,
   gateway: 1000,
