@@ -147,7 +147,7 @@ export class SwarmTrial {
       if (acceptedMs.length === agents) return acceptedMs.at(-1) ?? 0;
       if (Date.now() > end)
         throw new Error(
-          `only ${acceptedMs.length} of ${agents} machines have ${tag}: ${JSON.stringify(await crowd.figures())}`,
+          `only ${acceptedMs.length} of ${agents} machines have ${tag}: ${JSON.stringify(Object.fromEntries((await crowd.figures()).outcomes))}`,
         );
       await sleep(500);
     }
