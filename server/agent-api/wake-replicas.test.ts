@@ -53,11 +53,12 @@ describe.skipIf(postgresPrograms() === undefined)("held requests of two replicas
       wakeups,
       settings: { ...ground.settings, wakeHoldSeconds, bundleSpreadSeconds: 0 },
     });
-  /** Of the other replica, which says what it does. */
-  const command = async (policy: string): Promise<void> => {
-    const commands = new Commands({ ...ground, wakeups: deaf }, async () => JSON.stringify);
-    const order = { kind: "run", policy, cause: "manual" } as const;
-    await commands.create("x", null, { agentId: agent.id, order });
+  /** At the replica that has those wakeups. */
+  const command = async (wakeups: PostgresWakeups): Promise<void> => {
+    const commands = new Commands({ ...ground, now: ground.now, wakeups }, async () => {
+      return await Promise.resolve(JSON.stringify);
+    });
+    await commands.create("x", null, { agentId: agent.id, order: { kind: "sync" } });
   };
   const held = async (at: WakeDesk): Promise<void> => {
     while (at.held === 0) await new Promise((resolve) => setTimeout(resolve, 2));
@@ -68,20 +69,21 @@ describe.skipIf(postgresPrograms() === undefined)("held requests of two replicas
   };
 
   it("are answered by what the other one does, long before their time is over", async () => {
+    const heard: string[] = [];
+    hearing.subscribe("probe", () => heard.push("probe"));
+    hearing.subscribe(`agent:${agent.id}`, () => heard.push("agent"));
+    // Until it listens, what is said is lost.
+    while (heard.length === 0) {
+      await deaf.publish("probe");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     const listening = desk(hearing, 3600);
     const waiting = listening.wait(agent, known, never);
     await held(listening);
-    let answer: WakeOutcome | undefined;
-    void waiting.then((outcome) => {
-      answer = outcome;
-    });
-    // Until it listens, what is said is lost.
-    for (let said = 0; answer === undefined; said++) {
-      await command(`policy ${said}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await command(deaf);
     const first = news(await waiting);
-    expect(first.commands).toBeGreaterThan(0);
+    expect(first).toMatchObject({ commands: 1, bundle: false });
+    await expect.poll(() => heard, { timeout: 30_000 }).toContain("agent");
     const next = listening.wait(agent, first.cursor, never);
     await held(listening);
     await raiseTenantRevision(ground.database, agent.tenantId);
@@ -93,9 +95,7 @@ describe.skipIf(postgresPrograms() === undefined)("held requests of two replicas
     const unhearing = desk(deaf, 0.3);
     const waiting = unhearing.wait(agent, known, never);
     await held(unhearing);
-    const order = { kind: "sync" } as const;
-    const commands = new Commands({ ...ground, wakeups: hearing }, async () => JSON.stringify);
-    await commands.create("x", null, { agentId: agent.id, order });
+    await command(hearing);
     const outcome = await waiting;
     // It may have looked for the first time after the command was made.
     const answer =
