@@ -40,7 +40,7 @@ export const enrollCommand: CliCommand<EnrollOptions> = {
       "\nWithout a token given here, BACKSTAY_ENROLL_TOKEN or the file that BACKSTAY_ENROLL_TOKEN_FILE names is used.",
     );
     addExamples(command, [
-      "backstay enroll --token-file /root/token",
+      "backstay enroll --token-file /run/enrolment-token",
       "BACKSTAY_ENROLL_TOKEN=bk1_… backstay enroll",
       "backstay enroll --prepare-image",
     ]);

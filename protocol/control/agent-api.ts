@@ -10,7 +10,7 @@ export const agentApi = {
   time: "/agent/v1/time",
   /** POST EnrolmentRequest, signed by the key that it brings: 201 EnrolmentAnswer, 202 EnrolmentPending. Repeating it is harmless. */
   enroll: "/agent/v1/enroll",
-  /** GET with `if-none-match: "<hash>"`: 200 BundleAnswer with `etag`, or 304. The agent's regular poll. */
+  /** GET with `if-none-match: "<hash>"`: 200 bundleAnswer with `etag`, or 304. The agent's regular poll. */
   bundle: "/agent/v1/bundle",
   /** GET with `?cursor=`: 200 WakeAnswer as soon as there is something, 204 after the hold time. */
   wake: "/agent/v1/wake",

@@ -126,4 +126,3 @@ export const bundleDocument = z.object({
 export type BundleDocument = z.output<typeof bundleDocument>;
 
 export const bundleAnswer = z.object({ bundle: signedDocument });
-export type BundleAnswer = z.output<typeof bundleAnswer>;

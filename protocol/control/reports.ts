@@ -89,7 +89,6 @@ export const report = z.discriminatedUnion("kind", [
 ]);
 export type Report = z.output<typeof report>;
 
-export const reportBatch = z.object({ reports: z.array(report).min(1).max(200) });
 /** Ids that are durable now, new or known before, and those that can never be taken (the agent drops them, and says so). */
 export const reportReceipt = z.object({
   accepted: z.array(z.string()),

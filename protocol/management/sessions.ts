@@ -52,4 +52,3 @@ export const protectionAnswer = z.object({
   ),
   nextCursor: z.null(),
 });
-export type ProtectionAnswer = z.output<typeof protectionAnswer>;

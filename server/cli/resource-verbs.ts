@@ -1,7 +1,6 @@
 /** Verbs that most nouns have: list, show, remove; and how people name one thing of a kind. */
 import type { Command } from "commander";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import type { TenantAnswer } from "../../protocol/management/tenants.ts";
 import type { ManagementClient, Query } from "./management-client.ts";
 import { factLines, tableLines } from "./text-table.ts";
 import type { Shown, Verb, VerbCall } from "./verb.ts";
@@ -181,11 +180,4 @@ export function removeVerb(parts: RemoveParts): Verb {
 /** A result of one line. */
 export function said(json: unknown, line: string): Shown {
   return { json, lines: [line] };
-}
-
-/** Names of tenants by their ids, for tables; ids stand for those that can't be read. */
-export async function tenantNames(client: ManagementClient): Promise<(id: string) => string> {
-  const all = await client.list<TenantAnswer>(tenants.path);
-  const names = new Map(all.map(({ id, name }) => [id, name]));
-  return (id) => names.get(id) ?? id;
 }

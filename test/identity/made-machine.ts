@@ -1,6 +1,6 @@
 /** Machines for tests of the server's fleet: keys, and what they send to enrol. */
 import type { KeyObject } from "node:crypto";
-import { newPrivateKey, privateKeyOf, rawPublicKey } from "../../protocol/control/curve-keys.ts";
+import { newPrivateKey, rawPublicKey } from "../../protocol/control/curve-keys.ts";
 import type {
   EnrolmentRequest,
   ForkRequest,
@@ -64,9 +64,4 @@ export function madeMachine(hostName = "web"): MadeMachine {
       proof: proveFork(agentId, { ...raw, timeMs: 0 }, identityKey),
     }),
   };
-}
-
-/** The public half of a token's key. */
-export function tokenKeyOf(token: string): string {
-  return rawPublicKey(privateKeyOf("ed25519", parseEnrolmentToken(token).s));
 }
