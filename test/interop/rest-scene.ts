@@ -14,6 +14,8 @@ export interface RestRepository {
   readonly url: string;
   readonly user?: string;
   readonly password?: string;
+  /** PEM file of the server's own authority. */
+  readonly authority?: string;
 }
 
 export class RestScene {
@@ -47,7 +49,7 @@ export class RestScene {
   }
 
   /** Our own command line; the account comes from the environment. */
-  backstay({ url, user, password }: RestRepository, cache = "cache"): RepositoryProgram {
+  backstay({ url, user, password, authority }: RestRepository, cache = "cache"): RepositoryProgram {
     return backstayOn({
       repository: `rest:${url}`,
       password: "interop",
@@ -56,17 +58,21 @@ export class RestScene {
         BACKSTAY_HOST: "interop",
         RESTIC_REST_USERNAME: user ?? "",
         RESTIC_REST_PASSWORD: password ?? "",
+        RESTIC_CACERT: authority ?? "",
       },
     });
   }
 
   /** A restic; the account is in the address, as its old versions want it. */
-  restic(program: string, { url, user, password }: RestRepository): RepositoryProgram {
+  restic(program: string, { url, user, password, authority }: RestRepository): RepositoryProgram {
     const account = user === undefined ? "" : `${user}:${password ?? ""}@`;
     return resticOn(program, {
       repository: `rest:${url.replace("//", `//${account}`)}`,
       password: "interop",
-      environment: { RESTIC_HOST: "interop" },
+      environment: {
+        RESTIC_HOST: "interop",
+        ...(authority !== undefined && { RESTIC_CACERT: authority }),
+      },
     });
   }
 
