@@ -189,7 +189,9 @@ function passwordsBefore(
       : view.previousSecrets(text.passwordSecret);
   // Other versions named other passwords: the one before, the one after if that was taken back, and older ones.
   const versions = [policy.previous, policy.current].flatMap((other) =>
-    other?.repositoryName === text.repositoryName ? [other.passwordSecret] : [],
+    other !== undefined && other.repositoryName === text.repositoryName
+      ? [other.passwordSecret]
+      : [],
   );
   const others = new Set([...versions, ...policy.formerPasswords]);
   others.delete(text.passwordSecret);
