@@ -43,6 +43,7 @@ export function restPlace(place: string, environment: RestEnvironment): RestPlac
   const hasAccount = user !== "" || password !== "";
   const path = url.pathname.endsWith("/") ? url.pathname : `${url.pathname}/`;
   const authoritiesFile = setting("RESTIC_CACERT");
+  const proxy = proxyFor(url, environment);
   const pins = pinsOf(setting("BACKSTAY_REST_PINS"));
   if (pins.length > 0 && url.protocol === "http:")
     throw usage("BACKSTAY_REST_PINS is set, but the rest: address is not https");
@@ -51,10 +52,10 @@ export function restPlace(place: string, environment: RestEnvironment): RestPlac
     path,
     location: `rest:${url.origin}${path}`,
     authorization: hasAccount ? `Basic ${account}` : undefined,
-    secrets: hasAccount ? [password, url.password, account] : [],
+    secrets: [password, url.password, hasAccount ? account : "", decoded(proxy?.password ?? "")],
     pins,
     authoritiesFile: authoritiesFile === "" ? undefined : authoritiesFile,
-    proxy: proxyFor(url, environment),
+    proxy,
   };
 }
 

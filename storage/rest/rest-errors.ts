@@ -73,6 +73,9 @@ const distrust =
  */
 export function networkError(error: unknown, context: ErrorContext): unknown {
   if (isBackstayError(error) || !(error instanceof Error)) return error;
+  // Without the cause: it holds what came, and a server may repeat what it was sent.
+  if (error.name === "HTTPParserError")
+    return new BackstayError("STORE_UNAVAILABLE", { ...context, problem: "it speaks no HTTP" });
   const system = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (system === undefined) return error;
   if (distrust.test(system))
