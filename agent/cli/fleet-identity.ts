@@ -10,7 +10,7 @@ import type { Environment } from "./environment.ts";
 
 const patienceMs = 30 * 86_400_000;
 
-export interface Patience {
+interface Patience {
   /** Wait until an administrator has decided. */
   readonly isPatient: boolean;
   /** Told what is waited for, for people. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { overallHealth } from "../../protocol/local-api/overall-health.ts";
-import type { StatusReport } from "../../protocol/local-api/status.ts";
+import type { ServerStatus, StatusReport } from "../../protocol/local-api/status.ts";
 import type { SessionRecord } from "../../protocol/session-record.ts";
 import { DaemonInMemory } from "../../test/local-api/daemon-in-memory.ts";
 import { statusLines } from "./status-text.ts";
@@ -132,4 +132,35 @@ it("text of the world can't move the cursor", () => {
   expect(text()).not.toContain("\u001b");
   expect(text()).not.toContain("\r");
   expect(text()).toContain("\\x1b[2Jx");
+});
+
+it("tells of the server: how it is reached, what is in force, and what is wrong with it", () => {
+  const { nowMs } = daemon;
+  const stand = {
+    state: "enrolled",
+    tenant: "acme",
+    urls: ["https://backup.example:8443"],
+    lastContactMs: nowMs - 5 * 60_000,
+    serial: 1_700_000_000,
+    licence: "valid",
+    clockOffsetMs: 0,
+    reportsWaiting: 0,
+  } as const;
+  const said = (server: ServerStatus): string => {
+    const before = report();
+    const lines = statusLines({ ...before, agent: { ...before.agent, server } }, nowMs);
+    return lines.map((line) => line.text).join("\n");
+  };
+  expect(said(stand)).toContain(
+    "server https://backup.example:8443 (acme), heard 5 minutes ago, policies 1700000000\n",
+  );
+  const bad = { ...stand, reportsWaiting: 2, licence: "grace", clockOffsetMs: -600_000 } as const;
+  expect(said({ ...bad, problem: "it does not answer" })).toContain(
+    "policies 1700000000, 2 reports to send, licence: grace, clock 10 minutes ahead of it: it does not answer",
+  );
+  const none = { urls: [], clockOffsetMs: 0, reportsWaiting: 0 };
+  expect(said({ state: "enrolling", ...none, problem: "ask Ann" })).toContain(
+    "server: not admitted yet: ask Ann",
+  );
+  expect(said({ state: "refused", ...none })).toContain("does not admit this machine");
 });

@@ -42,8 +42,7 @@ describe.skipIf(process.platform === "win32")("policies of a server", () => {
       ["own", machine.at("config/policies/own.yaml")],
     ]);
     const target = machine.at("restored");
-    const order = { kind: "restore", policy: "documents", snapshot: "latest", paths: [] } as const;
-    expect(await scene.command({ ...order, target, overwrite: "never" })).toMatchObject({
+    expect(await scene.restore(target)).toMatchObject({
       state: "rejected",
       errorCode: "RESTORE_RESTRICTED",
     });

@@ -31,9 +31,7 @@ describe.skipIf(process.platform === "win32")("a machine with a server", () => {
     expect(report).toMatchObject({ route: "gateway", session: { cause: { kind: "manual" } } });
 
     const target = scene.machine.at("restored");
-    const restore = { kind: "restore", policy: "documents", snapshot: "latest" } as const;
-    const into = { ...restore, paths: [], target, overwrite: "never" } as const;
-    expect(await scene.command(into)).toMatchObject({ state: "succeeded" });
+    expect(await scene.restore(target)).toMatchObject({ state: "succeeded" });
     const source = scene.machine.at("source");
     expect(compareTrees(source, path.join(target, source)).differenceCount).toBe(0);
     const check = await scene.command({ kind: "check", policy: "documents", data: "all" });

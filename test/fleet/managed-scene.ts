@@ -175,6 +175,14 @@ export class ManagedScene {
     return await this.ended(await this.send(order));
   }
 
+  /** Has the newest snapshot of the policy restored into a folder of the machine. */
+  async restore(target: string, policy = "documents"): Promise<CommandAnswer> {
+    return await this.command({
+      ...{ kind: "restore", policy, target },
+      ...{ snapshot: "latest", paths: [], overwrite: "never" },
+    });
+  }
+
   /** Id of the command. */
   async send(order: CommandOrder): Promise<string> {
     const { id: agentId } = await this.agent();

@@ -136,8 +136,14 @@ export class FleetMember {
     return this.#book.inForce;
   }
 
+  /** How the server is reached. */
+  get place(): BundleInForce["server"] {
+    const { urls, pins } = this.#membership.machine.membership;
+    return this.bundle?.server ?? { urls, pins };
+  }
+
   get status(): ServerStatus {
-    const { agentId, tenantName, urls } = this.#membership.machine.membership;
+    const { agentId, tenantName } = this.#membership.machine.membership;
     const { bundle } = this;
     const { lastGoodMs, problem, failures } = this.#loop.contact;
     const known = this.#parts.core.state.facts.get(contactFact);
@@ -146,7 +152,7 @@ export class FleetMember {
       state: "enrolled",
       agentId,
       tenant: tenantName,
-      urls: bundle?.server.urls ?? urls,
+      urls: this.place.urls,
       ...(lastContactMs !== undefined && { lastContactMs }),
       ...(failures > 0 && problem instanceof Error && { problem: problem.message }),
       ...(bundle !== undefined && { serial: bundle.serial, issuedMs: bundle.issuedMs }),

@@ -41,6 +41,8 @@ export class ServerSide {
   #isDamaged = false;
   /** Why the identity must not be used, until the server has settled whose it is. */
   #foreign: BackstayError | undefined;
+  /** The server was asked which of two machines this is. */
+  #isSettling = false;
   /** What is to be done once there may be network. */
   #begin: () => void = () => undefined;
 
@@ -248,9 +250,7 @@ export class ServerSide {
     const { settleIdentity, waitingText } = await import("../../control/enrolment.ts");
     const before = member.status;
     const machine = await this.#persist(signal, async () => {
-      const bundle = this.bundle?.server;
-      const place = bundle ?? { urls: before.urls, pins: [] };
-      return await settleIdentity(await this.#enrolmentParts(), place, {
+      return await settleIdentity(await this.#enrolmentParts(), member.place, {
         waitMs: dayMs,
         onWaiting: (...pending) => this.#isWaiting(waitingText(...pending)),
         signal,
@@ -268,11 +268,16 @@ export class ServerSide {
   }
 
   #conflict(): void {
-    if (this.#member === undefined) return;
+    if (this.#member === undefined || this.#isSettling) return;
+    this.#isSettling = true;
     this.#inBackground(async (signal) => {
-      // Not from within its own talk with the server, which ends with it.
-      await Promise.resolve();
-      await this.#settle(signal);
+      try {
+        // Not from within its own talk with the server, which ends with it.
+        await Promise.resolve();
+        await this.#settle(signal);
+      } finally {
+        this.#isSettling = false;
+      }
     });
   }
 
