@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { forgetIdentity } from "../../agent/control/enrolment.ts";
+import type { ServerLink } from "../../agent/control/server-link.ts";
 import type { IdentityConflict } from "../../server/fleet/identity-conflicts.ts";
-import { ask, EnrollingMachine, outcomeOf } from "../../test/identity/enrolling-machine.ts";
-import { IdentityServer } from "../../test/identity/identity-server.ts";
-import { mortalLife } from "../../test/identity/mortal-machine.ts";
-import { forgetIdentity } from "./enrolment.ts";
-import type { ServerLink } from "./server-link.ts";
+import { ask, EnrollingMachine, outcomeOf } from "./enrolling-machine.ts";
+import { IdentityServer } from "./identity-server.ts";
+import { mortalLife } from "./mortal-machine.ts";
 
 const minuteMs = 60_000;
 const everything = { after: null, limit: 1000 };

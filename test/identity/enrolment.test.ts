@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { forgetIdentity, prepareImage, unattendedToken } from "../../agent/control/enrolment.ts";
 import {
   encodeEnrolmentToken,
   parseEnrolmentToken,
@@ -10,11 +11,10 @@ import { machineRepository } from "../../server/bundles/machine-repositories.ts"
 import { Agents } from "../../server/fleet/agents.ts";
 import type { EnrolmentTokenSettings } from "../../server/fleet/enrolment-tokens.ts";
 import { GatewayAccounts } from "../../server/gateway/gateway-accounts.ts";
-import { ask, EnrollingMachine, outcomeOf } from "../../test/identity/enrolling-machine.ts";
-import { IdentityServer } from "../../test/identity/identity-server.ts";
-import { madeMachine } from "../../test/identity/made-machine.ts";
-import { mortalLife } from "../../test/identity/mortal-machine.ts";
-import { forgetIdentity, prepareImage, unattendedToken } from "./enrolment.ts";
+import { ask, EnrollingMachine, outcomeOf } from "./enrolling-machine.ts";
+import { IdentityServer } from "./identity-server.ts";
+import { madeMachine } from "./made-machine.ts";
+import { mortalLife } from "./mortal-machine.ts";
 
 const admin = "token:test";
 const everything = { after: null, limit: 1000 };
