@@ -61,7 +61,7 @@ export class PlayedMachine {
   async start(): Promise<void> {
     const { folder, clock } = this.#options;
     const nowMs = (): number => clock.now();
-    const state = openState({ folder, nowMs, onTrouble: (trouble) => void this.#note(trouble) });
+    const state = openState({ folder, nowMs, onTrouble: (trouble) => this.#note(trouble) });
     const { sealingKey } = this.#identity;
     const book = new BundleBook({
       reader: { ...this.home, sealingKey },

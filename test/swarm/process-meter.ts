@@ -10,7 +10,7 @@ export interface ProcessUse {
   readonly residentBytes: number;
 }
 
-/** What these processes and their descendants use now; those that have ended count for nothing. */
+/** What these processes and their descendants use now, with the time of children that have ended and were waited for. */
 export function processUse(processIds: readonly number[]): ProcessUse {
   const children = childrenOfAll();
   const todo = [...processIds];
@@ -23,7 +23,9 @@ export function processUse(processIds: readonly number[]): ProcessUse {
     todo.push(...(children.get(id) ?? []));
     try {
       const fields = statFields(id);
-      processorMs += ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1000;
+      // Of the process itself in user and system mode, and of those that it has waited for.
+      const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+      processorMs += (ticks / ticksPerSecond) * 1000;
       const status = readFileSync(`/proc/${id}/status`, "utf8");
       // Shared pages, as PostgreSQL's processes have them, would count once a process.
       residentBytes += 1024 * (lineOf(status, "RssAnon") + lineOf(status, "RssFile"));
