@@ -85,6 +85,15 @@ const entries: Readonly<Record<string, Entry>> = {
   "POST /api/v1/agents/:id/suspend": { ...operate, id: "agent" },
   "POST /api/v1/agents/:id/resume": { ...operate, id: "agent" },
   "POST /api/v1/agents/:id/revoke": { ...administer, id: "agent" },
+  "GET /api/v1/agents/:id/intent": { ...read, id: "agent" },
+  "POST /api/v1/agents/:id/intent": { ...operate, id: "agent", body: () => ({ intent: "pause" }) },
+  "POST /api/v1/agents/:id/renew-password": {
+    ...administer,
+    id: "agent",
+    body: ({ repository }) => ({ repositoryId: repository }),
+    // It has stored nothing there yet.
+    refused: 404,
+  },
   "GET /api/v1/agents/:id/conditions": { ...read, id: "agent" },
   "GET /api/v1/agents/:id/policies": { ...read, id: "agent" },
   "GET /api/v1/repositories": list,
