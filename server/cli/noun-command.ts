@@ -150,15 +150,15 @@ const restore = sendVerb({
 const check = sendVerb({
   name: "check",
   summary: "check the repository of a policy from the machine",
-  examples: ["backstay-server command check documents --agent pc1 --data 5%"],
+  examples: ["backstay-server command check documents --agent pc1 --read 5%"],
   define: (command) => {
     definePolicy(command).option(
-      "--data <part>",
+      "--read <part>",
       "structure, a part such as 5%, or all",
       "structure",
     );
   },
-  order: (call) => ({ kind: "check", policy: operand(call), data: String(call.options["data"]) }),
+  order: (call) => ({ kind: "check", policy: operand(call), data: String(call.options["read"]) }),
 });
 
 function plain(kind: "sync" | "collect-logs" | "clear-cache" | "leave", summary: string): Verb {

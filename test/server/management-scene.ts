@@ -1,4 +1,7 @@
-/** The management API on a test ground, without a listener: two tenants with one of each thing, and tokens of every kind. */
+/** The server's routes on a test ground, without a listener: two tenants, and tokens of every kind. */
+import { Registry } from "prom-client";
+import { gatewayRoutes } from "../../server/gateway/gateway-routes.ts";
+import type { ServerSettings } from "../../server/ground/server-ground.ts";
 import { type App, makeHttpApp } from "../../server/http/http-app.ts";
 import {
   collectRoutes,
@@ -6,10 +9,12 @@ import {
   type Role,
   roles,
 } from "../../server/http/route-access.ts";
+import { describeApi } from "../../server/serve/api-description.ts";
 import { makeRooms, type Rooms, registerRoutes } from "../../server/serve/rooms.ts";
+import { serverRoutes } from "../../server/serve/server-routes.ts";
 import { makeTestGround, type TestGround } from "./test-ground.ts";
 
-export type Method = "GET" | "POST" | "PUT" | "DELETE";
+export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface AskOptions {
   /** Text of an API token. */
@@ -39,12 +44,19 @@ export interface ManagementScene {
 }
 
 /** Opens the scene on the database at `address`. */
-export async function openManagementScene(address: string): Promise<ManagementScene> {
-  const ground = await makeTestGround(address);
+export async function openManagementScene(
+  address: string,
+  settings: Partial<ServerSettings> = {},
+): Promise<ManagementScene> {
+  const ground = await makeTestGround(address, settings);
   const rooms = await makeRooms(ground);
   const app = makeHttpApp({ log: ground.log, trustedProxies: [] });
   const routes = collectRoutes(app);
+  const metrics = new Registry();
+  await describeApi(app);
+  serverRoutes(app, { ground, metrics });
   await registerRoutes(app, rooms);
+  await gatewayRoutes(app, { ground, metrics });
   await app.ready();
   const tenantIds = { a: "", b: "" };
   for (const name of ["a", "b"] as const) {
