@@ -1,7 +1,8 @@
 /** What a command collects on a machine, streamed: nothing of it is kept in memory. */
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { z } from "zod";
 import { agentApi, uploadBytesMax } from "../../protocol/control/agent-api.ts";
+import { agentRefusal } from "../../protocol/control/agent-problem.ts";
 import type { CommandUploads } from "../commands/command-uploads.ts";
 import type { App } from "../http/http-app.ts";
 
@@ -26,8 +27,11 @@ export function uploadRoute(app: App, { uploads }: { readonly uploads: CommandUp
         },
       },
       async (request, reply) => {
+        const body: unknown = request.body;
+        if (!(body instanceof Readable))
+          throw agentRefusal("body-invalid", "It is not application/octet-stream.");
         request.raw.setTimeout(silenceMs, () => request.raw.destroy());
-        await uploads.take(request.agent.id, request.params.id, request.body as Readable);
+        await uploads.take(request.agent.id, request.params.id, body);
         return await reply.status(204).send();
       },
     );
