@@ -185,7 +185,7 @@ export class BackupSession {
       await this.#checkpoint(ground.index);
       throw error;
     } finally {
-      stopProgress();
+      await stopProgress();
       this.#signal.removeEventListener("abort", stop);
       this.#memory.stop();
       await threads.end();
@@ -334,9 +334,12 @@ export class BackupSession {
   }
 
   /** Reports progress until the returned function is called. Totals: the scan's, before its end the parent's or a count's. */
-  #startProgress({ parent, memory: kept }: Ground, scanned: Promise<ScanDone>): () => void {
+  #startProgress(
+    { parent, memory: kept }: Ground,
+    scanned: Promise<ScanDone>,
+  ): () => Promise<void> {
     const events = this.#events;
-    if (events.progress === undefined) return () => undefined;
+    if (events.progress === undefined) return async () => undefined;
     const summary = parent?.snapshot.summary;
     const count = summary === undefined ? new SourceCount(this.#walk(kept)) : undefined;
     let isScanned = false;
@@ -361,9 +364,9 @@ export class BackupSession {
       });
     };
     const timer = setInterval(report, progressMs);
-    return () => {
+    return async () => {
       clearInterval(timer);
-      count?.stop();
+      await count?.stop();
     };
   }
 

@@ -67,26 +67,30 @@ export const backupCommand: CliCommand<BackupOptions> = {
       throw new BackstayError("USAGE", { problem: "give either --parent or --force" });
     const excludes = excludesOf(invocation);
     const threads = new StartedThreads(options.readConcurrency);
-    return await withRepository(invocation, { lock: "none" }, async (repository) => {
-      const parent = await parentOf(invocation, repository);
-      const request: BackupRequest = {
-        paths,
-        hostName: options.host ?? usualHost(invocation),
-        tags: tagsOf(options.tag),
-        ...(options.time === undefined ? {} : { timeMs: options.time }),
-        selection: { ...excludes, ...ownPlaces(repository.store, invocation.globals) },
-        excludes: excludes.patterns
-          .filter(({ caseInsensitive }) => !caseInsensitive)
-          .map(({ text }) => (typeof text === "string" ? text : utf8Text(text))),
-        ...(parent === undefined ? {} : { parent }),
-        compression: invocation.globals.compression,
-        ...(options.readConcurrency === undefined ? {} : { readers: options.readConcurrency }),
-        dryRun: options.dryRun === true,
-        skipIfUnchanged: options.skipIfUnchanged === true,
-        lockWaitMs: invocation.globals.lockWaitMs,
-      };
-      return await backUp(invocation, repository, request, threads);
-    });
+    try {
+      return await withRepository(invocation, { lock: "none" }, async (repository) => {
+        const parent = await parentOf(invocation, repository);
+        const request: BackupRequest = {
+          paths,
+          hostName: options.host ?? usualHost(invocation),
+          tags: tagsOf(options.tag),
+          ...(options.time === undefined ? {} : { timeMs: options.time }),
+          selection: { ...excludes, ...ownPlaces(repository.store, invocation.globals) },
+          excludes: excludes.patterns
+            .filter(({ caseInsensitive }) => !caseInsensitive)
+            .map(({ text }) => (typeof text === "string" ? text : utf8Text(text))),
+          ...(parent === undefined ? {} : { parent }),
+          compression: invocation.globals.compression,
+          ...(options.readConcurrency === undefined ? {} : { readers: options.readConcurrency }),
+          dryRun: options.dryRun === true,
+          skipIfUnchanged: options.skipIfUnchanged === true,
+          lockWaitMs: invocation.globals.lockWaitMs,
+        };
+        return await backUp(invocation, repository, request, threads);
+      });
+    } finally {
+      await threads.end();
+    }
   },
 };
 

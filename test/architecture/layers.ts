@@ -17,7 +17,7 @@ const adapters = ["listing", "node", "native", "linux", "darwin", "windows"].map
   (name) => `platform/${name}`,
 );
 const contracts = ["protocol", ports, "platform", "storage"];
-const repositoryUsers = [...contracts, "agent/patterns", "agent/repository"];
+const repositoryUsers = [...contracts, "agent/patterns", "agent/repository", "agent/threads"];
 
 const serverGround = ["protocol", ports, "platform", "server/database", "server/ground"];
 /** Each knows its own tables and rules; none knows HTTP. */
@@ -66,6 +66,7 @@ export const layers: readonly Layer[] = [
     mayImport: ["protocol", ports, "agent/policy"],
   },
   { name: "agent/triggers", holds: /^agent\/triggers\//, mayImport: ["protocol", ports] },
+  { name: "agent/threads", holds: /^agent\/threads\//, mayImport: [] },
   { name: "agent/repository", holds: /^agent\/repository\//, mayImport: contracts },
   { name: "agent/backup", holds: /^agent\/backup\//, mayImport: repositoryUsers },
   { name: "agent/tar", holds: /^agent\/tar\//, mayImport: [] },

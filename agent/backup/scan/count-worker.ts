@@ -1,5 +1,4 @@
 /** Entry of the counting thread: walks as the scan does, and only adds up. */
-import { workerData } from "node:worker_threads";
 import { openSourceFiles } from "../../../platform/open-source-files.ts";
 import {
   type DirectoryListing,
@@ -7,6 +6,7 @@ import {
   type SourceDirectory,
 } from "../../../platform/ports/source-files.ts";
 import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
+import { threadLoaded } from "../../threads/ended-thread.ts";
 import { type DirectoryScope, verdict } from "../select/directory-scope.ts";
 import { Selection } from "../select/selection.ts";
 import { sizeIn } from "../work/record-size.ts";
@@ -21,7 +21,7 @@ interface Frame {
   next: number;
 }
 
-const data = workerData as CountedSource & { readonly memory: SharedArrayBuffer };
+const data = threadLoaded() as CountedSource & { readonly memory: SharedArrayBuffer };
 const memory = new SessionMemory(1, data.memory);
 const counters = memory.counters(0);
 const files = openSourceFiles();
@@ -86,6 +86,7 @@ function countBelow(top: Frame | undefined): void {
   }
 }
 
+memory.assertRunning();
 const roots = [];
 for (const path of absolutePaths(data.paths, data.workingDirectory)) {
   try {

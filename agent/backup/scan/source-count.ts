@@ -1,5 +1,6 @@
 /** Counts the source beside a first backup, so that its progress knows how much there is. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { endThread, startThread } from "../../threads/ended-thread.ts";
 import { SessionMemory } from "../work/session-memory.ts";
 import type { CountedSource } from "./counted-source.ts";
 
@@ -9,7 +10,7 @@ export class SourceCount {
   #isDone = false;
 
   constructor(source: CountedSource) {
-    this.#worker = new Worker(new URL("./count-worker.ts", import.meta.url), {
+    this.#worker = startThread(new URL("./count-worker.ts", import.meta.url), {
       workerData: { ...source, memory: this.#memory.shared },
     });
     this.#worker.on("exit", (code) => {
@@ -26,8 +27,8 @@ export class SourceCount {
     return { files: this.#memory.total("filesSeen"), bytes: this.#memory.total("bytesSeen") };
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#memory.stop();
-    void this.#worker.terminate();
+    await endThread(this.#worker);
   }
 }

@@ -1,8 +1,9 @@
 /** Threads of a backup that load their code while the repository is being opened, and wait to be told what to do. */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { openCodec } from "../../../platform/open-codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { endThread, startThread } from "../../threads/ended-thread.ts";
 
 /** More sealing workers would take more memory than they are worth. */
 const sealersMax = 8;
@@ -41,11 +42,11 @@ export class StartedThreads {
   /** Ends them, whatever they do. Safe to call again. */
   async end(): Promise<void> {
     this.#isEnding = true;
-    await Promise.all(this.#workers.map(async (worker) => await worker.terminate()));
+    await Promise.all(this.#workers.map(endThread));
   }
 
   #start(file: URL): Worker {
-    const worker = new Worker(file, {
+    const worker = startThread(file, {
       resourceLimits: { maxYoungGenerationSizeMb: youngMiBMax },
       stdin: false,
     });

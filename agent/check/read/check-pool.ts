@@ -3,11 +3,12 @@
  * right here, while there are none, because starting a thread takes longer than verifying a small repository.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { openCodec } from "../../../platform/open-codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
+import { endThread, startThread } from "../../threads/ended-thread.ts";
 import { BlobBits } from "../trees/blob-bits.ts";
 import type {
   CheckAnswer,
@@ -49,7 +50,7 @@ export class CheckPool {
   /** Starts threads until there are so many. They load their code while the caller does other things. No job may be under way. */
   growTo(threads: number): void {
     while (this.#threads.length < threads) {
-      const worker = new Worker(new URL("./check-worker.ts", import.meta.url));
+      const worker = startThread(new URL("./check-worker.ts", import.meta.url));
       const thread: Thread = { worker, current: undefined };
       worker.on("message", (answer: CheckAnswer) => this.#take(thread, answer));
       worker.on("error", (error) => this.#fail(error));
@@ -95,7 +96,7 @@ export class CheckPool {
     const ended = new BackstayError("INTERNAL", { problem: "the check has ended" });
     // What a signal gives as its reason is an error by convention.
     this.#rejectAll((reason ?? ended) as Error);
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#threads.map(({ worker }) => endThread(worker)));
   }
 
   async #here(): Promise<PackVerifier> {

@@ -4,10 +4,12 @@ import { openCodec } from "../../../platform/open-codec.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { masterKeyFromBytes } from "../../repository/crypto/master-key.ts";
 import { BlobTable } from "../../repository/index/blob-table.ts";
+import { threadLoaded } from "../../threads/ended-thread.ts";
 import { BlobBits } from "../trees/blob-bits.ts";
 import type { CheckAnswer, CheckMessage } from "./check-messages.ts";
 import { PackVerifier } from "./pack-verifier.ts";
 
+threadLoaded();
 let verifier: PackVerifier | undefined;
 
 function answer(message: CheckMessage): CheckAnswer | undefined {
