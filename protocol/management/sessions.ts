@@ -21,6 +21,7 @@ export const machineStates = [
   "waiting",
   "overdue",
   "silent",
+  "unprotected",
   "failing",
   "error",
   "warning",

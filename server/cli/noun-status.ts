@@ -11,6 +11,7 @@ const words: Readonly<Record<string, string>> = {
   failing: "whose last backup failed",
   overdue: "overdue",
   silent: "silent",
+  unprotected: "without a policy",
   waiting: "never heard of",
   suspended: "suspended",
   revoked: "revoked",

@@ -6,6 +6,7 @@ export const machineStates = [
   "waiting",
   "overdue",
   "silent",
+  "unprotected",
   "failing",
   "error",
   "warning",
@@ -13,8 +14,8 @@ export const machineStates = [
 ] as const;
 /**
  * In the order in which they are considered. `waiting`: enrolled and never heard of. `overdue`: a policy has no good
- * backup that is new enough. `silent`: not heard of for long. `failing`: the last backup of a policy failed. `error`,
- * `warning`: what the machine says of itself.
+ * backup that is new enough. `silent`: not heard of for long. `unprotected`: no policy backs it up. `failing`: the last
+ * backup of a policy failed. `error`, `warning`: what the machine says of itself.
  */
 export type MachineState = (typeof machineStates)[number];
 
@@ -24,6 +25,8 @@ export interface MachineFacts {
   /** It has been heard of since it was enrolled. */
   readonly isHeard: boolean;
   readonly isSilent: boolean;
+  /** A policy that is switched on is known to be on it. */
+  readonly hasPolicy: boolean;
   readonly isOverdue: boolean;
   /** One of the overdue policies has no good backup at all. */
   readonly hasNone: boolean;
@@ -37,7 +40,7 @@ const hourMs = 3_600_000;
 export const silentAfterMs = { server: hourMs, workstation: 7 * 24 * hourMs } as const;
 
 export function machineState(facts: MachineFacts): { state: MachineState; reason: string } {
-  const { status, isHeard, isSilent, isOverdue, hasNone, hasFailed, health } = facts;
+  const { status, isHeard, isSilent, hasPolicy, isOverdue, hasNone, hasFailed, health } = facts;
   if (status === "revoked") return { state: "revoked", reason: "Its identity was revoked." };
   if (status === "suspended")
     return { state: "suspended", reason: "It is suspended: the server takes nothing from it." };
@@ -51,6 +54,7 @@ export function machineState(facts: MachineFacts): { state: MachineState; reason
   if (!isHeard)
     return { state: "waiting", reason: "It was enrolled and has not been heard of yet." };
   if (isSilent) return { state: "silent", reason: "Nothing was heard of it for long." };
+  if (!hasPolicy) return { state: "unprotected", reason: "No policy backs it up." };
   if (hasFailed)
     return { state: "failing", reason: "The last backup of one of its policies failed." };
   if (health === "error" || health === "critical")

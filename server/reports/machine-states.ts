@@ -44,6 +44,7 @@ interface FactsRow {
   status: Tables["agents"]["status"];
   heard: number;
   silent: number;
+  policies: number;
   overdue: number;
   none: number;
   failed: number;
@@ -76,7 +77,7 @@ export class MachineStates {
       .selectFrom(this.#facts(scope).as("facts"))
       .selectAll()
       .select(({ fn }) => fn.countAll<number>().as("machines"))
-      .groupBy(["status", "heard", "silent", "overdue", "none", "failed", "health"])
+      .groupBy(["status", "heard", "silent", "policies", "overdue", "none", "failed", "health"])
       .execute();
     const byState = Object.fromEntries(machineStates.map((state) => [state, 0])) as Record<
       MachineState,
@@ -159,6 +160,7 @@ export class MachineStates {
         "agents.status",
         sql<number>`CASE WHEN agent_live.agent_id IS NULL THEN 0 ELSE 1 END`.as("heard"),
         silent.as("silent"),
+        sql<number>`CASE WHEN worst.agent_id IS NULL THEN 0 ELSE 1 END`.as("policies"),
         sql<number>`coalesce(worst.overdue, 0)`.as("overdue"),
         sql<number>`coalesce(worst.none, 0)`.as("none"),
         sql<number>`coalesce(worst.failed, 0)`.as("failed"),
@@ -174,6 +176,7 @@ function factsOf(row: FactsRow): MachineFacts {
     status: row.status,
     isHeard: Number(row.heard) === 1,
     isSilent: Number(row.silent) === 1,
+    hasPolicy: Number(row.policies) === 1,
     isOverdue: Number(row.overdue) === 1,
     hasNone: Number(row.none) === 1,
     hasFailed: Number(row.failed) === 1,

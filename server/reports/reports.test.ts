@@ -199,14 +199,16 @@ eachGround("reports", (ground) => {
   });
 
   it("follow the policies of a machine, but not one that has lost its memory", async () => {
-    const { agent, statuses, protection } = await scene();
+    const { agent, statuses, protection, standing } = await scene();
     await statuses.take(agent, statusWith());
     expect(await protection()).toMatchObject({ policyVersion: 4, maximumAgeMs: 8 * hourMs });
     await statuses.take(agent, statusWith({ policies: [], bundle: { state: "none" } }));
     expect(await protection()).toMatchObject({ policyVersion: 4 });
     const [policy] = statusWith().policies;
+    expect(await standing()).toBe("ok");
     await statuses.take(agent, statusWith({ policies: [{ ...policy, enabled: false }] }));
     expect(await protection()).toBeUndefined();
+    expect(await standing()).toBe("unprotected");
   });
 
   it("write the newest status of each machine, those that arrive together in one go", async () => {
