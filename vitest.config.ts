@@ -12,6 +12,7 @@ export default defineConfig({
     pool: "forks",
     reporters: ["default", "./test/run-reporter.ts"],
     slowTestThreshold: 2_000,
+    setupFiles: ["./test/property-seed.ts"],
     projects: [
       {
         extends: true,

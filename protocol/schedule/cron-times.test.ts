@@ -94,13 +94,13 @@ const spoilt = fc
   )
   .map(([text, at, put, drop]) => text.slice(0, at) + put + text.slice(at + drop));
 
-/** What node-cron takes although it means nothing, and we do not: `5*` is read as `50-59`, `jan5` as `15`. */
+/** What node-cron takes although it means nothing, and we do not: `5*` is read as `50-59`, `jan5` as `15`, steps of `mar` as of 3. */
 const isMeaningless = (text: string): boolean =>
   text
     .split(/[ ,]/)
     .some(
       (token) =>
-        /[^/]\*|\*[^/]/.test(token) ||
+        /[^/]\*|\*[^/]|\/[a-z]/i.test(token) ||
         /[a-z][a-z]*[0-9#]*[a-z]*\d|\d[a-z]{2,}/i.test(token.replace(/#[1-5]$/, "")) ||
         /^(\d+)-(\d+)/.test(token),
     );

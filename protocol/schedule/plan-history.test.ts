@@ -161,6 +161,19 @@ it("whatever happens to machine, clock and zone: no slot runs twice, and nothing
   );
 });
 
+it("hours that come again right after a first look just before a slot have no more runs than others", () => {
+  const { rules } = aCase({ timers: [{ every: "interval", interval: "5h" }] }, 0);
+  const machine = newMachine(rules, "America/Aruba", "2054-12-31T23:59:59.978Z");
+  machine.changeZone("Pacific/Marquesas");
+  // As many as a storm of runs would be noticed by, without waiting for all of it.
+  for (let hour = 0; hour < 48 && machine.runs.length < 20; hour += 1)
+    for (let minute = 0; minute < 60 && machine.runs.length < 20; minute += 1)
+      machine.pass(minuteMs);
+  expect(machine.trueMs).toBe(Date.parse("2054-12-31T23:59:59.978Z") + 2 * dayMs);
+  expect(machine.runs.length).toBeGreaterThanOrEqual(9);
+  expect(machine.runs.length).toBeLessThanOrEqual(12);
+});
+
 it("looks in between make no run", () => {
   fc.assert(
     fc.property(

@@ -132,7 +132,8 @@ function withDueSlot(
     if (goesOn === undefined || goesOn.atMs > now.wallMs) return memory;
     const text = `${timerInWords(goesOn.slot.timer)}; by elapsed time, as these hours come again`;
     const due: DueRun = { kind: "schedule", text, attempt: 1, since: now, delayMs: 0 };
-    const known = { ...memory, lastSlot: { ...memory.lastSlot, dealtWith: now } };
+    // The next one comes as long after this one as its slot does, however short the way to this one was.
+    const known = { ...memory, lastSlot: { atMs: goesOn.slot.atMs, dealtWith: now } };
     return session === undefined && memory.due === undefined ? { ...known, due } : known;
   }
   const known = {
