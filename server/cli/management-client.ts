@@ -1,7 +1,8 @@
 /** The management API as commands use it: one server, one token, answers as JSON, refusals as errors of the catalogue. */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { TLSSocket } from "node:tls";
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import { pinOfKey } from "../../platform/server-pins.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { programVersion } from "../../protocol/program-version.ts";
 import { refusalOf, remoteFailure } from "./remote-failure.ts";
@@ -173,7 +174,7 @@ function dispatcherFor(pin: string | undefined): Dispatcher {
     connect: (options, callback) =>
       connect(options, (error, socket) => {
         if (error !== null) return callback(error, null);
-        if (socket instanceof TLSSocket && pinOf(socket) !== pin) {
+        if (socket instanceof TLSSocket && !isPinned(socket, pin)) {
           socket.destroy();
           return callback(
             new BackstayError("SERVER_UNTRUSTED", { server: options.hostname }),
@@ -185,9 +186,7 @@ function dispatcherFor(pin: string | undefined): Dispatcher {
   });
 }
 
-function pinOf(socket: TLSSocket): string | undefined {
-  const key = socket.getPeerX509Certificate()?.publicKey.export({ type: "spki", format: "der" });
-  return key === undefined
-    ? undefined
-    : `sha256/${createHash("sha256").update(key).digest("base64url")}`;
+function isPinned(socket: TLSSocket, pin: string): boolean {
+  const certificate = socket.getPeerX509Certificate();
+  return certificate !== undefined && pinOfKey(certificate.publicKey) === pin;
 }

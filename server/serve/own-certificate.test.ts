@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { connect as connectTls, createServer } from "node:tls";
 import { expect, it } from "vitest";
-import { isStillGood, makeCertificate, makeCertificateKey, pinOfKey } from "./own-certificate.ts";
+import { pinOfKey } from "../../platform/server-pins.ts";
+import { isStillGood, makeCertificate, makeCertificateKey } from "./own-certificate.ts";
 
 const dayMs = 86_400_000;
 const names = [

@@ -42,13 +42,6 @@ export function makeCertificateKey(): string {
   return privateKey.export({ type: "pkcs8", format: "pem" }) as string;
 }
 
-/** `sha256/…` of a key, as agents compare it. */
-export function pinOfKey(key: KeyObject): string {
-  const publicKey = key.type === "private" ? createPublicKey(key) : key;
-  const bytes = publicKey.export({ type: "spki", format: "der" });
-  return `sha256/${createHash("sha256").update(bytes).digest("base64url")}`;
-}
-
 /** A certificate of `key` for host names and addresses, as PEM. */
 export function makeCertificate(key: KeyObject, names: readonly string[], nowMs: number): string {
   const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });

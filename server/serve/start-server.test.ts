@@ -15,6 +15,7 @@ import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { pinOfKey } from "../../platform/server-pins.ts";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../protocol/error-catalog.ts";
 import { askPinned } from "../../test/server/pinned-request.ts";
@@ -23,7 +24,7 @@ import {
   postgresPrograms,
   startPostgres,
 } from "../../test/server/postgres-cluster.ts";
-import { makeCertificate, makeCertificateKey, pinOfKey } from "./own-certificate.ts";
+import { makeCertificate, makeCertificateKey } from "./own-certificate.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
 

@@ -3,10 +3,11 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
+import { pinOfKey } from "../../platform/server-pins.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import { type DataFolder, readIfThere } from "./data-folder.ts";
-import { isStillGood, makeCertificate, makeCertificateKey, pinOfKey } from "./own-certificate.ts";
+import { isStillGood, makeCertificate, makeCertificateKey } from "./own-certificate.ts";
 
 export interface TlsIdentity {
   readonly context: SecureContextOptions;

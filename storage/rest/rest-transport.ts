@@ -7,12 +7,12 @@ import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { buildConnector, Dispatcher } from "undici";
 import { proxyAuthorization } from "../../platform/proxy-choice.ts";
+import { machineAuthorities, pinProblem } from "../../platform/server-pins.ts";
 import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
 import { programVersion } from "../../protocol/program-version.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import type { RestPlace } from "./rest-address.ts";
 import { networkError, refusalError } from "./rest-errors.ts";
-import { machineAuthorities, pinProblem } from "./rest-trust.ts";
 
 export type RestMethod = "GET" | "HEAD" | "POST" | "DELETE";
 

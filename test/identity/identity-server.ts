@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Selectable } from "kysely";
+import { pinOfKey } from "../../platform/server-pins.ts";
 import { agentApiRoutes } from "../../server/agent-api/agent-routes.ts";
 import type { Tables } from "../../server/database/tables.ts";
 import type { EnrolmentTokenSettings } from "../../server/fleet/enrolment-tokens.ts";
@@ -16,11 +17,7 @@ import { Tenants } from "../../server/fleet/tenants.ts";
 import { type App, makeHttpApp } from "../../server/http/http-app.ts";
 import { collectRoutes } from "../../server/http/route-access.ts";
 import { limitTraffic, type RateLimits } from "../../server/http/traffic-limits.ts";
-import {
-  makeCertificate,
-  makeCertificateKey,
-  pinOfKey,
-} from "../../server/serve/own-certificate.ts";
+import { makeCertificate, makeCertificateKey } from "../../server/serve/own-certificate.ts";
 import { makeTestGround, type TestGround } from "../server/test-ground.ts";
 
 export interface TestCertificate {

@@ -4,7 +4,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { makeCertificateKey, pinOfKey } from "../../server/serve/own-certificate.ts";
+import { pinOfKey } from "../../platform/server-pins.ts";
+import { makeCertificateKey } from "../../server/serve/own-certificate.ts";
 import type { TestCertificate } from "./identity-server.ts";
 
 export interface TestAuthority {

@@ -8,12 +8,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { pinOfKey } from "../../platform/server-pins.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import {
-  makeCertificate,
-  makeCertificateKey,
-  pinOfKey,
-} from "../../server/serve/own-certificate.ts";
+import { makeCertificate, makeCertificateKey } from "../../server/serve/own-certificate.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { SmallProxy } from "../network/small-proxy.ts";
 

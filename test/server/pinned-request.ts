@@ -1,7 +1,7 @@
 /** Asks a server over TLS as its pin says, and reads the whole answer. */
-import { createHash } from "node:crypto";
 import { Agent, request } from "node:https";
 import type { TLSSocket } from "node:tls";
+import { pinOfKey } from "../../platform/server-pins.ts";
 
 export interface PinnedAnswer {
   readonly status: number;
@@ -27,8 +27,7 @@ export async function askPinned(url: string, options: PinnedOptions = {}): Promi
       { method, headers, rejectUnauthorized: false, agent: agent ?? new Agent() },
       (answer) => {
         const certificate = (answer.socket as TLSSocket).getPeerX509Certificate();
-        const key = certificate?.publicKey.export({ type: "spki", format: "der" }) ?? "";
-        const pin = `sha256/${createHash("sha256").update(key).digest("base64url")}`;
+        const pin = certificate === undefined ? "" : pinOfKey(certificate.publicKey);
         let text = "";
         answer.setEncoding("utf8");
         answer.on("data", (part: string) => {

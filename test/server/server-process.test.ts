@@ -6,11 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  makeCertificate,
-  makeCertificateKey,
-  pinOfKey,
-} from "../../server/serve/own-certificate.ts";
+import { pinOfKey } from "../../platform/server-pins.ts";
+import { makeCertificate, makeCertificateKey } from "../../server/serve/own-certificate.ts";
 import { until } from "../daemon/daemon-scene.ts";
 import { ServerScene } from "../fleet/server-scene.ts";
 import { NotifyServer } from "../notified-process/notify-server.ts";

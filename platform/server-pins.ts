@@ -1,10 +1,17 @@
-/** Whether what answers is the server: by pins of its key, or of an authority above it. */
-import { createHash, type X509Certificate } from "node:crypto";
+/** Whether what answers over TLS is the server that was meant: by pins of its key or of an authority above it. */
+import { createHash, createPublicKey, type KeyObject, type X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { getCACertificates, type TLSSocket } from "node:tls";
 
 /** Longest chain that is followed. */
 const chainMax = 10;
+
+/** `sha256/` and base64url of the SHA-256 of the public key, of either half of a pair. */
+export function pinOfKey(key: KeyObject): string {
+  const publicKey = key.type === "private" ? createPublicKey(key) : key;
+  const bytes = publicKey.export({ type: "spki", format: "der" });
+  return `sha256/${createHash("sha256").update(bytes).digest("base64url")}`;
+}
 
 /**
  * Why a peer whose handshake has ended is not believed; undefined if it is. A pinned key of the server itself is enough;
@@ -20,14 +27,14 @@ export function pinProblem(
   if (leaf === undefined) return "it shows no certificate";
   let below = leaf;
   for (let depth = 0; depth < chainMax; depth += 1) {
-    if (pins.includes(pinOf(below)))
+    if (pins.includes(pinOfKey(below.publicKey)))
       return depth === 0 ? undefined : certificateProblem(leaf, host, nowMs);
     const above = below.issuerCertificate;
     if (above === undefined || above.fingerprint256 === below.fingerprint256) break;
     if (!above.ca || !below.checkIssued(above) || !below.verify(above.publicKey)) break;
     below = above;
   }
-  return `its key is ${pinOf(leaf)}, which is not pinned`;
+  return `its key is ${pinOfKey(leaf.publicKey)}, which is not pinned`;
 }
 
 /** Authorities of this machine: those that Node brings, and those of the system. */
@@ -50,10 +57,4 @@ function certificateProblem(
   if (isNamed === undefined) return `its certificate is not for ${host}`;
   if (Date.parse(leaf.validTo) < nowMs) return "its certificate has expired";
   return Date.parse(leaf.validFrom) > nowMs ? "its certificate is not valid yet" : undefined;
-}
-
-/** `sha256/` and base64url of the SHA-256 of its public key. */
-function pinOf(certificate: X509Certificate): string {
-  const key = certificate.publicKey.export({ type: "spki", format: "der" });
-  return `sha256/${createHash("sha256").update(key).digest("base64url")}`;
 }
