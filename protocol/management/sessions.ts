@@ -15,6 +15,11 @@ export const reportedAnswer = z.object({
 });
 export type ReportedAnswer = z.output<typeof reportedAnswer>;
 
+/**
+ * In the order in which they are considered. `waiting`: enrolled and never heard of. `overdue`: a policy has no good
+ * backup that is new enough. `silent`: not heard of for long. `unprotected`: no policy backs it up. `failing`: the last
+ * backup of a policy failed. `error`, `warning`: what the machine says of itself.
+ */
 export const machineStates = [
   "revoked",
   "suspended",
@@ -27,6 +32,7 @@ export const machineStates = [
   "warning",
   "ok",
 ] as const;
+export type MachineState = (typeof machineStates)[number];
 
 export const overviewAnswer = z.object({
   machines: z.int(),

@@ -1,23 +1,5 @@
 /** How a machine is, in one word and with the reason: the one place where the server decides that. Pure. */
-
-export const machineStates = [
-  "revoked",
-  "suspended",
-  "waiting",
-  "overdue",
-  "silent",
-  "unprotected",
-  "failing",
-  "error",
-  "warning",
-  "ok",
-] as const;
-/**
- * In the order in which they are considered. `waiting`: enrolled and never heard of. `overdue`: a policy has no good
- * backup that is new enough. `silent`: not heard of for long. `unprotected`: no policy backs it up. `failing`: the last
- * backup of a policy failed. `error`, `warning`: what the machine says of itself.
- */
-export type MachineState = (typeof machineStates)[number];
+import type { MachineState } from "../../protocol/management/sessions.ts";
 
 /** What the server knows of a machine, as yes and no: so that counts over all machines come to the same as each one. */
 export interface MachineFacts {

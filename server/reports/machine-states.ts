@@ -1,15 +1,10 @@
 /** How machines are: each by itself, and counted over all. */
 import { type SelectQueryBuilder, sql } from "kysely";
+import { type MachineState, machineStates } from "../../protocol/management/sessions.ts";
 import type { Tables } from "../database/tables.ts";
 import type { TenantScope } from "../ground/resource-access.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
-import {
-  type MachineFacts,
-  type MachineState,
-  machineState,
-  machineStates,
-  silentAfterMs,
-} from "./machine-state.ts";
+import { type MachineFacts, machineState, silentAfterMs } from "./machine-state.ts";
 
 /** How one policy of a machine stands. */
 export interface PolicyProtection {
