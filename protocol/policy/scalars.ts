@@ -3,11 +3,10 @@
  * codec: it reads the written form, and writes a value back in its shortest form.
  */
 import { z } from "zod";
+import { bytesOfSize, sizePattern, sizeUnits } from "../size-text.ts";
 
 const durationUnitsMs = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 };
 const durationText = /^\d{1,7}[smhdw](?: ?\d{1,7}[smhdw]){0,4}$/;
-const sizeUnits = { TiB: 2 ** 40, GiB: 2 ** 30, MiB: 2 ** 20, KiB: 2 ** 10, B: 1 };
-const sizeText = /^(\d{1,15}(?:\.\d{1,6})?) ?(B|KiB|MiB|GiB|TiB)$/;
 const timeText = /^(?:[01]\d|2[0-3]):[0-5]\d$/;
 
 /** `90s`, `30m`, `4h`, `1d 12h`, `2w`; a number of milliseconds, whole seconds. */
@@ -37,13 +36,10 @@ export const duration = z.codec(
 
 /** `500 MiB`, `1.5 GiB`; a number of bytes. */
 export const size = z.codec(
-  z.string().regex(sizeText, "must be a size such as 500 MiB or 1.5 GiB"),
+  z.string().regex(sizePattern, "must be a size such as 500 MiB or 1.5 GiB"),
   z.int().min(0),
   {
-    decode: (text) => {
-      const [, count, unit] = sizeText.exec(text) ?? [];
-      return Math.round(Number(count) * sizeUnits[unit as keyof typeof sizeUnits]);
-    },
+    decode: (text) => bytesOfSize(text) ?? Number.NaN,
     encode: (bytes) => {
       const [unit, unitBytes] = Object.entries(sizeUnits).find(
         ([, each]) => bytes >= each && bytes % each === 0,

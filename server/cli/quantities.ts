@@ -1,11 +1,6 @@
 /** Moments, sizes and durations as people read and write them. Pure. */
+import { bytesOfSize, sizeUnits } from "../../protocol/size-text.ts";
 
-const units = [
-  ["TiB", 2 ** 40],
-  ["GiB", 2 ** 30],
-  ["MiB", 2 ** 20],
-  ["KiB", 2 ** 10],
-] as const;
 const durationUnitsMs: Readonly<Record<string, number>> = {
   s: 1000,
   m: 60_000,
@@ -17,16 +12,14 @@ const durationUnitsMs: Readonly<Record<string, number>> = {
 /** `1.5 GiB`; `-` if it is not known. */
 export function sizeText(bytes: number | null | undefined): string {
   if (bytes === null || bytes === undefined) return "-";
-  const [unit, factor] = units.find(([, each]) => bytes >= each) ?? ["B", 1];
+  const [unit, factor] = Object.entries(sizeUnits).find(([, each]) => bytes >= each) ?? ["B", 1];
   return `${Math.round((bytes / factor) * 10) / 10} ${unit}`;
 }
 
 /** Bytes of `500 MiB`, `1.5GiB` or a bare number; undefined if the text is no size. */
 export function sizeOf(text: string): number | undefined {
-  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?(B|KiB|MiB|GiB|TiB)?$/.exec(text.trim());
-  if (match === null) return undefined;
-  const factor = units.find(([unit]) => unit === match[2])?.[1] ?? 1;
-  return Math.round(Number(match[1]) * factor);
+  const trimmed = text.trim();
+  return bytesOfSize(/\d$/.test(trimmed) ? `${trimmed} B` : trimmed);
 }
 
 /** `2026-03-01 12:00:05Z`; `-` if there is none. */

@@ -1,15 +1,7 @@
 /** How people write which packs a check reads: `structure`, `all`, `1/5`, `2.5%`, `10G`. */
 import { BackstayError } from "../../../protocol/backstay-error.ts";
+import { bytesOfShortSize } from "../../../protocol/size-text.ts";
 import { type ReadData, slicesMax } from "./read-selection.ts";
-
-const unitBytes: Readonly<Record<string, number>> = {
-  "": 1,
-  B: 1,
-  K: 1024,
-  M: 1024 ** 2,
-  G: 1024 ** 3,
-  T: 1024 ** 4,
-};
 
 /** `structure` reads none. USAGE for anything that is no known form. */
 export function dataToRead(text: string): ReadData {
@@ -32,7 +24,6 @@ export function partOfData(text: string): ReadData | undefined {
   }
   const percent = Number(/^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1] ?? 0);
   if (percent > 0) return percent <= 100 ? { kind: "percent", percent } : undefined;
-  const [, digits, unit] = /^\+?([0-9]+)([BKMGT]?)$/i.exec(text) ?? [];
-  const bytes = Number(digits ?? 0) * unitBytes[(unit ?? "").toUpperCase()];
+  const bytes = bytesOfShortSize(text) ?? 0;
   return bytes > 0 && Number.isSafeInteger(bytes) ? { kind: "bytes", bytes } : undefined;
 }
