@@ -4,6 +4,7 @@
  *
  * A store has never heard of packs or snapshots: it keeps bytes under a handle.
  */
+import type { Readable } from "node:stream";
 
 /** The kinds of files in a restic repository (docs/repository-format.md), and our own objects. */
 export const fileTypes = [
@@ -60,6 +61,10 @@ export interface ObjectStore {
   /** Where the files are, for people: never holds a secret. */
   readonly location: string;
   readonly capabilities: StoreCapabilities;
+  /** There if the storage can lock objects for a time. */
+  readonly retentionLocks?: RetentionLocks | undefined;
+  /** There if objects can pass through without being held. */
+  readonly streamed?: StreamedObjects | undefined;
 
   /** Makes the place ready for a new repository (folders, bucket check). Repeating it is harmless. */
   create(signal: AbortSignal): Promise<void>;
@@ -100,6 +105,44 @@ export interface ObjectStore {
 
   /** Gives back connections and descriptors. Nothing may be called afterwards. */
   close(): Promise<void>;
+}
+
+export interface RetentionLocks {
+  /** Until when an object can't be removed, ms since 1970; undefined: it can be. STORE_NOT_FOUND. */
+  lockedUntil(handle: Handle, signal: AbortSignal): Promise<number | undefined>;
+  /** Locks it until `untilMs` at least, in the mode of the rule; never shortens. STORE_NOT_FOUND, STORE_DENIED. */
+  extend(handle: Handle, untilMs: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface StreamedObject {
+  /** Of the whole object. */
+  readonly sizeBytes: number;
+  /** The range, or all of it. Destroying it ends the request. */
+  readonly body: Readable;
+}
+
+/**
+ * Objects that pass through, for the gateway, which keeps no body in memory: bytes held are bounded by the part size of
+ * the storage, whatever the size of an object.
+ */
+export interface StreamedObjects {
+  /**
+   * Stores what `source` gives, `sizeBytes` long, whole or not at all, and only if nothing has the name: `exists` if
+   * something has, which stays as it is. If `source` throws, nothing is stored, parts that were sent are given up, and the
+   * same error comes out. Durable when it resolves.
+   */
+  receive(
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<"created" | "exists">;
+  /** Undefined if there is none. STORE_RANGE if it ends before the range does. */
+  open(
+    handle: Handle,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+  ): Promise<StreamedObject | undefined>;
 }
 
 /** Most bytes that `load` returns without a range: more than any sane metadata file or pack. */

@@ -1,10 +1,13 @@
 /** Turns a repository's address, as people write it, into the store it names. */
 import type { DurabilityWarning } from "../platform/ports/durable-files.ts";
 import { BackstayError } from "../protocol/backstay-error.ts";
+import type { AccountSource } from "./account-source.ts";
 import { LocalStore } from "./local/local-store.ts";
 import type { ObjectStore } from "./object-store.ts";
+import type { RequestCounts } from "./request-counts.ts";
 import { restPlace } from "./rest/rest-address.ts";
 import { RestStore } from "./rest/rest-store.ts";
+import type { RetentionRule } from "./retention-lock.ts";
 import { storeAddress } from "./store-address.ts";
 
 export interface OpenStoreOptions {
@@ -12,6 +15,14 @@ export interface OpenStoreOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Told when a store cannot keep its promise of durability. */
   readonly warn?: (warning: DurabilityWarning) => void;
+  /** Gives the account in place of the environment's, for one that ends. */
+  readonly accounts?: AccountSource | undefined;
+  /** Where requests of remote stores are counted. */
+  readonly counts?: RequestCounts | undefined;
+  /** How new objects are locked; absent: they are not. */
+  readonly retention?: RetentionRule | undefined;
+  /** Of new packs, in the storage's own word (`GLACIER_IR`, `Cool`, `NEARLINE`); everything else stays in the place's own. */
+  readonly storageClass?: string | undefined;
 }
 
 /**
