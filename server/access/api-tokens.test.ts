@@ -1,27 +1,14 @@
 import { expect, it } from "vitest";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../protocol/error-catalog.ts";
-import { eachGround, type TestGround } from "../../test/server/test-ground.ts";
+import { addTenant } from "../../test/server/fleet-rows.ts";
+import { eachGround } from "../../test/server/test-ground.ts";
 import type { Role } from "../http/route-access.ts";
 import { ApiTokens, type NewApiToken, type Principal } from "./api-tokens.ts";
 import { localAdminToken, makeFirstAdmin } from "./first-admin.ts";
 
 const refusal = (code: ErrorCode) => expect.toSatisfy((error) => isBackstayError(error, code));
 const everybody = { after: null, limit: 100 };
-
-async function addTenant({ database }: TestGround, id: string): Promise<void> {
-  const row = {
-    id,
-    name: id,
-    quotas: "{}",
-    lease_until_ms: null,
-    recovery_key: null,
-    revision: 1,
-    created_ms: 1,
-    version: 1,
-  };
-  await database.insertInto("tenants").values(row).execute();
-}
 
 eachGround("API tokens", (ground) => {
   const root: Principal = { actor: "server", role: "admin", scope: null };
@@ -82,8 +69,8 @@ eachGround("API tokens", (ground) => {
   });
 
   it("give nobody more than the maker has", async () => {
-    await addTenant(ground(), "a");
-    await addTenant(ground(), "b");
+    await addTenant(ground(), { id: "a" });
+    await addTenant(ground(), { id: "b" });
     const tokens = new ApiTokens(ground());
     const maker = (role: Role, scope: string | null): Principal => ({
       actor: "token:m",
@@ -106,8 +93,8 @@ eachGround("API tokens", (ground) => {
   });
 
   it("of another tenant are not there", async () => {
-    await addTenant(ground(), "a");
-    await addTenant(ground(), "b");
+    await addTenant(ground(), { id: "a" });
+    await addTenant(ground(), { id: "b" });
     const tokens = new ApiTokens(ground());
     const { token } = await tokens.create(root, wanted({ tenantId: "a" }));
     expect(await tokens.list("b", everybody)).toEqual([]);

@@ -25,7 +25,7 @@ eachGround("held requests", (ground) => {
       },
     };
     const desk = new WakeDesk(shared, () => 0.5);
-    const tenantId = await addTenant(ground(), `tenant ${Math.random()}`);
+    const tenantId = await addTenant(ground());
     const agent = { id: await addMachine(ground(), tenantId), tenantId };
     const commands = new Commands(ground(), async () => JSON.stringify);
     const order = { kind: "sync" } as const;

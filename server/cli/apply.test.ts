@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import { CommandScene } from "../../test/server/command-scene.ts";
-import { addAgent } from "../../test/server/managed-things.ts";
+import { addHeardMachine } from "../../test/server/fleet-rows.ts";
 import { planOf } from "./apply-plan.ts";
 import { doStep } from "./apply-steps.ts";
 import { FleetReader } from "./fleet-reader.ts";
@@ -95,7 +95,7 @@ beforeAll(async () => {
   file = commands.file("fleet.yaml", fleet);
   const { json } = await commands.run(["tenant", "create", "acme", "--json"]);
   for (const name of ["pc1", "pc2"])
-    await addAgent(commands.scene, (json as { id: string }).id, name);
+    await addHeardMachine(commands.scene.ground, (json as { id: string }).id, { name });
 });
 afterAll(async () => {
   await commands.stop();

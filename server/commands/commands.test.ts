@@ -168,7 +168,7 @@ eachGround("commands", (ground) => {
 
   it("are not made for machines that the asker can't see, were revoked, or have too many", async () => {
     const { commands, agentId } = await scene();
-    const otherTenant = await addTenant(ground(), "other");
+    const otherTenant = await addTenant(ground());
     const ask = async (scope: string | null) =>
       await codeOf(commands.create(actor, scope, { agentId, order: { kind: "stop" } }));
     expect(await ask(otherTenant)).toBe("RESOURCE_UNKNOWN");
@@ -206,7 +206,7 @@ eachGround("commands", (ground) => {
     expect(Buffer.from(upload?.hash ?? "", "hex").toString("base64url")).toBe(hash);
     const opened = await uploads.open(tenantId, id);
     expect(bodyHash(await buffer(opened.content))).toBe(hash);
-    expect(await codeOf(uploads.open(await addTenant(ground(), "o"), id))).toBe("RESOURCE_UNKNOWN");
+    expect(await codeOf(uploads.open(await addTenant(ground()), id))).toBe("RESOURCE_UNKNOWN");
     await commands.progress(agentId, id, { ...told, state: "succeeded" });
     expect(await take()).toBe("not-found");
     expect(await codeOf(uploads.take("another", id, Readable.from([])))).toBe("not-found");

@@ -1,6 +1,11 @@
 import { expect, it } from "vitest";
 import type { PolicyDocument } from "../../protocol/policy/policy.ts";
-import { addMachine, addServerPolicy, addTenant } from "../../test/server/fleet-rows.ts";
+import {
+  addHeardMachine,
+  addMachine,
+  addServerPolicy,
+  addTenant,
+} from "../../test/server/fleet-rows.ts";
 import { eachGround } from "../../test/server/test-ground.ts";
 import { type CommandSigner, Commands } from "./commands.ts";
 import { ServerSchedule } from "./server-schedule.ts";
@@ -25,7 +30,12 @@ eachGround("the server's schedule", (ground) => {
   const scene = async (document: PolicyDocument, zones: readonly (string | undefined)[]) => {
     const tenantId = await addTenant(ground());
     const machines: string[] = [];
-    for (const zone of zones) machines.push(await addMachine(ground(), tenantId, zone));
+    for (const timeZone of zones)
+      machines.push(
+        timeZone === undefined
+          ? await addMachine(ground(), tenantId)
+          : await addHeardMachine(ground(), tenantId, {}, { facts: { timeZone } }),
+      );
     await addServerPolicy(ground(), tenantId, document, machines);
     const schedule = new ServerSchedule(ground(), signer);
     const commands = new Commands(ground(), signer);
@@ -111,7 +121,7 @@ eachGround("the server's schedule", (ground) => {
   it("makes up for slots while no server ran, unless the policy skips those", async () => {
     const { schedule, made } = await scene(daily(), [undefined]);
     const skipping = daily({ missed: { action: "skip" } });
-    const tenantId = await addTenant(ground(), "other");
+    const tenantId = await addTenant(ground());
     const machine = await addMachine(ground(), tenantId);
     await addServerPolicy(ground(), tenantId, skipping, [machine]);
     ground().advance(3 * 24 * hourMs + 3 * hourMs);

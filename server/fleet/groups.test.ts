@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { addMachine } from "../../test/server/fleet-rows.ts";
 import { eachGround, type TestGround } from "../../test/server/test-ground.ts";
 import { placeInGroups } from "./group-members.ts";
 import { Groups } from "./groups.ts";
@@ -8,32 +9,13 @@ const actor = "token:x";
 const all = { after: null, limit: 100 };
 
 async function addAgent(
-  { database, now }: TestGround,
+  ground: TestGround,
   tenant: Tenant,
   name: string,
   labels: Record<string, string> = {},
 ): Promise<string> {
-  const id = `agent-${name}`;
-  await database
-    .insertInto("agents")
-    .values({
-      id,
-      tenant_id: tenant.id,
-      name,
-      kind: "workstation",
-      labels: JSON.stringify(labels),
-      status: "active",
-      identity_key: name,
-      sealing_key: name,
-      installation_id: name,
-      fingerprint: "{}",
-      enrolled_ms: now(),
-      generation: 1,
-      created_ms: now(),
-      version: 1,
-    })
-    .execute();
-  return id;
+  const given = { id: `agent-${name}`, name, labels: JSON.stringify(labels) };
+  return await addMachine(ground, tenant.id, given);
 }
 
 async function makeTenant(ground: TestGround, name: string): Promise<Tenant> {

@@ -13,6 +13,7 @@ import { Secrets } from "../../server/bundles/secrets.ts";
 import { SigningKeys } from "../../server/bundles/signing-keys.ts";
 import type { ServerGround } from "../../server/ground/server-ground.ts";
 import { Licences } from "../../server/licence/licences.ts";
+import { addTenant, machineRow } from "../server/fleet-rows.ts";
 
 export const actor = "token:x";
 export const sceneTenant = "tenant-1";
@@ -70,12 +71,7 @@ export class BundleScene {
   }
 
   async addTenant(id: string): Promise<void> {
-    const row = { id, name: id, quotas: "{}", lease_until_ms: null, recovery_key: null };
-    const now = this.ground.now();
-    await this.ground.database
-      .insertInto("tenants")
-      .values({ ...row, revision: 1, created_ms: now, version: 1 })
-      .execute();
+    await addTenant(this.ground, { id, name: id });
   }
 
   async addMachine(id: string, tenantId = sceneTenant): Promise<SceneMachine> {
@@ -85,22 +81,9 @@ export class BundleScene {
   async addMachines(ids: readonly string[], tenantId = sceneTenant): Promise<SceneMachine[]> {
     const made = ids.map((id) => ({ id, sealingKey: newPrivateKey("x25519") }));
     const nowMs = this.ground.now();
-    const rows = made.map(({ id, sealingKey }) => ({
-      id,
-      tenant_id: tenantId,
-      name: id,
-      kind: "workstation" as const,
-      labels: "{}",
-      status: "active" as const,
-      identity_key: id,
-      sealing_key: rawPublicKey(sealingKey),
-      installation_id: id,
-      fingerprint: "{}",
-      enrolled_ms: nowMs,
-      generation: 1,
-      created_ms: nowMs,
-      version: 1,
-    }));
+    const rows = made.map(({ id, sealingKey }) =>
+      machineRow(nowMs, tenantId, { id, name: id, sealing_key: rawPublicKey(sealingKey) }),
+    );
     for (let at = 0; at < rows.length; at += batchRows)
       await this.ground.database
         .insertInto("agents")

@@ -4,9 +4,9 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { Registry } from "prom-client";
 import { type GatewayParts, gatewayRoutes } from "../../server/gateway/gateway-routes.ts";
-import type { ServerGround } from "../../server/ground/server-ground.ts";
 import { type App, makeHttpApp } from "../../server/http/http-app.ts";
 import type { OpenStoreOptions } from "../../storage/open-store.ts";
+import { addMachine, addTenant, type RowGround } from "../server/fleet-rows.ts";
 import type { TestGround } from "../server/test-ground.ts";
 
 /** A machine's account at the gateway. */
@@ -142,43 +142,45 @@ export function hashed(data: Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** What rows are made with. */
-type Rows = Pick<ServerGround, "database" | "now">;
-
 /** A tenant with a machine that has an account in a repository of its own. */
 export async function addGatewayMachine(
-  rows: Rows,
+  rows: RowGround,
   quotas: Limits = {},
   tenantQuotas: Limits = {},
 ): Promise<GatewayMachine> {
-  return await addMachineOf(rows, await addTenant(rows, tenantQuotas), quotas);
+  const tenantId = await addTenant(rows, { quotas: JSON.stringify(tenantQuotas) });
+  return await addMachineOf(rows, tenantId, quotas);
 }
 
-async function addMachineOf(rows: Rows, tenantId: string, quotas: Limits): Promise<GatewayMachine> {
+async function addMachineOf(
+  rows: RowGround,
+  tenantId: string,
+  quotas: Limits,
+): Promise<GatewayMachine> {
   const repositoryId = await addRepository(rows, tenantId, quotas);
-  return await addMachine(rows, tenantId, repositoryId);
-}
-
-async function addTenant({ database, now }: Rows, quotas: Limits): Promise<string> {
-  const id = randomUUIDv7();
-  await database
-    .insertInto("tenants")
+  const agentId = await addMachine(rows, tenantId, { kind: "server" });
+  const password = randomBytes(32).toString("base64url");
+  await rows.database
+    .insertInto("machine_repositories")
     .values({
-      id,
-      name: `tenant-${id}`,
-      quotas: JSON.stringify(quotas),
-      lease_until_ms: null,
-      recovery_key: null,
-      revision: 1,
-      created_ms: now(),
-      version: 1,
+      agent_id: agentId,
+      repository_id: repositoryId,
+      tenant_id: tenantId,
+      gateway_hash: hashed(Buffer.from(password)),
+      gateway_sealed: "",
+      password_sealed: "",
+      previous_password_sealed: null,
+      stored_bytes: 0,
+      stored_objects: 0,
+      created_ms: rows.now(),
     })
     .execute();
-  return id;
+  const place = `/gateway/${repositoryId}/${agentId}/`;
+  return { tenantId, repositoryId, agentId, password, path: place };
 }
 
 async function addRepository(
-  { database, now }: Rows,
+  { database, now }: RowGround,
   tenantId: string,
   quotas: Limits,
 ): Promise<string> {
@@ -199,49 +201,4 @@ async function addRepository(
     })
     .execute();
   return id;
-}
-
-async function addMachine(
-  { database, now }: Rows,
-  tenantId: string,
-  repositoryId: string,
-): Promise<GatewayMachine> {
-  const agentId = randomUUIDv7();
-  const password = randomBytes(32).toString("base64url");
-  await database
-    .insertInto("agents")
-    .values({
-      id: agentId,
-      tenant_id: tenantId,
-      name: `machine-${agentId}`,
-      kind: "server",
-      labels: "{}",
-      status: "active",
-      identity_key: randomBytes(32).toString("base64url"),
-      sealing_key: randomBytes(32).toString("base64url"),
-      installation_id: randomUUIDv7(),
-      fingerprint: "{}",
-      enrolled_ms: now(),
-      generation: 1,
-      created_ms: now(),
-      version: 1,
-    })
-    .execute();
-  await database
-    .insertInto("machine_repositories")
-    .values({
-      agent_id: agentId,
-      repository_id: repositoryId,
-      tenant_id: tenantId,
-      gateway_hash: hashed(Buffer.from(password)),
-      gateway_sealed: "",
-      password_sealed: "",
-      previous_password_sealed: null,
-      stored_bytes: 0,
-      stored_objects: 0,
-      created_ms: now(),
-    })
-    .execute();
-  const place = `/gateway/${repositoryId}/${agentId}/`;
-  return { tenantId, repositoryId, agentId, password, path: place };
 }

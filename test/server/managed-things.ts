@@ -1,5 +1,6 @@
-/** One new thing of each kind for a tenant of a management scene. */
+/** New things of each kind for a tenant of a management scene. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { addHeardMachine } from "./fleet-rows.ts";
 import type { ManagementScene } from "./management-scene.ts";
 
 /** Ids. */
@@ -26,112 +27,32 @@ export interface Things {
   readonly signingKey: string;
 }
 
-const maker = "test";
+export type ThingKind = Exclude<keyof Things, "name">;
 
-/** Makes them, but for the tenant, which is the scene's. */
-export async function makeThings(scene: ManagementScene, owner: "a" | "b"): Promise<Things> {
-  const { rooms, tenantIds, ground } = scene;
-  const tenant = tenantIds[owner];
-  const name = `thing-${randomUUID()}`;
-  const [group, agent, repository, secret, apiToken] = await Promise.all([
-    rooms.groups.create(maker, tenant, { name, selector: { kind: "static" } }),
-    addAgent(scene, tenant, name),
-    rooms.repositories.create(maker, tenant, { name, routes: [{ kind: "gateway" }], quotas: {} }),
-    rooms.secrets.put(maker, tenant, name, Buffer.from("secret value")),
-    rooms.tokens.make(ground.database, maker, {
-      name,
-      tenantId: tenant,
-      role: "read-only",
-      expiresMs: null,
-    }),
-  ]);
-  await keepRepository(scene, tenant);
-  const policy = await rooms.policies.create(maker, tenant, {
-    document: policyDocument(name),
-    managedBy: "agent",
-    serverSchedule: {},
-    groupIds: [],
-    agentIds: [agent],
-  });
-  const command = await rooms.commands.create(maker, tenant, {
-    agentId: agent,
-    order: { kind: "sync" },
-  });
-  const rollout = await rollOut(scene, tenant, agent);
-  const { info: enrolmentToken } = await rooms.enrolmentTokens.create(maker, tenant, {
-    name,
-    usesMax: 5,
-    expiresMs: ground.now() + 86_400_000,
-    groupId: null,
-    labels: {},
-    networks: [],
-    needsApproval: true,
-    agentId: null,
-  });
-  const rest = await insertReported(scene, { tenant, agent, tokenId: enrolmentToken.id });
-  const keys = await rooms.signingKeys.list();
-  const signingKey = keys.findLast(({ role, isOffline }) => role === "destination" && !isOffline);
-  return {
-    name: `new-${randomUUID()}`,
-    tenant,
-    group: group.id,
-    agent,
-    repository: repository.id,
-    secret: secret.id,
-    policy: policy.id,
-    command: command.id,
-    rollout,
-    enrolmentToken: enrolmentToken.id,
-    ...rest,
-    apiToken: apiToken.token.id,
-    signingKey: signingKey?.id ?? "",
-  };
-}
-
-/** A machine that has just been enrolled and was heard of once. */
-export async function addAgent(
-  { ground: { database, now } }: ManagementScene,
-  tenantId: string,
-  name: string,
-): Promise<string> {
-  const id = randomUUID();
-  await database
-    .insertInto("agents")
-    .values({
-      id,
-      tenant_id: tenantId,
-      name,
-      kind: "workstation",
-      labels: "{}",
-      status: "active",
-      identity_key: id,
-      sealing_key: id,
-      installation_id: id,
-      fingerprint: "{}",
-      enrolled_ms: now(),
-      generation: 1,
-      created_ms: now(),
-      version: 1,
-    })
-    .execute();
-  await database
-    .insertInto("agent_live")
-    .values({
-      agent_id: id,
-      last_seen_ms: now(),
-      run_id: "1",
-      address: "192.0.2.1",
-      status: null,
-      status_ms: null,
-      accepted_serial: null,
-      health: "ok",
-      version: "1.0.0",
-    })
-    .execute();
-  return id;
-}
-
+const actor = "test";
 const keptRepository = "kept";
+
+/** One of each, but for the tenant, which is the scene's. They belong together: the policies are for the agent. */
+export async function makeThings(scene: ManagementScene, owner: "a" | "b"): Promise<Things> {
+  const maker = new ThingMaker(scene, owner);
+  const made: Partial<Record<keyof Things, string>> = { name: newName() };
+  for (const kind of Object.keys(makers) as ThingKind[]) made[kind] = await maker.make(kind);
+  return made as Things;
+}
+
+/** One thing of a kind, with what it can't be without. */
+export async function makeThing(
+  scene: ManagementScene,
+  owner: "a" | "b",
+  kind: ThingKind,
+): Promise<string> {
+  return await new ThingMaker(scene, owner).make(kind);
+}
+
+/** A name that nothing has. */
+export function newName(): string {
+  return `new-${randomUUID()}`;
+}
 
 /** A policy that may be given to a tenant of the scene. */
 export function policyDocument(name: string): Record<string, unknown> {
@@ -144,52 +65,115 @@ export function policyDocument(name: string): Record<string, unknown> {
   };
 }
 
-/** The repository that policies of things name: one for each tenant. */
-async function keepRepository({ rooms }: ManagementScene, tenant: string): Promise<void> {
-  const page = { after: null, limit: 1 };
-  const [known] = await rooms.repositories.list(tenant, page, { name: keptRepository });
-  if (known === undefined)
-    await rooms.repositories.create(maker, tenant, {
-      name: keptRepository,
-      routes: [{ kind: "gateway" }],
-      quotas: {},
-    });
+/** Makes each kind at most once. */
+class ThingMaker {
+  readonly scene: ManagementScene;
+  readonly tenant: string;
+  readonly name = `thing-${randomUUID()}`;
+  readonly #made = new Map<ThingKind, Promise<string>>();
+
+  constructor(scene: ManagementScene, owner: "a" | "b") {
+    this.scene = scene;
+    this.tenant = scene.tenantIds[owner];
+  }
+
+  async make(kind: ThingKind): Promise<string> {
+    const made = this.#made.get(kind) ?? makers[kind](this);
+    this.#made.set(kind, made);
+    return await made;
+  }
 }
 
-/** A policy of which a change has reached no machine yet. */
-async function rollOut({ rooms }: ManagementScene, tenant: string, agent: string): Promise<string> {
+const makers: Readonly<Record<ThingKind, (maker: ThingMaker) => Promise<string>>> = {
+  tenant: async ({ tenant }) => tenant,
+  group: async ({ scene, tenant, name }) =>
+    (await scene.rooms.groups.create(actor, tenant, { name, selector: { kind: "static" } })).id,
+  agent: async ({ scene, tenant, name }) => await addHeardMachine(scene.ground, tenant, { name }),
+  repository: async ({ scene, tenant, name }) => await addRepository(scene, tenant, name),
+  secret: async ({ scene, tenant, name }) =>
+    (await scene.rooms.secrets.put(actor, tenant, name, Buffer.from("secret value"))).id,
+  policy: async (things) => (await addPolicy(things, policyDocument(things.name))).id,
+  command: async (things) => {
+    const order = { agentId: await things.make("agent"), order: { kind: "sync" } } as const;
+    return (await things.scene.rooms.commands.create(actor, things.tenant, order)).id;
+  },
+  rollout: rollOut,
+  enrolmentToken: async ({ scene, tenant, name }) => {
+    const settings = {
+      name,
+      usesMax: 5,
+      expiresMs: scene.ground.now() + 86_400_000,
+      groupId: null,
+      labels: {},
+      networks: [],
+      needsApproval: true,
+      agentId: null,
+    };
+    return (await scene.rooms.enrolmentTokens.create(actor, tenant, settings)).info.id;
+  },
+  enrolmentRequest: insertEnrolmentRequest,
+  identityConflict: insertIdentityConflict,
+  session: async (things) => await insertReport(things, "session"),
+  event: async (things) => await insertReport(things, "event"),
+  escrow: insertEscrow,
+  apiToken: async ({ scene, tenant, name }) => {
+    const wanted = { name, tenantId: tenant, role: "read-only", expiresMs: null } as const;
+    return (await scene.rooms.tokens.make(scene.ground.database, actor, wanted)).token.id;
+  },
+  signingKey: async ({ scene }) => {
+    const keys = await scene.rooms.signingKeys.list();
+    return keys.findLast(({ role, isOffline }) => role === "destination" && !isOffline)?.id ?? "";
+  },
+};
+
+async function addRepository(
+  { rooms }: ManagementScene,
+  tenant: string,
+  name: string,
+): Promise<string> {
+  const settings = { name, routes: [{ kind: "gateway" }], quotas: {} } as const;
+  return (await rooms.repositories.create(actor, tenant, settings)).id;
+}
+
+/** For the agent. */
+async function addPolicy(things: ThingMaker, document: Record<string, unknown>) {
+  const { scene, tenant } = things;
+  // The repository that policies of things name: one for each tenant.
+  const page = { after: null, limit: 1 };
+  const [known] = await scene.rooms.repositories.list(tenant, page, { name: keptRepository });
+  if (known === undefined) await addRepository(scene, tenant, keptRepository);
   const settings = {
+    document,
     managedBy: "agent",
     serverSchedule: {},
     groupIds: [],
-    agentIds: [agent],
+    agentIds: [await things.make("agent")],
   } as const;
+  const { id, version } = await scene.rooms.policies.create(actor, tenant, settings);
+  return { id, version, settings };
+}
+
+/** A policy of which a change has reached no machine yet. */
+async function rollOut(things: ThingMaker): Promise<string> {
   const document = policyDocument(`rolling-${randomUUID()}`);
-  const { id, version } = await rooms.policies.create(maker, tenant, { ...settings, document });
-  await rooms.policies.replace(
-    maker,
-    tenant,
-    id,
-    version,
-    { ...settings, document: { ...document, priority: 1 } },
-    {
-      waves: [
-        { percent: 1, soakMs: 1000 },
-        { percent: 50, soakMs: 1000 },
-        { percent: 100, soakMs: 0 },
-      ],
-    },
-  );
+  const { id, version, settings } = await addPolicy(things, document);
+  const changed = { ...settings, document: { ...document, priority: 1 } };
+  const waves = [
+    { percent: 1, soakMs: 1000 },
+    { percent: 50, soakMs: 1000 },
+    { percent: 100, soakMs: 0 },
+  ];
+  const { tenant, scene } = things;
+  await scene.rooms.policies.replace(actor, tenant, id, version, changed, { waves });
   return id;
 }
 
-/** What machines would have sent. */
-async function insertReported(
-  { ground: { database, now } }: ManagementScene,
-  { tenant, agent, tokenId }: { tenant: string; agent: string; tokenId: string },
-): Promise<Pick<Things, "enrolmentRequest" | "identityConflict" | "session" | "event" | "escrow">> {
+/** As a machine would have sent it. */
+async function insertEnrolmentRequest(things: ThingMaker): Promise<string> {
+  const { database, now } = things.scene.ground;
+  const id = randomUUID();
   const key = randomBytes(32).toString("base64url");
-  const request = {
+  const machine = {
     identityKey: key,
     sealingKey: key,
     installationId: randomUUID(),
@@ -204,20 +188,15 @@ async function insertReported(
       labels: {},
     },
   };
-  const ids = {
-    enrolmentRequest: randomUUID(),
-    identityConflict: randomUUID(),
-    escrow: randomUUID(),
-  };
   await database
     .insertInto("enrolment_requests")
     .values({
-      id: ids.enrolmentRequest,
-      tenant_id: tenant,
-      token_id: tokenId,
+      id,
+      tenant_id: things.tenant,
+      token_id: await things.make("enrolmentToken"),
       identity_key: key,
       sealing_key: key,
-      request: JSON.stringify({ machine: request, address: "192.0.2.1" }),
+      request: JSON.stringify({ machine, address: "192.0.2.1" }),
       forked_from: null,
       state: "pending",
       agent_id: null,
@@ -227,24 +206,36 @@ async function insertReported(
       version: 1,
     })
     .execute();
+  return id;
+}
+
+async function insertIdentityConflict(things: ThingMaker): Promise<string> {
+  const { database, now } = things.scene.ground;
+  const id = randomUUID();
   await database
     .insertInto("identity_conflicts")
     .values({
-      id: ids.identityConflict,
-      tenant_id: tenant,
-      agent_id: agent,
+      id,
+      tenant_id: things.tenant,
+      agent_id: await things.make("agent"),
       evidence: JSON.stringify({ runs: [], isDecided: false }),
       state: "open",
       created_ms: now(),
       updated_ms: now(),
     })
     .execute();
+  return id;
+}
+
+async function insertEscrow(things: ThingMaker): Promise<string> {
+  const { database, now } = things.scene.ground;
+  const id = randomUUID();
   await database
     .insertInto("escrow")
     .values({
-      id: ids.escrow,
-      tenant_id: tenant,
-      agent_id: agent,
+      id,
+      tenant_id: things.tenant,
+      agent_id: await things.make("agent"),
       repository_id: randomUUID(),
       recovery_key_id: "recovery",
       key_name: "key",
@@ -252,25 +243,28 @@ async function insertReported(
       created_ms: now(),
     })
     .execute();
-  const reported = { session: "", event: "" };
-  for (const kind of ["session", "event"] as const) {
-    const id = randomUUID();
-    reported[kind] = `${agent}.${id}`;
-    const body = { id, kind, timeMs: now(), code: "x", severity: "info", text: "", subject: "" };
-    await database
-      .insertInto("reports")
-      .values({
-        agent_id: agent,
-        id,
-        tenant_id: tenant,
-        kind,
-        time_ms: now(),
-        received_ms: now(),
-        policy: "p",
-        outcome: "success",
-        body: JSON.stringify(body),
-      })
-      .execute();
-  }
-  return { ...ids, ...reported };
+  return id;
+}
+
+/** Its address: agent and report. */
+async function insertReport(things: ThingMaker, kind: "session" | "event"): Promise<string> {
+  const { database, now } = things.scene.ground;
+  const id = randomUUID();
+  const agent = await things.make("agent");
+  const body = { id, kind, timeMs: now(), code: "x", severity: "info", text: "", subject: "" };
+  await database
+    .insertInto("reports")
+    .values({
+      agent_id: agent,
+      id,
+      tenant_id: things.tenant,
+      kind,
+      time_ms: now(),
+      received_ms: now(),
+      policy: "p",
+      outcome: "success",
+      body: JSON.stringify(body),
+    })
+    .execute();
+  return `${agent}.${id}`;
 }
