@@ -2,7 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eachDatabase } from "../../test/server/each-database.ts";
-import { makeThings, policyDocument, type Things } from "../../test/server/managed-things.ts";
+import {
+  makeThing,
+  makeThings,
+  newName,
+  policyDocument,
+  type ThingKind,
+  type Things,
+} from "../../test/server/managed-things.ts";
 import {
   type ManagementScene,
   type Method,
@@ -18,7 +25,7 @@ interface Entry {
   /** True if only tokens for every tenant may. */
   readonly wholeServer?: true;
   /** What `:id` stands for: one of each tenant's things. Another tenant's does not exist for who asks (404). */
-  readonly id?: keyof Things;
+  readonly id?: ThingKind;
   /** A body that is good. */
   readonly body?: (things: Things) => unknown;
   /** Answers 200 with `items`, none of which is of another tenant. */
@@ -251,7 +258,7 @@ const others = {
 
 eachDatabase("the management API", (fresh) => {
   let scene: ManagementScene;
-  /** For routes that change nothing. */
+  /** What no case takes away: for who may not, for routes that read, and for all but the thing that a route changes. */
   let kept: Readonly<Record<"a" | "b", Things>>;
   beforeAll(async () => {
     scene = await openManagementScene(await fresh());
@@ -330,17 +337,15 @@ eachDatabase("the management API", (fresh) => {
     };
 
     it("is for those who may, and for their own tenant", async () => {
-      const thingsOf = async (owner: "a" | "b") =>
-        method === "GET" ? kept[owner] : await makeThings(scene, owner);
-      const things = { a: await thingsOf("a"), b: await thingsOf("b") };
-      expectProblem(await ask(things.a, undefined), 401, "nobody");
-      expectProblem(
-        await ask(things.a, `${scene.token("a", "admin").slice(0, -1)}!`),
-        401,
-        "forged",
-      );
-      for (const authorization of [`Backstay ${agentSignature}`, gatewayAccount(things.a.agent)])
-        expectProblem(await ask(things.a, undefined, { authorization }), 401, authorization);
+      const thingsOf = async (owner: "a" | "b"): Promise<Things> => {
+        if (method === "GET") return kept[owner];
+        const changed = entry.id && { [entry.id]: await makeThing(scene, owner, entry.id) };
+        return { ...kept[owner], name: newName(), ...changed };
+      };
+      expectProblem(await ask(kept.a, undefined), 401, "nobody");
+      expectProblem(await ask(kept.a, `${scene.token("a", "admin").slice(0, -1)}!`), 401, "forged");
+      for (const authorization of [`Backstay ${agentSignature}`, gatewayAccount(kept.a.agent)])
+        expectProblem(await ask(kept.a, undefined, { authorization }), 401, authorization);
       for (const owner of owners)
         for (const role of roles) {
           const asker = `${owner} ${role}`;
@@ -349,7 +354,7 @@ eachDatabase("the management API", (fresh) => {
             roles.indexOf(role) >= roles.indexOf(entry.role) &&
             (entry.wholeServer !== true || owner === "*");
           if (!mayUse) {
-            expectProblem(await ask(things.a, token), 403, asker);
+            expectProblem(await ask(kept.a, token), 403, asker);
             continue;
           }
           const mine = await thingsOf(owner === "b" ? "b" : "a");
@@ -361,7 +366,7 @@ eachDatabase("the management API", (fresh) => {
             });
           else expectProblem(answer, entry.refused, asker);
           if (owner === "*") continue;
-          const theirs = things[owner === "a" ? "b" : "a"];
+          const theirs = kept[owner === "a" ? "b" : "a"];
           if (entry.isList === true && entry.id === undefined) {
             expect(answer.text).not.toContain(theirs.tenant);
             expect(answer.text).toContain(mine.tenant);
