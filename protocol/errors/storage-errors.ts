@@ -59,6 +59,19 @@ export const storageErrors = {
     remedy:
       "Use a path of this machine (`/path` or `local:/path`), or a REST server (`rest:https://…`).",
   },
+  STORE_ARCHIVED: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The object lies in a storage class that can't be read from.",
+    remedy:
+      "Have it brought back into a class that can be read (hours, and it costs), then try again.",
+  },
+  STORE_CLOCK: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The clock of this machine and that of the storage differ too much.",
+    remedy: "Set this machine's clock right; storage refuses what is signed at another time.",
+  },
   STORE_UNTRUSTED: {
     kind: "permanent",
     exitCode: 1,
