@@ -1,27 +1,18 @@
 /** A `rest:` address and its settings, taken apart: where the server is, who we are there, and whom we trust. */
 import { proxyFor } from "../../platform/proxy-choice.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { HttpPlace } from "../http/http-transport.ts";
 
 /** As `OpenStoreOptions.environment`. */
 export type RestEnvironment = Readonly<Record<string, string | undefined>>;
 
-export interface RestPlace {
-  /** `https://host:port`. */
-  readonly origin: string;
+export interface RestPlace extends HttpPlace {
   /** Of the repository, percent-encoded; begins and ends with a slash. */
   readonly path: string;
-  /** For people: the address without user and password. */
-  readonly location: string;
   /** Value of the header, or undefined: no account is sent. */
   readonly authorization: string | undefined;
   /** What must never be shown: the password, and its forms. */
   readonly secrets: readonly string[];
-  /** `sha256/…` of public keys, of which the server must show one; empty: authorities decide. */
-  readonly pins: readonly string[];
-  /** PEM file of the only authorities to trust. */
-  readonly authoritiesFile: string | undefined;
-  /** Undefined: there directly. */
-  readonly proxy: URL | undefined;
 }
 
 const pinForm = /^sha256\/[A-Za-z0-9_-]{43}$/;

@@ -5,7 +5,10 @@
  * there are none, and saving one is refused.
  */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { redactor } from "../../protocol/redaction.ts";
 import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import { isSame, rangeHeader, readRange, readWhole } from "../http/http-body.ts";
+import { type HttpAnswer, type HttpRequest, HttpTransport } from "../http/http-transport.ts";
 import {
   type ByteRange,
   type FileType,
@@ -18,17 +21,10 @@ import {
 } from "../object-store.ts";
 import { JsonElements } from "./json-elements.ts";
 import type { RestPlace } from "./rest-address.ts";
-import { isSame, rangeHeader, readRange, readWhole } from "./rest-body.ts";
-import {
-  type RestAnswer,
-  type RestMethod,
-  type RestRequest,
-  RestTransport,
-} from "./rest-transport.ts";
+import { refusalError } from "./rest-errors.ts";
 
 /** As restic. */
 const connectionsLiked = 5;
-const silenceMsUsual = 120_000;
 const listMediaType = "application/vnd.x.restic.rest.v2";
 /** Sent by our gateway with each answer. */
 const gatewayHeader = "backstay-gateway";
@@ -44,14 +40,20 @@ export interface RestStoreOptions {
 
 export class RestStore implements ObjectStore {
   readonly location: string;
-  readonly #transport: RestTransport;
+  readonly #place: RestPlace;
+  readonly #transport: HttpTransport;
   #wasSeen = false;
   #isAtomic = true;
   #keepsOwn = true;
 
   constructor(place: RestPlace, options: RestStoreOptions = {}) {
     this.location = place.location;
-    this.#transport = new RestTransport(place, options.silenceMs ?? silenceMsUsual);
+    this.#place = place;
+    const redact = redactor(place.secrets);
+    this.#transport = new HttpTransport(place, {
+      silenceMs: options.silenceMs,
+      refusalError: (refusal, context) => refusalError(refusal, context, redact),
+    });
   }
 
   get capabilities(): StoreCapabilities {
@@ -129,7 +131,7 @@ export class RestStore implements ObjectStore {
     if (type === "config" || (type === "backstay" && !this.#keepsOwn)) return;
     const file = `${type}/`;
     const request = this.#request("GET", file, { headers: { accept: listMediaType }, file });
-    let answer: RestAnswer | undefined;
+    let answer: HttpAnswer | undefined;
     try {
       answer = await this.#transport.open(request, signal);
       this.#note(answer);
@@ -179,23 +181,35 @@ export class RestStore implements ObjectStore {
     await this.#transport.close();
   }
 
+  /** `target` is below the repository's path: `config`, `data/`, `data/<name>`, `?create=true`. */
   #request(
-    method: RestMethod,
+    method: HttpRequest["method"],
     target: string,
     parts: {
       readonly file?: string;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: Uint8Array;
     },
-  ): RestRequest {
-    const { file, ...others } = parts;
-    return { method, target, context: file === undefined ? {} : { file }, ...others };
+  ): HttpRequest {
+    const { file, headers, body } = parts;
+    const { path, authorization } = this.#place;
+    return {
+      method,
+      path: `${path}${target}`,
+      context: file === undefined ? {} : { file },
+      headers: {
+        ...(authorization === undefined ? {} : { authorization }),
+        ...(body === undefined ? {} : { "content-type": "application/octet-stream" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : [body],
+    };
   }
 
   async #exchange<T>(
-    request: RestRequest,
+    request: HttpRequest,
     signal: AbortSignal,
-    use: (answer: RestAnswer) => Promise<T>,
+    use: (answer: HttpAnswer) => Promise<T>,
   ): Promise<T> {
     return await this.#transport.exchange(request, signal, async (answer) => {
       this.#note(answer);
@@ -204,13 +218,13 @@ export class RestStore implements ObjectStore {
   }
 
   /** Learns from an answer what kind of server it is. */
-  #note(answer: RestAnswer): void {
+  #note(answer: HttpAnswer): void {
     if (answer.header("server")?.startsWith("rclone/") === true) this.#isAtomic = false;
     if (isSuccess(answer)) this.#keepsOwn = isGateway(answer);
   }
 
   /** True for the answer of a server that has never heard of a type of our own. */
-  #isForeign(type: FileType, answer: RestAnswer): boolean {
+  #isForeign(type: FileType, answer: HttpAnswer): boolean {
     if (type !== "backstay" || isGateway(answer) || !foreignStatuses.has(answer.status))
       return false;
     this.#keepsOwn = false;
@@ -258,7 +272,7 @@ export class RestStore implements ObjectStore {
   }
 
   /** rclone says "not found" to other failures too; from all others it means that nothing is there yet. */
-  async #assertListable(answer: RestAnswer, signal: AbortSignal): Promise<void> {
+  async #assertListable(answer: HttpAnswer, signal: AbortSignal): Promise<void> {
     if (answer.header("server")?.startsWith("rclone/") === true)
       throw new BackstayError("STORE_UNAVAILABLE", { problem: "it can't list its files" });
     await this.#assertStillHere(undefined, signal);
@@ -280,11 +294,11 @@ function targetOf({ type, name }: Handle): string {
   return type === "config" ? "config" : `${type}/${name}`;
 }
 
-function isSuccess({ status }: RestAnswer): boolean {
+function isSuccess({ status }: HttpAnswer): boolean {
   return status >= 200 && status < 300;
 }
 
-function isGateway(answer: RestAnswer): boolean {
+function isGateway(answer: HttpAnswer): boolean {
   return answer.header(gatewayHeader) !== undefined;
 }
 
@@ -294,7 +308,7 @@ function noOwnObjects(file: string): BackstayError {
 }
 
 /** The elements of a list, as they arrive. STORE_UNAVAILABLE if it is none or has no end. */
-async function* entriesOf(answer: RestAnswer, file: string): AsyncIterable<unknown[]> {
+async function* entriesOf(answer: HttpAnswer, file: string): AsyncIterable<unknown[]> {
   const elements = new JsonElements();
   const decoder = new TextDecoder();
   try {

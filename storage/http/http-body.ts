@@ -1,7 +1,7 @@
-/** Reading what a REST server answers: exactly the bytes that were asked for, or an error. */
+/** Reading what a server answers: exactly the bytes that were asked for, or an error. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { type ByteRange, type Handle, handlePath, loadBytesMax } from "../object-store.ts";
-import type { RestAnswer } from "./rest-transport.ts";
+import type { HttpAnswer } from "./http-transport.ts";
 
 /** Value of the header that asks for `range`. */
 export function rangeHeader({ offset, length }: ByteRange): string {
@@ -9,7 +9,7 @@ export function rangeHeader({ offset, length }: ByteRange): string {
 }
 
 /** The whole file of a 200. STORE_RANGE if it is longer than `loadBytesMax`. */
-export async function readWhole(handle: Handle, answer: RestAnswer): Promise<Uint8Array> {
+export async function readWhole(handle: Handle, answer: HttpAnswer): Promise<Uint8Array> {
   refuseChanged(handle, answer);
   if (answer.length !== undefined) {
     if (answer.length > loadBytesMax) throw tooLong(handle, answer.length);
@@ -29,7 +29,7 @@ export async function readWhole(handle: Handle, answer: RestAnswer): Promise<Uin
 export async function readRange(
   handle: Handle,
   range: ByteRange,
-  answer: RestAnswer,
+  answer: HttpAnswer,
 ): Promise<Uint8Array> {
   refuseChanged(handle, answer);
   const { offset, length } = range;
@@ -55,7 +55,7 @@ export async function readRange(
 export async function isSame(
   handle: Handle,
   data: Uint8Array,
-  answer: RestAnswer,
+  answer: HttpAnswer,
 ): Promise<boolean> {
   refuseChanged(handle, answer);
   if (answer.length !== undefined && answer.length !== data.length) return false;
@@ -103,7 +103,7 @@ function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
 }
 
 /** What a proxy has compressed is not what is stored. */
-function refuseChanged(handle: Handle, answer: RestAnswer): void {
+function refuseChanged(handle: Handle, answer: HttpAnswer): void {
   const encoding = answer.header("content-encoding") ?? "identity";
   if (encoding !== "identity")
     throw broken(handle, "something on the way has encoded the content anew");

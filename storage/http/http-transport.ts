@@ -1,6 +1,6 @@
 /**
- * Requests to one REST server: directly or through a proxy, to nobody but that server, with the account, and with limits
- * on how long nothing may move. Loads the HTTP client at the first request.
+ * Requests to one server: directly or through a proxy, to nobody but that server, and with limits on how long nothing may
+ * move. Redirections are answers like others, nothing is tried again. Loads the HTTP client at the first request.
  */
 import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
@@ -10,25 +10,53 @@ import { proxyAuthorization } from "../../platform/proxy-choice.ts";
 import { machineAuthorities, pinProblem } from "../../platform/server-pins.ts";
 import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
 import { programVersion } from "../../protocol/program-version.ts";
-import { redactor } from "../../protocol/redaction.ts";
-import type { RestPlace } from "./rest-address.ts";
-import { networkError, refusalError } from "./rest-errors.ts";
+import { networkError } from "./network-error.ts";
 
-export type RestMethod = "GET" | "HEAD" | "POST" | "DELETE";
+/** Where a server is, and how to know that it is the one. */
+export interface HttpPlace {
+  /** `https://host:port`. */
+  readonly origin: string;
+  /** For errors: without secrets. */
+  readonly location: string;
+  /** `sha256/…` of public keys, of which the server must show one; empty: authorities decide. */
+  readonly pins: readonly string[];
+  /** PEM file of the only authorities to trust. */
+  readonly authoritiesFile: string | undefined;
+  /** Undefined: there directly. */
+  readonly proxy: URL | undefined;
+}
 
-export interface RestRequest {
-  readonly method: RestMethod;
-  /** Below the repository's path: `config`, `data/`, `data/<name>`, `?create=true`. */
-  readonly target: string;
+/** The part of an answer that errors are made of. */
+export interface Refusal {
+  readonly status: number;
+  /** Retry-After, if there is one. */
+  readonly retryAfter: string | undefined;
+  /** The beginning of the answer's body. */
+  readonly text: string;
+}
+
+export interface HttpTransportOptions {
+  /** So long nothing may move in a request before it is given up, ms; 2 minutes unless given. */
+  readonly silenceMs?: number | undefined;
+  /** The error for an answer that is no success; the context names the place already. */
+  readonly refusalError: (refusal: Refusal, context: ErrorContext) => BackstayError;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Begins with a slash; with the query. */
+  readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent with its length; it is copied as it goes. */
-  readonly body?: Uint8Array;
+  /** Sent one after the other, with their length; they are copied as they go. */
+  readonly body?: readonly Uint8Array[] | undefined;
   /** Facts for errors. */
   readonly context: ErrorContext;
 }
 
-export interface RestAnswer {
+export interface HttpAnswer {
   readonly status: number;
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** The value of a header, its first if there are several. */
   header(name: string): string | undefined;
   /** Bytes of the body by its header; undefined if that says none. */
@@ -45,20 +73,20 @@ const connectMsMax = 30_000;
 /** So much goes into the socket at once: the time limit is for each of these, not for a whole pack on a slow line. */
 const bodyChunkBytes = 64 * 1024;
 const refusalBytesMax = 4096;
+const silenceMsUsual = 120_000;
 
 type Connector = buildConnector.connector;
 
-export class RestTransport {
-  readonly #place: RestPlace;
+export class HttpTransport {
+  readonly #place: HttpPlace;
   readonly #silenceMs: number;
-  readonly #redact: (text: string) => string;
+  readonly #refusalError: HttpTransportOptions["refusalError"];
   #dispatcher: Promise<Dispatcher> | undefined;
 
-  /** `silenceMs`: so long nothing may move before a request is given up. */
-  constructor(place: RestPlace, silenceMs: number) {
+  constructor(place: HttpPlace, options: HttpTransportOptions) {
     this.#place = place;
-    this.#silenceMs = silenceMs;
-    this.#redact = redactor(place.secrets);
+    this.#silenceMs = options.silenceMs ?? silenceMsUsual;
+    this.#refusalError = options.refusalError;
   }
 
   /**
@@ -66,9 +94,9 @@ export class RestTransport {
    * STORE_UNAVAILABLE or STORE_UNTRUSTED if there is no answer or its body breaks, with the signal's reason when aborted.
    */
   async exchange<T>(
-    request: RestRequest,
+    request: HttpRequest,
     signal: AbortSignal,
-    use: (answer: RestAnswer) => Promise<T>,
+    use: (answer: HttpAnswer) => Promise<T>,
   ): Promise<T> {
     try {
       const answer = await this.open(request, signal);
@@ -83,13 +111,13 @@ export class RestTransport {
   }
 
   /** Sends a request; the caller gives what fails to `failure`, and ends the answer. */
-  async open(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
+  async open(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     signal.throwIfAborted();
     return this.#answerOf(await this.#send(request, signal), request);
   }
 
   /** What to throw for an error of `open` or of reading the answer. */
-  failure(error: unknown, { context }: RestRequest, signal: AbortSignal): unknown {
+  failure(error: unknown, { context }: HttpRequest, signal: AbortSignal): unknown {
     if (signal.aborted) return signal.reason;
     return networkError(error, { place: this.#place.location, ...context });
   }
@@ -99,14 +127,14 @@ export class RestTransport {
     await dispatcher?.destroy();
   }
 
-  async #send(request: RestRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const { origin, path, authorization } = this.#place;
-    const { method, target, headers, body } = request;
+  async #send(request: HttpRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const { method, path, headers, body } = request;
+    const length = body?.reduce((sum, piece) => sum + piece.length, 0);
     this.#dispatcher ??= openDispatcher(this.#place);
     const dispatcher = await this.#dispatcher;
     return await dispatcher.request({
-      origin,
-      path: `${path}${target}`,
+      origin: this.#place.origin,
+      path,
       method,
       signal,
       headersTimeout: this.#silenceMs,
@@ -114,36 +142,27 @@ export class RestTransport {
       headers: {
         "user-agent": `backstay/${programVersion}`,
         "accept-encoding": "identity",
-        ...(authorization === undefined ? {} : { authorization }),
         ...headers,
-        ...(body === undefined
-          ? {}
-          : {
-              "content-type": "application/octet-stream",
-              "content-length": String(body.length),
-            }),
+        ...(length === undefined ? {} : { "content-length": String(length) }),
       },
-      body: body === undefined || body.length === 0 ? null : Readable.from(chunksOf(body)),
+      body: body === undefined || length === 0 ? null : Readable.from(chunksOf(body)),
     });
   }
 
-  #answerOf(response: Dispatcher.ResponseData, request: RestRequest): RestAnswer {
+  #answerOf(response: Dispatcher.ResponseData, request: HttpRequest): HttpAnswer {
     const { statusCode: status, headers, body } = response;
     const header = (name: string): string | undefined => [headers[name]].flat()[0];
     const length = header("content-length");
     return {
       status,
+      headers,
       header,
       length: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
       body,
       refusal: async () => {
         const text = await beginningOf(body);
         const context = { place: this.#place.location, ...request.context };
-        return refusalError(
-          { status, retryAfter: header("retry-after"), text },
-          context,
-          this.#redact,
-        );
+        return this.#refusalError({ status, retryAfter: header("retry-after"), text }, context);
       },
       end: async () => {
         body.on("error", () => undefined);
@@ -155,9 +174,10 @@ export class RestTransport {
 }
 
 /** Copies: a connection that is torn down may still hold what it was given, and packs are reused. */
-function* chunksOf(data: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < data.length; at += bodyChunkBytes)
-    yield Uint8Array.from(data.subarray(at, at + bodyChunkBytes));
+function* chunksOf(body: readonly Uint8Array[]): Generator<Uint8Array> {
+  for (const piece of body)
+    for (let at = 0; at < piece.length; at += bodyChunkBytes)
+      yield Uint8Array.from(piece.subarray(at, at + bodyChunkBytes));
 }
 
 async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
@@ -171,7 +191,7 @@ async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(parts).subarray(0, refusalBytesMax).toString("utf8");
 }
 
-async function openDispatcher(place: RestPlace): Promise<Dispatcher> {
+async function openDispatcher(place: HttpPlace): Promise<Dispatcher> {
   const { Agent, buildConnector, Pool, ProxyAgent } = await import("undici");
   const { origin, pins, proxy } = place;
   const tls = { ...(await trustOf(place)), allowH2: false, timeout: connectMsMax };
@@ -195,7 +215,7 @@ async function openDispatcher(place: RestPlace): Promise<Dispatcher> {
 }
 
 /** With pins the keys alone decide, and no session is resumed: it would show no certificate. */
-async function trustOf({ pins, authoritiesFile, origin }: RestPlace): Promise<{
+async function trustOf({ pins, authoritiesFile, origin }: HttpPlace): Promise<{
   readonly rejectUnauthorized?: boolean;
   readonly maxCachedSessions?: number;
   readonly ca?: string | string[];
@@ -212,7 +232,7 @@ async function trustOf({ pins, authoritiesFile, origin }: RestPlace): Promise<{
   }
 }
 
-function pinned(connect: Connector, { pins, location }: RestPlace): Connector {
+function pinned(connect: Connector, { pins, location }: HttpPlace): Connector {
   return (options, callback) =>
     connect(options, (error, socket) => {
       if (error !== null) return callback(error, null);
