@@ -65,6 +65,11 @@ export interface ObjectStore {
   readonly retentionLocks?: RetentionLocks | undefined;
   /** There if objects can pass through without being held. */
   readonly streamed?: StreamedObjects | undefined;
+  /**
+   * The place at `path` (letters, digits and hyphens, slashes between) below this one, over the same connections and
+   * account. Open for as long as this one; closing it does nothing. There wherever `streamed` is, but for wrappers.
+   */
+  readonly below?: ((path: string) => ObjectStore) | undefined;
 
   /** Makes the place ready for a new repository (folders, bucket check). Repeating it is harmless. */
   create(signal: AbortSignal): Promise<void>;

@@ -12,6 +12,7 @@ import {
   loadBytesMax,
   type ObjectStore,
 } from "./object-store.ts";
+import { describeStreaming } from "./streaming-contract.ts";
 
 const never = new AbortController().signal;
 const mebibyte = 1024 * 1024;
@@ -124,6 +125,7 @@ export function describeStoreContract(
     describeRemoving(suite);
     describeRefusing(suite);
     describeAborting(suite);
+    describeStreaming(suite);
   });
 }
 

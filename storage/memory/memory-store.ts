@@ -1,4 +1,5 @@
 /** A store in this process's memory: for tests, and for what need not outlive the process. */
+import { Readable } from "node:stream";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { byteWindow } from "../byte-window.ts";
 import { assertFileType, assertHandle, assertRange } from "../handle-name.ts";
@@ -10,6 +11,8 @@ import {
   type ObjectStore,
   type StoreCapabilities,
   type StoredFile,
+  type StreamedObject,
+  type StreamedObjects,
 } from "../object-store.ts";
 
 /** Keeps copies of all bytes; needs no `create`. Two stores share nothing. */
@@ -20,7 +23,23 @@ export class MemoryStore implements ObjectStore {
     atomicCreate: true,
     ownObjects: true,
   };
+  /** Takes whole objects nevertheless: what is in memory in the end is no less. */
+  readonly streamed: StreamedObjects = {
+    receive: async (...parts) => await this.#receive(...parts),
+    open: async (...parts) => await this.#open(...parts),
+  };
   readonly #files = new Map<FileType, Map<string, Uint8Array>>();
+  readonly #below = new Map<string, MemoryStore>();
+
+  /** The same path is the same place. */
+  below(path: string): MemoryStore {
+    let place = this.#below.get(path);
+    if (place === undefined) {
+      place = new MemoryStore();
+      this.#below.set(path, place);
+    }
+    return place;
+  }
 
   async create(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -80,6 +99,40 @@ export class MemoryStore implements ObjectStore {
   }
 
   async close(): Promise<void> {}
+
+  async #receive(
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<"created" | "exists"> {
+    assertHandle(handle);
+    signal.throwIfAborted();
+    const files = this.#filesOf(handle.type);
+    if (files.has(handle.name)) return "exists";
+    const data = Buffer.concat(await Array.fromAsync(source));
+    signal.throwIfAborted();
+    if (data.length !== sizeBytes)
+      throw new BackstayError("INTERNAL", { problem: "the source is not as long as it should be" });
+    if (files.has(handle.name)) return "exists";
+    files.set(handle.name, Uint8Array.from(data));
+    return "created";
+  }
+
+  async #open(
+    handle: Handle,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+  ): Promise<StreamedObject | undefined> {
+    assertHandle(handle);
+    assertRange(range);
+    signal.throwIfAborted();
+    const data = this.#filesOf(handle.type).get(handle.name);
+    if (data === undefined) return undefined;
+    const { offset, length } = byteWindow(handle, data.length, range);
+    const body = Readable.from(length === 0 ? [] : [data.slice(offset, offset + length)]);
+    return { sizeBytes: data.length, body };
+  }
 
   #filesOf(type: FileType): Map<string, Uint8Array> {
     let files = this.#files.get(type);
