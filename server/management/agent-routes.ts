@@ -11,27 +11,25 @@ import {
   agentPoliciesAnswer,
   agentStatuses,
 } from "../../protocol/management/agents.ts";
-import { pageOf as listOf, resourceId } from "../../protocol/management/resource.ts";
+import { resourceId } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
-import type { Agent, AgentStatusName } from "../fleet/agents.ts";
+import type { Agent } from "../fleet/agents.ts";
 import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { actionRoute, listRoute, removeRoute, showRoute } from "./resource-routes.ts";
 import {
   api,
   forRole,
-  idempotencyHeader,
   idParameters,
   ifMatchHeader,
   namedPageQuery,
-  narrowedScope,
-  noContent,
   queryFlag,
   tagged,
 } from "./route-parts.ts";
 
 const tags = ["agents"];
+const kind = { path: "agents", tags, answer: agentAnswer };
 
 /** `site:berlin`; the value may hold colons, the name may not. */
 const labelFilter = z
@@ -53,47 +51,19 @@ const agentQuery = namedPageQuery.extend({
 
 export function agentRoutes(app: App, rooms: ManagementRooms): void {
   const { agents } = rooms;
-  app.get(
-    `${api}/agents`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Lists machines.",
-        querystring: agentQuery,
-        response: { 200: listOf(agentAnswer) },
-      },
-    },
-    async (request) => {
-      const { tenantId, label, limit: _limit, cursor: _cursor, ...filter } = request.query;
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, tenantId);
+  listRoute(app, kind, "Lists machines.", agentQuery, {
+    list: async (scope, page, { label, ...filter }) => {
       const labels = Object.fromEntries(
         [label ?? []]
           .flat()
           .map((text) => [text.slice(0, text.indexOf(":")), text.slice(text.indexOf(":") + 1)]),
       );
-      const found = await agents.list(scope, page, { ...filter, labels });
-      return pageAnswer(page, await withStates(rooms, found));
+      return await withStates(rooms, await agents.list(scope, page, { ...filter, labels }));
     },
-  );
-  app.get(
-    `${api}/agents/:id`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Shows a machine.",
-        params: idParameters,
-        response: { 200: agentAnswer },
-      },
-    },
-    async (request, reply) =>
-      tagged(
-        reply,
-        await withState(rooms, await agents.get(principalOf(request).scope, request.params.id)),
-      ),
-  );
+  });
+  showRoute(app, kind, "Shows a machine.", {
+    get: async (scope, id) => await withState(rooms, await agents.get(scope, id)),
+  });
   membershipRoutes(app, rooms);
   lastStatusRoutes(app, rooms);
 }
@@ -121,69 +91,25 @@ function membershipRoutes(app: App, rooms: ManagementRooms): void {
       return tagged(reply, await withState(rooms, changed));
     },
   );
-  app.delete(
-    `${api}/agents/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Forgets a machine. Its backups, their passwords and its reports stay.",
-        params: idParameters,
-        headers: ifMatchHeader,
-        response: { 204: noContent },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      await agents.remove(actor, scope, request.params.id, requiredVersion(request.headers));
-      return await reply.status(204).send();
-    },
-  );
-  statusChangeRoute(
+  removeRoute(
     app,
-    rooms,
-    "suspend",
-    "suspended",
-    "operator",
-    "Takes nothing from a machine until it is resumed.",
+    kind,
+    "Forgets a machine. Its backups, their passwords and its reports stay.",
+    agents,
   );
-  statusChangeRoute(app, rooms, "resume", "active", "operator", "Ends a suspension.");
-  statusChangeRoute(
-    app,
-    rooms,
-    "revoke",
-    "revoked",
-    "admin",
-    "Ends a machine's membership; only a new enrolment brings it back.",
-  );
-}
-
-function statusChangeRoute(
-  app: App,
-  rooms: ManagementRooms,
-  verb: string,
-  status: AgentStatusName,
-  role: "operator" | "admin",
-  summary: string,
-): void {
-  app.post(
-    `${api}/agents/:id/${verb}`,
-    {
-      ...forRole(role),
-      schema: {
-        tags,
-        summary,
-        params: idParameters,
-        headers: idempotencyHeader,
-        response: { 200: agentAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const changed = await rooms.agents.setStatus(actor, scope, request.params.id, status);
-      return tagged(reply, await withState(rooms, changed));
-    },
-  );
+  for (const [verb, status, role, summary] of [
+    ["suspend", "suspended", "operator", "Takes nothing from a machine until it is resumed."],
+    ["resume", "active", "operator", "Ends a suspension."],
+    [
+      "revoke",
+      "revoked",
+      "admin",
+      "Ends a machine's membership; only a new enrolment brings it back.",
+    ],
+  ] as const)
+    actionRoute(app, kind, verb, role, summary, async ({ actor, scope }, id) =>
+      withState(rooms, await agents.setStatus(actor, scope, id, status)),
+    );
 }
 
 /** What a machine last said of itself. */

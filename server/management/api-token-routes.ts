@@ -4,43 +4,27 @@ import {
   newApiTokenAnswer,
   newApiTokenBody,
 } from "../../protocol/management/api-tokens.ts";
-import { pageOf as listOf } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
 import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { listRoute, showRoute } from "./resource-routes.ts";
 import {
   api,
   forRole,
   idempotencyHeader,
   idParameters,
   ifMatchHeader,
-  narrowedScope,
   tagged,
   tenantPageQuery,
 } from "./route-parts.ts";
 
 const tags = ["api-tokens"];
+const kind = { path: "api-tokens", tags, answer: apiTokenAnswer, reader: "admin" } as const;
 
 export function apiTokenRoutes(app: App, { tokens }: ManagementRooms): void {
-  app.get(
-    `${api}/api-tokens`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Lists API tokens, never their texts.",
-        querystring: tenantPageQuery,
-        response: { 200: listOf(apiTokenAnswer) },
-      },
-    },
-    async (request) => {
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, request.query.tenantId);
-      return pageAnswer(page, await tokens.list(scope, page));
-    },
-  );
+  const lists = "Lists API tokens, never their texts.";
+  listRoute(app, kind, lists, tenantPageQuery, tokens);
   app.post(
     `${api}/api-tokens`,
     {
@@ -60,20 +44,7 @@ export function apiTokenRoutes(app: App, { tokens }: ManagementRooms): void {
       return await reply.status(201).send({ ...tagged(reply, token), token: text });
     },
   );
-  app.get(
-    `${api}/api-tokens/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Shows an API token, not its text.",
-        params: idParameters,
-        response: { 200: apiTokenAnswer },
-      },
-    },
-    async (request, reply) =>
-      tagged(reply, await tokens.get(principalOf(request).scope, request.params.id)),
-  );
+  showRoute(app, kind, "Shows an API token, not its text.", tokens);
   app.delete(
     `${api}/api-tokens/:id`,
     {

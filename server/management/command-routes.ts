@@ -8,23 +8,17 @@ import {
   newCommandBody,
   newCommandsAnswer,
 } from "../../protocol/management/commands.ts";
-import { pageOf as listOf, resourceId } from "../../protocol/management/resource.ts";
+import { resourceId } from "../../protocol/management/resource.ts";
 import type { Principal } from "../access/api-tokens.ts";
 import { principalOf } from "../access/authorise.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import { Problem } from "../http/problem.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
-import {
-  api,
-  forRole,
-  idempotencyHeader,
-  idParameters,
-  narrowedScope,
-  tenantPageQuery,
-} from "./route-parts.ts";
+import { actionRoute, listRoute, showRoute } from "./resource-routes.ts";
+import { api, forRole, idempotencyHeader, idParameters, tenantPageQuery } from "./route-parts.ts";
 
 const tags = ["commands"];
+const kind = { path: "commands", tags, answer: commandAnswer };
 /** Commands and skipped machines that an answer shows. */
 const shownMax = 1000;
 const memberRows = 1000;
@@ -39,24 +33,7 @@ const commandQuery = tenantPageQuery.extend({
 
 export function commandRoutes(app: App, rooms: ManagementRooms): void {
   const { commands } = rooms;
-  app.get(
-    `${api}/commands`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Lists commands, oldest first.",
-        querystring: commandQuery,
-        response: { 200: listOf(commandAnswer) },
-      },
-    },
-    async (request) => {
-      const { tenantId, limit: _limit, cursor: _cursor, ...filter } = request.query;
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, tenantId);
-      return pageAnswer(page, await commands.list(scope, page, filter));
-    },
-  );
+  listRoute(app, kind, "Lists commands, oldest first.", commandQuery, commands);
   app.post(
     `${api}/commands`,
     {
@@ -85,35 +62,14 @@ export function commandRoutes(app: App, rooms: ManagementRooms): void {
         .send(await sendAll(rooms, asker, targets, { order, lifetimeMs }));
     },
   );
-  app.get(
-    `${api}/commands/:id`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Shows a command.",
-        params: idParameters,
-        response: { 200: commandAnswer },
-      },
-    },
-    async (request) => await commands.get(principalOf(request).scope, request.params.id),
-  );
-  app.post(
-    `${api}/commands/:id/cancel`,
-    {
-      ...forRole("operator"),
-      schema: {
-        tags,
-        summary: "Cancels a command; one that its machine has begun is stopped there.",
-        params: idParameters,
-        headers: idempotencyHeader,
-        response: { 200: commandAnswer },
-      },
-    },
-    async (request) => {
-      const { actor, scope } = principalOf(request);
-      return await commands.cancel(actor, scope, request.params.id);
-    },
+  showRoute(app, kind, "Shows a command.", commands);
+  actionRoute(
+    app,
+    kind,
+    "cancel",
+    "operator",
+    "Cancels a command; one that its machine has begun is stopped there.",
+    async ({ actor, scope }, id) => await commands.cancel(actor, scope, id),
   );
   uploadRoute(app, rooms);
 }

@@ -11,119 +11,34 @@ import { selectionAnswer } from "../../protocol/management/policies.ts";
 import { pageOf as listOf } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
 import { selectionBy } from "../fleet/agent-selection.ts";
-import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
 import { pageAnswer, pageOf, pageQuery } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { createRoute, listRoute, removeRoute, replaceRoute, showRoute } from "./resource-routes.ts";
 import {
   api,
   forRole,
   idempotencyHeader,
   idParameters,
-  ifMatchHeader,
   namedPageQuery,
-  narrowedScope,
   noContent,
   owningTenant,
-  tagged,
 } from "./route-parts.ts";
 
 const tags = ["groups"];
+const kind = { path: "groups", tags, answer: groupAnswer };
 
 export function groupRoutes(app: App, rooms: ManagementRooms): void {
   const { groups, tenants } = rooms;
-  app.get(
-    `${api}/groups`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Lists groups.",
-        querystring: namedPageQuery,
-        response: { 200: listOf(groupAnswer) },
-      },
-    },
-    async (request) => {
-      const { name, tenantId } = request.query;
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, tenantId);
-      return pageAnswer(page, await groups.list(scope, page, { name }));
-    },
-  );
-  app.post(
-    `${api}/groups`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Makes a group.",
-        headers: idempotencyHeader,
-        body: newGroupBody,
-        response: { 201: groupAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const { tenantId, ...settings } = request.body;
-      const owner = await owningTenant(tenants, scope, tenantId);
-      return await reply
-        .status(201)
-        .send(tagged(reply, await groups.create(actor, owner, settings)));
-    },
-  );
-  app.get(
-    `${api}/groups/:id`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Shows a group.",
-        params: idParameters,
-        response: { 200: groupAnswer },
-      },
-    },
-    async (request, reply) =>
-      tagged(reply, await groups.get(principalOf(request).scope, request.params.id)),
-  );
-  app.put(
-    `${api}/groups/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Replaces what a group is.",
-        params: idParameters,
-        headers: ifMatchHeader,
-        body: groupBody,
-        response: { 200: groupAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const version = requiredVersion(request.headers);
-      return tagged(
-        reply,
-        await groups.replace(actor, scope, request.params.id, version, request.body),
-      );
-    },
-  );
-  app.delete(
-    `${api}/groups/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Removes a group that no policy and no enrolment token names. Its machines stay.",
-        params: idParameters,
-        headers: ifMatchHeader,
-        response: { 204: noContent },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      await groups.remove(actor, scope, request.params.id, requiredVersion(request.headers));
-      return await reply.status(204).send();
-    },
+  listRoute(app, kind, "Lists groups.", namedPageQuery, groups);
+  createRoute(app, kind, "Makes a group.", newGroupBody, tenants, groups);
+  showRoute(app, kind, "Shows a group.", groups);
+  replaceRoute(app, kind, "Replaces what a group is.", groupBody, groups);
+  removeRoute(
+    app,
+    kind,
+    "Removes a group that no policy and no enrolment token names. Its machines stay.",
+    groups,
   );
   memberRoutes(app, rooms);
   previewRoute(app, rooms);
@@ -170,42 +85,31 @@ function memberRoutes(app: App, { groups }: ManagementRooms): void {
       );
     },
   );
-  app.post(
-    `${api}/groups/:id/members`,
-    {
-      ...forRole("operator"),
-      schema: {
-        tags,
-        summary: "Puts machines into a group that does not select them itself.",
-        params: idParameters,
-        headers: idempotencyHeader,
-        body: groupMembersBody,
-        response: { 204: noContent },
+  for (const [path, change, summary] of [
+    ["members", "addMembers", "Puts machines into a group that does not select them itself."],
+    [
+      "members/remove",
+      "removeMembers",
+      "Takes machines out of a group that does not select them itself.",
+    ],
+  ] as const)
+    app.post(
+      `${api}/groups/:id/${path}`,
+      {
+        ...forRole("operator"),
+        schema: {
+          tags,
+          summary,
+          params: idParameters,
+          headers: idempotencyHeader,
+          body: groupMembersBody,
+          response: { 204: noContent },
+        },
       },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      await groups.addMembers(actor, scope, request.params.id, request.body.agentIds);
-      return await reply.status(204).send();
-    },
-  );
-  app.post(
-    `${api}/groups/:id/members/remove`,
-    {
-      ...forRole("operator"),
-      schema: {
-        tags,
-        summary: "Takes machines out of a group that does not select them itself.",
-        params: idParameters,
-        headers: idempotencyHeader,
-        body: groupMembersBody,
-        response: { 204: noContent },
+      async (request, reply) => {
+        const { actor, scope } = principalOf(request);
+        await groups[change](actor, scope, request.params.id, request.body.agentIds);
+        return await reply.status(204).send();
       },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      await groups.removeMembers(actor, scope, request.params.id, request.body.agentIds);
-      return await reply.status(204).send();
-    },
-  );
+    );
 }

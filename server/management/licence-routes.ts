@@ -5,20 +5,12 @@ import {
   licenceBody,
   releasedEscrowAnswer,
 } from "../../protocol/management/licences.ts";
-import { pageOf as listOf, resourceId } from "../../protocol/management/resource.ts";
+import { resourceId } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
-import {
-  api,
-  forRole,
-  forWholeServer,
-  idempotencyHeader,
-  idParameters,
-  narrowedScope,
-  tenantPageQuery,
-} from "./route-parts.ts";
+import { actionRoute, listRoute } from "./resource-routes.ts";
+import { api, forWholeServer, idempotencyHeader, tenantPageQuery } from "./route-parts.ts";
 
 export function licenceRoutes(app: App, { licences }: ManagementRooms): void {
   const tags = ["licence"];
@@ -52,42 +44,23 @@ export function licenceRoutes(app: App, { licences }: ManagementRooms): void {
 
 export function escrowRoutes(app: App, { escrow }: ManagementRooms): void {
   const tags = ["escrow"];
-  app.get(
-    `${api}/escrow`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Lists the recovery passwords that machines have sealed, without them.",
-        querystring: tenantPageQuery.extend({
-          agentId: resourceId.optional(),
-          repositoryId: resourceId.optional(),
-        }),
-        response: { 200: listOf(escrowAnswer) },
-      },
-    },
-    async (request) => {
-      const { tenantId, agentId, repositoryId } = request.query;
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, tenantId);
-      return pageAnswer(page, await escrow.list(scope, page, { agentId, repositoryId }));
-    },
+  const query = tenantPageQuery.extend({
+    agentId: resourceId.optional(),
+    repositoryId: resourceId.optional(),
+  });
+  listRoute(
+    app,
+    { path: "escrow", tags, answer: escrowAnswer, reader: "admin" },
+    "Lists the recovery passwords that machines have sealed, without them.",
+    query,
+    escrow,
   );
-  app.post(
-    `${api}/escrow/:id/release`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Hands out a sealed recovery password, and notes who took it.",
-        params: idParameters,
-        headers: idempotencyHeader,
-        response: { 200: releasedEscrowAnswer },
-      },
-    },
-    async (request) => {
-      const { actor, scope } = principalOf(request);
-      return await escrow.release(actor, scope, request.params.id);
-    },
+  actionRoute(
+    app,
+    { path: "escrow", tags, answer: releasedEscrowAnswer },
+    "release",
+    "admin",
+    "Hands out a sealed recovery password, and notes who took it.",
+    async ({ actor, scope }, id) => await escrow.release(actor, scope, id),
   );
 }

@@ -7,69 +7,40 @@ import {
   selectionAnswer,
   selectionBody,
 } from "../../protocol/management/policies.ts";
-import { pageOf as listOf } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
 import { selectionOf } from "../fleet/agent-selection.ts";
 import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { createRoute, listRoute, replaceRoute, showRoute } from "./resource-routes.ts";
 import {
   api,
   forRole,
-  idempotencyHeader,
   idParameters,
   ifMatchHeader,
   namedPageQuery,
-  narrowedScope,
   noContent,
   owningTenant,
   queryFlag,
-  tagged,
 } from "./route-parts.ts";
 
 const tags = ["policies"];
+const kind = { path: "policies", tags, answer: policyAnswer };
 /** Kept for what the server's schedule may be told one day. */
 const serverSchedule = {};
 
 export function policyRoutes(app: App, rooms: ManagementRooms): void {
   const { policies, tenants, ground } = rooms;
-  app.get(
-    `${api}/policies`,
+  listRoute(app, kind, "Lists policies.", namedPageQuery, policies);
+  createRoute(
+    app,
+    kind,
+    "Makes a policy and gives it to groups and machines.",
+    newPolicyBody,
+    tenants,
     {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Lists policies.",
-        querystring: namedPageQuery,
-        response: { 200: listOf(policyAnswer) },
-      },
-    },
-    async (request) => {
-      const { name, tenantId } = request.query;
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, tenantId);
-      return pageAnswer(page, await policies.list(scope, page, { name }));
-    },
-  );
-  app.post(
-    `${api}/policies`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Makes a policy and gives it to groups and machines.",
-        headers: idempotencyHeader,
-        body: newPolicyBody,
-        response: { 201: policyAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const { tenantId, ...settings } = request.body;
-      const owner = await owningTenant(tenants, scope, tenantId);
-      const made = await policies.create(actor, owner, { ...settings, serverSchedule });
-      return await reply.status(201).send(tagged(reply, made));
+      create: async (actor, tenantId, settings) =>
+        await policies.create(actor, tenantId, { ...settings, serverSchedule }),
     },
   );
   app.post(
@@ -90,50 +61,17 @@ export function policyRoutes(app: App, rooms: ManagementRooms): void {
       return await selectionOf(ground.database, owner, selected);
     },
   );
-  app.get(
-    `${api}/policies/:id`,
+  showRoute(app, kind, "Shows a policy.", policies);
+  replaceRoute(
+    app,
+    kind,
+    "Replaces a policy and whom it is given to. What machines get changes in waves.",
+    policyBody,
     {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Shows a policy.",
-        params: idParameters,
-        response: { 200: policyAnswer },
+      replace: async (actor, scope, id, version, { waves, isReduction, ...given }) => {
+        const settings = { ...given, serverSchedule };
+        return await policies.replace(actor, scope, id, version, settings, { waves, isReduction });
       },
-    },
-    async (request, reply) =>
-      tagged(reply, await policies.get(principalOf(request).scope, request.params.id)),
-  );
-  changeRoutes(app, rooms);
-}
-
-function changeRoutes(app: App, { policies }: ManagementRooms): void {
-  app.put(
-    `${api}/policies/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Replaces a policy and whom it is given to. What machines get changes in waves.",
-        params: idParameters,
-        headers: ifMatchHeader,
-        body: policyBody,
-        response: { 200: policyAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const version = requiredVersion(request.headers);
-      const { waves, isReduction, ...settings } = request.body;
-      const changed = await policies.replace(
-        actor,
-        scope,
-        request.params.id,
-        version,
-        { ...settings, serverSchedule },
-        { waves, isReduction },
-      );
-      return tagged(reply, changed);
     },
   );
   app.delete(

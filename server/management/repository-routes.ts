@@ -6,27 +6,23 @@ import {
   repositoryQuotas,
   repositorySignatureBody,
 } from "../../protocol/management/repositories.ts";
-import { pageOf as listOf, ownerTenant } from "../../protocol/management/resource.ts";
+import { ownerTenant } from "../../protocol/management/resource.ts";
 import { policyName } from "../../protocol/policy/scalars.ts";
 import { principalOf } from "../access/authorise.ts";
-import { requiredVersion } from "../http/entity-tag.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { createRoute, listRoute, removeRoute, replaceRoute, showRoute } from "./resource-routes.ts";
 import {
   api,
   forRole,
   idempotencyHeader,
   idParameters,
-  ifMatchHeader,
   namedPageQuery,
-  narrowedScope,
-  noContent,
-  owningTenant,
   tagged,
 } from "./route-parts.ts";
 
 const tags = ["repositories"];
+const kind = { path: "repositories", tags, answer: repositoryAnswer };
 
 const repositoryBody = z.strictObject({
   name: policyName,
@@ -37,81 +33,22 @@ const newRepositoryBody = z.strictObject({ ...ownerTenant.shape, ...repositoryBo
 
 export function repositoryRoutes(app: App, rooms: ManagementRooms): void {
   const { repositories, tenants } = rooms;
-  app.get(
-    `${api}/repositories`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Lists repositories.",
-        querystring: namedPageQuery,
-        response: { 200: listOf(repositoryAnswer) },
-      },
-    },
-    async (request) => {
-      const { name, tenantId } = request.query;
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, tenantId);
-      return pageAnswer(page, await repositories.list(scope, page, { name }));
-    },
+  listRoute(app, kind, "Lists repositories.", namedPageQuery, repositories);
+  createRoute(
+    app,
+    kind,
+    "Makes a repository, to be named by policies as backstay:NAME.",
+    newRepositoryBody,
+    tenants,
+    repositories,
   );
-  app.post(
-    `${api}/repositories`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Makes a repository, to be named by policies as backstay:NAME.",
-        headers: idempotencyHeader,
-        body: newRepositoryBody,
-        response: { 201: repositoryAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const { tenantId, ...settings } = request.body;
-      const owner = await owningTenant(tenants, scope, tenantId);
-      const made = await repositories.create(actor, owner, settings);
-      return await reply.status(201).send(tagged(reply, made));
-    },
-  );
-  app.get(
-    `${api}/repositories/:id`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Shows a repository.",
-        params: idParameters,
-        response: { 200: repositoryAnswer },
-      },
-    },
-    async (request, reply) =>
-      tagged(reply, await repositories.get(principalOf(request).scope, request.params.id)),
-  );
-  changeRoutes(app, rooms);
-}
-
-function changeRoutes(app: App, { repositories }: ManagementRooms): void {
-  app.put(
-    `${api}/repositories/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary: "Replaces what a repository is. Counts once its destination is signed.",
-        params: idParameters,
-        headers: ifMatchHeader,
-        body: repositoryBody,
-        response: { 200: repositoryAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      const version = requiredVersion(request.headers);
-      const { id } = request.params;
-      return tagged(reply, await repositories.replace(actor, scope, id, version, request.body));
-    },
+  showRoute(app, kind, "Shows a repository.", repositories);
+  replaceRoute(
+    app,
+    kind,
+    "Replaces what a repository is. Counts once its destination is signed.",
+    repositoryBody,
+    repositories,
   );
   app.post(
     `${api}/repositories/:id/signature`,
@@ -132,23 +69,10 @@ function changeRoutes(app: App, { repositories }: ManagementRooms): void {
       return tagged(reply, await repositories.acceptSignature(actor, scope, id, request.body.jws));
     },
   );
-  app.delete(
-    `${api}/repositories/:id`,
-    {
-      ...forRole("admin"),
-      schema: {
-        tags,
-        summary:
-          "Removes a repository that no policy names. What is stored in it stays where it is.",
-        params: idParameters,
-        headers: ifMatchHeader,
-        response: { 204: noContent },
-      },
-    },
-    async (request, reply) => {
-      const { actor, scope } = principalOf(request);
-      await repositories.remove(actor, scope, request.params.id, requiredVersion(request.headers));
-      return await reply.status(204).send();
-    },
+  removeRoute(
+    app,
+    kind,
+    "Removes a repository that no policy names. What is stored in it stays where it is.",
+    repositories,
   );
 }

@@ -1,22 +1,14 @@
 /** `/api/v1/rollouts`: policies whose change is on its way to their machines. Their id is that of the policy. */
 import { z } from "zod";
 import { policyAnswer, rolloutObservation } from "../../protocol/management/policies.ts";
-import { pageOf as listOf } from "../../protocol/management/resource.ts";
 import { principalOf } from "../access/authorise.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
-import {
-  api,
-  forRole,
-  idempotencyHeader,
-  idParameters,
-  narrowedScope,
-  tagged,
-  tenantPageQuery,
-} from "./route-parts.ts";
+import { actionRoute, listRoute } from "./resource-routes.ts";
+import { api, forRole, idParameters, tenantPageQuery } from "./route-parts.ts";
 
 const tags = ["rollouts"];
+const kind = { path: "rollouts", tags, answer: policyAnswer };
 
 const orders = {
   pause: "Holds a rollout: machines that were not reached keep what they have.",
@@ -27,23 +19,9 @@ const orders = {
 } as const;
 
 export function rolloutRoutes(app: App, { policies, rollouts }: ManagementRooms): void {
-  app.get(
-    `${api}/rollouts`,
-    {
-      ...forRole("read-only"),
-      schema: {
-        tags,
-        summary: "Lists policies whose change is on its way.",
-        querystring: tenantPageQuery,
-        response: { 200: listOf(policyAnswer) },
-      },
-    },
-    async (request) => {
-      const page = pageOf(request.query);
-      const scope = narrowedScope(principalOf(request).scope, request.query.tenantId);
-      return pageAnswer(page, await policies.list(scope, page, { isRollingOut: true }));
-    },
-  );
+  listRoute(app, kind, "Lists policies whose change is on its way.", tenantPageQuery, {
+    list: async (scope, page) => await policies.list(scope, page, { isRollingOut: true }),
+  });
   app.get(
     `${api}/rollouts/:id`,
     {
@@ -68,23 +46,8 @@ export function rolloutRoutes(app: App, { policies, rollouts }: ManagementRooms)
     },
   );
   for (const [order, summary] of Object.entries(orders) as [keyof typeof orders, string][])
-    app.post(
-      `${api}/rollouts/:id/${order}`,
-      {
-        ...forRole("operator"),
-        schema: {
-          tags,
-          summary,
-          params: idParameters,
-          headers: idempotencyHeader,
-          response: { 200: policyAnswer },
-        },
-      },
-      async (request, reply) => {
-        const { actor, scope } = principalOf(request);
-        const { id } = request.params;
-        await rollouts.order(actor, scope, id, order);
-        return tagged(reply, await policies.get(scope, id));
-      },
-    );
+    actionRoute(app, kind, order, "operator", summary, async ({ actor, scope }, id) => {
+      await rollouts.order(actor, scope, id, order);
+      return await policies.get(scope, id);
+    });
 }

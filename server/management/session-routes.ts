@@ -1,6 +1,6 @@
 /** `/api/v1/sessions`, `/events`, `/overview`: what machines have reported, and how the fleet is. */
 import { z } from "zod";
-import { pageOf as listOf, resourceId } from "../../protocol/management/resource.ts";
+import { resourceId } from "../../protocol/management/resource.ts";
 import {
   overviewAnswer,
   protectionAnswer,
@@ -8,9 +8,9 @@ import {
 } from "../../protocol/management/sessions.ts";
 import { principalOf } from "../access/authorise.ts";
 import type { App } from "../http/http-app.ts";
-import { pageAnswer, pageOf } from "../http/page-cursor.ts";
 import { keyOf } from "../reports/reported-sessions.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { listRoute } from "./resource-routes.ts";
 import { api, forRole, idParameters, narrowedScope, tenantPageQuery } from "./route-parts.ts";
 
 const timeOfQuery = z.coerce.number().int().min(0).optional();
@@ -31,23 +31,13 @@ export function sessionRoutes(app: App, rooms: ManagementRooms): void {
     ["session", "sessions"],
     ["event", "events"],
   ] as const) {
-    app.get(
-      `${api}/${path}`,
-      {
-        ...forRole("read-only"),
-        schema: {
-          tags: [path],
-          summary: `Lists ${path} that machines have reported, newest first.`,
-          querystring: reportQuery,
-          response: { 200: listOf(reportedAnswer) },
-        },
-      },
-      async (request) => {
-        const { tenantId, limit: _limit, cursor: _cursor, ...filter } = request.query;
-        const page = pageOf(request.query);
-        const scope = narrowedScope(principalOf(request).scope, tenantId);
-        return pageAnswer(page, await reported.list(kind, scope, page, filter), keyOf);
-      },
+    listRoute(
+      app,
+      { path, tags: [path], answer: reportedAnswer },
+      `Lists ${path} that machines have reported, newest first.`,
+      reportQuery,
+      { list: async (scope, page, filter) => await reported.list(kind, scope, page, filter) },
+      keyOf,
     );
     app.get(
       `${api}/${path}/:id`,
