@@ -191,7 +191,8 @@ async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(parts).subarray(0, refusalBytesMax).toString("utf8");
 }
 
-async function openDispatcher(place: HttpPlace): Promise<Dispatcher> {
+/** The connections to a place; loads the HTTP client. USAGE if its file of authorities can't be read. */
+export async function openDispatcher(place: HttpPlace): Promise<Dispatcher> {
   const { Agent, buildConnector, Pool, ProxyAgent } = await import("undici");
   const { origin, pins, proxy } = place;
   const tls = { ...(await trustOf(place)), allowH2: false, timeout: connectMsMax };
