@@ -38,6 +38,8 @@ export type DestinationRoute =
       readonly repository: string;
       /** Name of the secret with its account, if it needs one. */
       readonly credentialsSecret: string | undefined;
+      /** The server gives accounts that end. */
+      readonly isIssued: boolean;
     };
 
 /** Where the backups of a repository go. */
@@ -98,7 +100,8 @@ export function resolvedDestination(
       };
     }
     const repository = route.url.replaceAll("{tenant}", tenantId).replaceAll("{agent}", agentId);
-    return { kind: "direct", repository, credentialsSecret: route.secret };
+    const { secret: credentialsSecret, issued = false } = route;
+    return { kind: "direct", repository, credentialsSecret, isIssued: issued };
   });
   return { repositoryId, name, epoch, routes, previousPasswords };
 }

@@ -74,6 +74,7 @@ it("a bundle that is all in order tells what the machine is to do", () => {
       kind: "direct",
       repository: `s3:https://s3.example/tenant-1/${agentId}`,
       credentialsSecret: "s3-account",
+      isIssued: false,
     },
   ]);
   expect(bundle.secret("password")?.toString()).toBe("secret");

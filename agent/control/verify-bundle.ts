@@ -9,6 +9,7 @@ import {
   bundleDocument,
   type EntitlementDocument,
   entitlementDocument,
+  issuedAccountsFeature,
   rootKeyId,
   type TrustDocument,
   trustDocument,
@@ -34,7 +35,7 @@ export interface VerifiedBundle {
 const bundleCharactersMax = 4_000_000;
 const trustCharactersMax = 64_000;
 /** Features of bundles that a server may demand to be known. */
-const knownFeatures: ReadonlySet<string> = new Set();
+const knownFeatures: ReadonlySet<string> = new Set([issuedAccountsFeature]);
 
 /**
  * The bundle, ready for use. Without `floors` its age does not matter: for what this machine keeps itself. Throws

@@ -4,10 +4,10 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
 import type { RepositoryOrder, RouteOrder } from "../../protocol/run-order.ts";
+import { storageSettings } from "../../protocol/storage-settings.ts";
 import type { BundleInForce, Destination, DestinationRoute } from "../control/bundle-in-force.ts";
 import { isAllowedDestination } from "../policy/guard-rail-objections.ts";
 import type { PolicyInForce } from "./policy-book.ts";
-import { storageSettings } from "./storage-settings.ts";
 
 type Place = Omit<RepositoryOrder, "create">;
 

@@ -26,6 +26,11 @@ export const agentApi = {
   reports: "/agent/v1/reports",
   /** POST EscrowDeposit: 204. */
   escrow: "/agent/v1/escrow",
+  /**
+   * GET StorageAccountQuery: 200 StorageAccountAnswer, an account for the machine's own place in the storage of an issued
+   * route. `account-unavailable` if none is to be had now.
+   */
+  storageAccount: "/agent/v1/storage-account",
   /** POST ForkRequest: 201 EnrolmentAnswer for a new identity, 202 while it waits for approval. */
   fork: "/agent/v1/identity/fork",
 } as const;
@@ -72,6 +77,7 @@ export const agentProblemCodes = [
   "identity-conflict",
   "licence-exceeded",
   "quota-exceeded",
+  "account-unavailable",
   "rate-limited",
   "overloaded",
   "upgrade-required",

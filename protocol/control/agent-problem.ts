@@ -23,6 +23,10 @@ export const agentProblems: Readonly<
   "identity-conflict": { status: 409, title: "Another machine uses the same identity." },
   "licence-exceeded": { status: 403, title: "The licence of the server admits no more machines." },
   "quota-exceeded": { status: 403, title: "The tenant's quota is used up." },
+  "account-unavailable": {
+    status: 503,
+    title: "The server can't get an account for the storage now.",
+  },
   "rate-limited": { status: 429, title: "Too many requests in a short time." },
   overloaded: { status: 503, title: "The server has too much to do now." },
   "upgrade-required": { status: 426, title: "The server needs a newer agent." },

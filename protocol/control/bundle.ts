@@ -23,6 +23,8 @@ export const rootKeyId = "root";
  * No bundle is numbered higher, whatever a clock says: who has a stolen key could else go where no server can follow.
  */
 export const bundleSerialMax = 2 ** 40;
+/** In `critical` of bundles with a destination whose accounts are issued. */
+export const issuedAccountsFeature = "issued-accounts";
 /** What `destination.repository` of a server's policy begins with; the id of the repository follows. */
 export const repositoryScheme = "backstay:";
 
@@ -62,8 +64,16 @@ export const destinationDocument = z.object({
       z.discriminatedUnion("kind", [
         /** restic's REST protocol below `<url>/<repositoryId>/<agentId>/`. */
         z.object({ kind: z.literal("gateway"), url: z.string(), pins: z.array(tlsPin) }),
-        /** An address as --repo takes it; `secret` names the secret of the bundle with its credentials. */
-        z.object({ kind: z.literal("direct"), url: z.string(), secret: z.string().optional() }),
+        /**
+         * An address as --repo takes it; `secret` names the secret of the bundle with its credentials. If it is `issued`,
+         * the server gives accounts that end (`storageAccount` of agent-api.ts), and no secret is named.
+         */
+        z.object({
+          kind: z.literal("direct"),
+          url: z.string(),
+          secret: z.string().optional(),
+          issued: z.boolean().optional(),
+        }),
       ]),
     )
     .min(1),

@@ -2,6 +2,23 @@
 import { z } from "zod";
 import { policyName } from "../policy/scalars.ts";
 import { tlsPin } from "./enrolment.ts";
+import { issuerObjection, storageIssuer } from "./storage-issuer.ts";
+
+const isWithoutPassword = (address: string): boolean => !/\/\/[^/@]*:[^/@]*@/.test(address);
+const passwordObjection = "must not hold a password: name a secret";
+
+/** What a gateway keeps the files of a repository in. */
+export const gatewayStorage = z
+  .strictObject({
+    url: z
+      .string()
+      .max(2000)
+      .regex(/^(?:s3|azure|gs):./, "must be s3:, azure: or gs:")
+      .refine(isWithoutPassword, passwordObjection)
+      .describe("As --repo takes it; the gateway adds tenant, repository and machine."),
+    secret: policyName.optional().describe("Secret with the account for the storage."),
+  })
+  .describe("What the gateway keeps the files in; absent: its folder. Machines never see it.");
 
 export const repositoryRoute = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -12,19 +29,37 @@ export const repositoryRoute = z.discriminatedUnion("kind", [
       .optional()
       .describe("Address of a gateway; the server's own if absent."),
     pins: z.array(tlsPin).max(10).optional(),
+    storage: gatewayStorage.optional(),
   }),
-  z.strictObject({
-    kind: z.literal("direct"),
-    url: z
-      .string()
-      .min(1)
-      .max(2000)
-      .refine(
-        (address) => !/\/\/[^/@]*:[^/@]*@/.test(address),
-        "must not hold a password: name a secret",
-      )
-      .describe("As --repo takes it; {tenant} and {agent} stand for the ids of the reader."),
-    secret: policyName.optional().describe("Secret with the account for the storage."),
-  }),
+  z
+    .strictObject({
+      kind: z.literal("direct"),
+      url: z
+        .string()
+        .min(1)
+        .max(2000)
+        .refine(isWithoutPassword, passwordObjection)
+        .describe("As --repo takes it; {tenant} and {agent} stand for the ids of the reader."),
+      secret: policyName
+        .optional()
+        .describe("Secret with the account for the storage; with an issuer the server's own."),
+      issuer: storageIssuer
+        .optional()
+        .describe("The server makes accounts that end, and keeps its own to itself."),
+    })
+    .superRefine(({ url, issuer, secret }, context) => {
+      const message = issuer && issuerObjection(url, issuer, secret);
+      if (message !== undefined) context.addIssue({ code: "custom", path: ["issuer"], message });
+    }),
 ]);
 export type RepositoryRoute = z.output<typeof repositoryRoute>;
+
+/** A way that was replaced, and stays usable until every machine goes by what replaced it. */
+export const retiringRoute = z.object({
+  route: repositoryRoute,
+  epoch: z
+    .int()
+    .describe("Of the destination without it: who obeys that, or a later one, is done."),
+  sinceMs: z.number(),
+});
+export type RetiringRoute = z.output<typeof retiringRoute>;

@@ -50,6 +50,41 @@ eachGround("bundles", (ground) => {
     });
   });
 
+  it("never hold the account with which the server makes others, whoever names it", async () => {
+    const { scene, machine } = await sceneWith();
+    await scene.secrets.put(actor, sceneTenant, "cloud", Buffer.from("AWS_SECRET_ACCESS_KEY=root"));
+    const [{ id, version }] = await scene.repositories.list(null, { after: null, limit: 9 });
+    const address = "s3:https://s3.example/bucket/{tenant}/{agent}";
+    const change = async (at: number, route: object): Promise<void> => {
+      const routes = [{ kind: "direct" as const, url: address, secret: "cloud", ...route }];
+      const settings = { name: "main", routes, quotas: {} };
+      await scene.repositories.replace(actor, null, id, at, settings);
+    };
+    await change(version, {});
+    const named = await scene.read(machine);
+    expect(named.bundle.secret("cloud")?.toString()).toBe("AWS_SECRET_ACCESS_KEY=root");
+    await change(version + 1, { issuer: { kind: "s3-sts", durationSeconds: 3600 } });
+    const { bundle } = await scene.read(machine, named.bundle.serial);
+    expect(bundle.secretNames).toEqual([`automatic-${id}`]);
+    expect(bundle.destinations.get(id)?.routes).toEqual([
+      {
+        kind: "direct",
+        repository: `s3:https://s3.example/bucket/${sceneTenant}/pc1`,
+        credentialsSecret: undefined,
+        isIssued: true,
+      },
+    ]);
+    const document = {
+      ...documentOf("mails", ["/a"]),
+      notifications: { mail: { server: "m", from: "a", to: ["b"], password: { secret: "cloud" } } },
+    };
+    await scene.policies.create(actor, sceneTenant, scene.settings([machine.id], document));
+    await expect(scene.read(machine, bundle.serial)).rejects.toMatchObject({
+      code: "BUNDLE_INVALID",
+      context: { secret: "cloud" },
+    });
+  });
+
   it("stay as they are while nothing changes in meaning", async () => {
     const { scene, machine } = await sceneWith();
     const first = await scene.bundles.current(machine.id, { serial: 0 });

@@ -9,6 +9,7 @@ import {
   type BundleDocument,
   bundleSerialMax,
   type EntitlementDocument,
+  issuedAccountsFeature,
 } from "../../protocol/control/bundle.ts";
 import { sealSecret } from "../../protocol/control/sealed-secret.ts";
 import { signDocument, unverifiedContent } from "../../protocol/control/signed-document.ts";
@@ -264,7 +265,7 @@ export class Bundles {
       issuedMs,
       refreshByMs: issuedMs + refreshMs,
       intent,
-      critical: [],
+      critical: hasIssuedRoute(view, content) ? [issuedAccountsFeature] : [],
       policies: content.policies,
       destinations: content.destinations,
       secrets: Object.fromEntries(
@@ -301,6 +302,15 @@ export class Bundles {
       throw error;
     }
   }
+}
+
+/** An agent that knows no issued accounts would go there without one. */
+function hasIssuedRoute({ repositories }: TenantView, { destinations }: BundleContent): boolean {
+  return [...repositories.values()].some(
+    ({ jws, destination }) =>
+      destinations.includes(jws) &&
+      destination.routes.some((route) => route.kind === "direct" && route.issued === true),
+  );
 }
 
 function nameOf({ serial, hash }: CurrentBundle): CurrentBundle {

@@ -18,7 +18,11 @@ export function routesForMachines(
   settings: Pick<ServerSettings, "publicUrls" | "pins">,
 ): DestinationDocument["routes"] {
   return routes.flatMap((route): DestinationDocument["routes"] => {
-    if (route.kind === "direct") return [route];
+    if (route.kind === "direct") {
+      const { issuer, ...rest } = route;
+      // Not even the name of the server's own account leaves it.
+      return [issuer === undefined ? rest : { kind: "direct", url: route.url, issued: true }];
+    }
     const { kind, url, pins } = route;
     if (url !== undefined) return [{ kind, url, pins: pins ?? [] }];
     return settings.publicUrls.map((each) => ({

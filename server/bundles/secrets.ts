@@ -8,6 +8,7 @@ import type { Tables } from "../database/tables.ts";
 import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
+import { secretContext } from "../ground/tenant-secret.ts";
 import { withPrevious } from "./previous-values.ts";
 import { secretUse } from "./secret-use.ts";
 
@@ -108,11 +109,6 @@ export class Secrets {
     const { name, ...rest } = entry;
     await this.#ground.audit.record(queries, { ...rest, details: { name } });
   }
-}
-
-/** What binds a sealed value to its place in the database. */
-export function secretContext(tenantId: string, name: string): string {
-  return `secret:${tenantId}:${name}`;
 }
 
 function requireUsable(name: string, value: Uint8Array): void {

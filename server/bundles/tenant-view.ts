@@ -2,15 +2,16 @@
 import type { Selectable } from "kysely";
 import { type DestinationDocument, destinationDocument } from "../../protocol/control/bundle.ts";
 import type { EntitledTime } from "../../protocol/control/entitlement-stand.ts";
+import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
 import { unverifiedContent } from "../../protocol/control/signed-document.ts";
 import { type PolicyDocument, policy } from "../../protocol/policy/policy.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
+import { secretContext } from "../ground/tenant-secret.ts";
 import { keptDocument, repositoryName } from "./policy-check.ts";
 import { previousValues } from "./previous-values.ts";
 import { type RolloutStand, rolloutStand } from "./rollout.ts";
-import { secretContext } from "./secrets.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
 
 /** What the licence of the installation says to machines. */
@@ -102,6 +103,8 @@ export async function readTenantView(
     typeof sealed === "string"
       ? Buffer.from(ground.vault.open(sealed, secretContext(tenantId, name)))
       : undefined;
+  const views = repositoryViews(repositories);
+  const ofServer = secretsOfServer(repositories, views);
   return {
     tenantId,
     revision,
@@ -110,13 +113,13 @@ export async function readTenantView(
         ? undefined
         : (JSON.parse(tenant.recovery_key) as { id: string; key: string }),
     policies: new Map(policies.map((row) => [row.id, policyView(row)])),
-    repositories: repositoryViews(repositories),
+    repositories: views,
     byGroup: policiesBy(assignments, "group_id"),
     byAgent: policiesBy(assignments, "agent_id"),
     ring,
     trust: ring.trust(tenantId),
     licence: await licence(database),
-    secret: (name) => open(name, secrets.get(name)?.sealed),
+    secret: (name) => (ofServer.has(name) ? undefined : open(name, secrets.get(name)?.sealed)),
     previousSecrets: (name) =>
       previousValues(secrets.get(name)?.previous_sealed ?? null).map((sealed) =>
         Buffer.from(ground.vault.open(sealed, secretContext(tenantId, name))),
@@ -149,6 +152,26 @@ function policyText(text: string, version: number): PolicyText {
     passwordSecret: read.encryption.password.secret,
     secrets: secretReferences(read),
   };
+}
+
+/**
+ * Accounts that the server itself uses: no machine gets one, whatever else names it, but for those that machines have by
+ * a signed destination of before.
+ */
+function secretsOfServer(
+  rows: readonly Selectable<Tables["repositories"]>[],
+  views: ReadonlyMap<string, RepositoryView>,
+): Set<string | undefined> {
+  const names = rows.flatMap(({ routes }) =>
+    (JSON.parse(routes) as RepositoryRoute[]).map((route) => {
+      if (route.kind === "gateway") return route.storage?.secret;
+      return route.issuer === undefined ? undefined : route.secret;
+    }),
+  );
+  const given = [...views.values()].flatMap(({ destination }) =>
+    destination.routes.map((route) => (route.kind === "direct" ? route.secret : undefined)),
+  );
+  return new Set(names).difference(new Set(given));
 }
 
 function repositoryViews(

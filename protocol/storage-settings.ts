@@ -1,5 +1,5 @@
 /** The account of a storage as a secret holds it. */
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import { BackstayError } from "./backstay-error.ts";
 
 const variable = /^([A-Z][A-Z0-9_]{0,99})=(.*)$/;
 
