@@ -33,7 +33,6 @@ describe("openStore", () => {
     const addresses: [address: string, kind: string][] = [
       ["s3:https://host/bucket", "s3"],
       ["azure:container:/", "azure"],
-      ["gs:bucket:/prefix", "gs"],
       ["sftp:user@host:/srv", "sftp"],
       ["https://user:secret@host/", "https"],
       ["unheard-of:x", "unheard-of"],

@@ -2,6 +2,8 @@
 import type { DurabilityWarning } from "../platform/ports/durable-files.ts";
 import { BackstayError } from "../protocol/backstay-error.ts";
 import type { AccountSource } from "./account-source.ts";
+import { openAzureStore } from "./azure/azure-store.ts";
+import { GcsStore } from "./gcs/gcs-store.ts";
 import { LocalStore } from "./local/local-store.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { RequestCounts } from "./request-counts.ts";
@@ -26,16 +28,18 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens the store that `address` names: a path, `local:` and a path, or `rest:` and the URL of a REST server. Nothing is
- * read or made yet, and nothing sent.
+ * Opens the store that `address` names: a path, `local:` and a path, `rest:` and the URL of a REST server, or
+ * `gs:bucket:/prefix`. Nothing is read or made yet, and nothing sent.
  *
- * `s3:`, `azure:`, `gs:` and any other word before a colon name stores that are not built in: STORE_UNSUPPORTED. USAGE if
- * the address is empty, or is no address of its kind.
+ * `s3:`, `azure:` and any other word before a colon name stores that are not built in: STORE_UNSUPPORTED. USAGE if
+ * the address is empty, is no address of its kind, or the environment lacks what its kind needs.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
   const { warn, environment = {} } = options;
   const { scheme, place } = storeAddress(address);
   if (scheme === "rest") return new RestStore(restPlace(place, environment));
+  if (scheme === "azure") return openAzureStore(place, { ...options, environment });
+  if (scheme === "gs") return GcsStore.open(place, { ...options, environment });
   // The rest of the address may hold a password, so only the kind is told.
   if (scheme !== "local") throw new BackstayError("STORE_UNSUPPORTED", { kind: scheme });
   if (place === "")
