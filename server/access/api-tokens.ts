@@ -11,6 +11,7 @@ import {
   type Page,
   requireVersion,
   type TenantScope,
+  tenantRows,
 } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { type Role, roles } from "../http/route-access.ts";
@@ -122,10 +123,7 @@ export class ApiTokens {
   }
 
   async list(scope: TenantScope, page: Page): Promise<ApiToken[]> {
-    let query = this.#ground.database.selectFrom("api_tokens").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    const rows = await query.orderBy("id").limit(page.limit).execute();
+    const rows = await tenantRows(this.#ground.database, "api_tokens", scope, page).execute();
     return rows.map(tokenOf);
   }
 

@@ -9,6 +9,7 @@ import {
   type Page,
   requireVersion,
   type TenantScope,
+  tenantRows,
 } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
@@ -73,13 +74,9 @@ export class Policies {
     page: Page,
     filter: { name?: string | undefined; isRollingOut?: true } = {},
   ): Promise<ServerPolicy[]> {
-    let query = this.#ground.database.selectFrom("policies").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.name !== undefined) query = query.where("name", "=", filter.name);
+    let query = tenantRows(this.#ground.database, "policies", scope, page, { name: filter.name });
     if (filter.isRollingOut === true) query = query.where("rollout", "is not", null);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    const rows = await query.orderBy("id").limit(page.limit).execute();
-    return await policiesOf(this.#ground.database, rows);
+    return await policiesOf(this.#ground.database, await query.execute());
   }
 
   /** RESOURCE_UNKNOWN if there is none that the asker may see. */

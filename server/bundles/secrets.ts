@@ -5,7 +5,7 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import { secretBytesMax } from "../../protocol/control/sealed-secret.ts";
 import { policyName } from "../../protocol/policy/scalars.ts";
 import type { Tables } from "../database/tables.ts";
-import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
+import { knownRow, type Page, type TenantScope, tenantRows } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
 import { secretContext } from "../ground/tenant-secret.ts";
@@ -40,11 +40,10 @@ export class Secrets {
     page: Page,
     filter: { name?: string | undefined } = {},
   ): Promise<SecretInfo[]> {
-    let query = this.#ground.database.selectFrom("secrets").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.name !== undefined) query = query.where("name", "=", filter.name);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    return (await query.orderBy("id").limit(page.limit).execute()).map(infoOf);
+    const rows = await tenantRows(this.#ground.database, "secrets", scope, page, {
+      name: filter.name,
+    }).execute();
+    return rows.map(infoOf);
   }
 
   /** RESOURCE_UNKNOWN if there is none that the asker may see. */

@@ -12,7 +12,7 @@ import {
   type CommandState,
   isFinalCommandState,
 } from "../../protocol/control/command.ts";
-import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
+import { knownRow, type Page, type TenantScope, tenantRows } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { risingCommandId } from "./command-id.ts";
 import { type Command, type CommandRow, commandOf, standOf, writeStand } from "./command-rows.ts";
@@ -62,13 +62,11 @@ export class Commands {
 
   /** In the order in which they were made. */
   async list(scope: TenantScope, page: Page, filter: CommandFilter = {}): Promise<Command[]> {
-    let query = this.#ground.database.selectFrom("commands").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.agentId !== undefined) query = query.where("agent_id", "=", filter.agentId);
-    if (filter.state !== undefined) query = query.where("state", "=", filter.state);
-    if (filter.kind !== undefined) query = query.where("kind", "=", filter.kind);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    const rows = await query.orderBy("id").limit(page.limit).execute();
+    const rows = await tenantRows(this.#ground.database, "commands", scope, page, {
+      state: filter.state,
+      kind: filter.kind,
+      agent_id: filter.agentId,
+    }).execute();
     return await this.#withUploads(rows);
   }
 

@@ -7,7 +7,7 @@ import type { Selectable } from "kysely";
 import { agentRefusal } from "../../protocol/control/agent-problem.ts";
 import type { EscrowDeposit } from "../../protocol/control/reports.ts";
 import type { Tables } from "../database/tables.ts";
-import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
+import { knownRow, type Page, type TenantScope, tenantRows } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 
 export interface EscrowEntry {
@@ -75,13 +75,11 @@ export class Escrow {
   }
 
   async list(scope: TenantScope, page: Page, filter: EscrowFilter = {}): Promise<EscrowEntry[]> {
-    let query = this.#ground.database.selectFrom("escrow").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.agentId !== undefined) query = query.where("agent_id", "=", filter.agentId);
-    if (filter.repositoryId !== undefined)
-      query = query.where("repository_id", "=", filter.repositoryId);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    return (await query.orderBy("id").limit(page.limit).execute()).map(entryOf);
+    const rows = await tenantRows(this.#ground.database, "escrow", scope, page, {
+      agent_id: filter.agentId,
+      repository_id: filter.repositoryId,
+    }).execute();
+    return rows.map(entryOf);
   }
 
   /** Hands out the sealed password (a compact JWE) and notes who took it. RESOURCE_UNKNOWN. */

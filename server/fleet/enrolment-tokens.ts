@@ -5,7 +5,7 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import { newPrivateKey, rawPrivateKey, rawPublicKey } from "../../protocol/control/curve-keys.ts";
 import { encodeEnrolmentToken } from "../../protocol/control/enrolment-token.ts";
 import type { Tables } from "../database/tables.ts";
-import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
+import { knownRow, type Page, type TenantScope, tenantRows } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { isNetworkBlock } from "./network-blocks.ts";
 
@@ -47,11 +47,9 @@ export class EnrolmentTokens {
     page: Page,
     filter: { name?: string | undefined } = {},
   ): Promise<EnrolmentTokenInfo[]> {
-    let query = this.#ground.database.selectFrom("enrolment_tokens").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.name !== undefined) query = query.where("name", "=", filter.name);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    const rows = await query.orderBy("id").limit(page.limit).execute();
+    const rows = await tenantRows(this.#ground.database, "enrolment_tokens", scope, page, {
+      name: filter.name,
+    }).execute();
     return rows.map(tokenOf);
   }
 

@@ -21,6 +21,7 @@ import {
   type Page,
   requireVersion,
   type TenantScope,
+  tenantRows,
 } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { type EnrolmentTokenInfo, tokenOf } from "./enrolment-tokens.ts";
@@ -136,11 +137,9 @@ export class Enrolments {
     page: Page,
     filter: { state?: EnrolmentInfo["state"] | undefined } = {},
   ): Promise<EnrolmentInfo[]> {
-    let query = this.#ground.database.selectFrom("enrolment_requests").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.state !== undefined) query = query.where("state", "=", filter.state);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    const rows = await query.orderBy("id").limit(page.limit).execute();
+    const rows = await tenantRows(this.#ground.database, "enrolment_requests", scope, page, {
+      state: filter.state,
+    }).execute();
     return rows.map(infoOf);
   }
 

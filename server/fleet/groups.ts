@@ -8,6 +8,7 @@ import {
   type Page,
   requireVersion,
   type TenantScope,
+  tenantRows,
 } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
@@ -49,11 +50,10 @@ export class Groups {
     page: Page,
     filter: { name?: string | undefined } = {},
   ): Promise<Group[]> {
-    let query = this.#ground.database.selectFrom("groups").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.name !== undefined) query = query.where("name", "=", filter.name);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    return (await query.orderBy("id").limit(page.limit).execute()).map(groupOf);
+    const rows = await tenantRows(this.#ground.database, "groups", scope, page, {
+      name: filter.name,
+    }).execute();
+    return rows.map(groupOf);
   }
 
   /** RESOURCE_UNKNOWN if there is none that the asker may see. */

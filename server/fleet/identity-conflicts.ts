@@ -4,7 +4,7 @@ import type { Selectable } from "kysely";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { Fingerprint } from "../../protocol/control/machine-fingerprint.ts";
 import type { Tables } from "../database/tables.ts";
-import { knownRow, type Page, type TenantScope } from "../ground/resource-access.ts";
+import { knownRow, type Page, type TenantScope, tenantRows } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import {
   type ConflictEvidence,
@@ -41,12 +41,10 @@ export class IdentityConflicts {
     page: Page,
     filter: { state?: IdentityConflict["state"] | undefined; agentId?: string | undefined } = {},
   ): Promise<IdentityConflict[]> {
-    let query = this.#ground.database.selectFrom("identity_conflicts").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.state !== undefined) query = query.where("state", "=", filter.state);
-    if (filter.agentId !== undefined) query = query.where("agent_id", "=", filter.agentId);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    const rows = await query.orderBy("id").limit(page.limit).execute();
+    const rows = await tenantRows(this.#ground.database, "identity_conflicts", scope, page, {
+      state: filter.state,
+      agent_id: filter.agentId,
+    }).execute();
     return rows.map(conflictOf);
   }
 
