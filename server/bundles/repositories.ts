@@ -15,6 +15,7 @@ import {
   type Page,
   requireVersion,
   type TenantScope,
+  tenantRows,
 } from "../ground/resource-access.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
@@ -68,11 +69,10 @@ export class Repositories {
     page: Page,
     filter: { name?: string | undefined } = {},
   ): Promise<Repository[]> {
-    let query = this.#ground.database.selectFrom("repositories").selectAll();
-    if (scope !== null) query = query.where("tenant_id", "=", scope);
-    if (filter.name !== undefined) query = query.where("name", "=", filter.name);
-    if (page.after !== null) query = query.where("id", ">", page.after);
-    return (await query.orderBy("id").limit(page.limit).execute()).map(repositoryOf);
+    const rows = await tenantRows(this.#ground.database, "repositories", scope, page, {
+      name: filter.name,
+    }).execute();
+    return rows.map(repositoryOf);
   }
 
   /** RESOURCE_UNKNOWN if there is none that the asker may see. */
