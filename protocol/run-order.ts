@@ -4,6 +4,7 @@
  * it ends, whoever gave the order is gone or wants the run to end in order. Secrets travel in the order only: never in
  * arguments or environment.
  */
+import type { RequestSums } from "./request-sums.ts";
 
 export const runOrderVersion = 2;
 
@@ -168,6 +169,8 @@ export interface RunReport {
   readonly backup?: BackupFigures;
   readonly restore?: RestoreFigures;
   readonly check?: CheckFigures;
+  /** Of a repository that is reached by requests. */
+  readonly traffic?: RequestSums;
 }
 
 export interface RunFailure {

@@ -3,6 +3,7 @@
  * runs, and after it has ended. Kept in the state, shown by the local API, sent in reports. Moments are ms since 1970 by
  * the wall clock. Holds no secrets.
  */
+import type { RequestSums } from "./request-sums.ts";
 import type {
   BackupFigures,
   CheckFigures,
@@ -121,6 +122,8 @@ export interface SessionRecord {
 }
 
 export interface SessionFailure extends RunFailure {
+  /** What it asked of a storage that is reached by requests, whatever became of it. */
+  readonly traffic?: RequestSums;
   /** The end of what the engine said on its standard error, redacted and bounded. */
   readonly lastWords?: string;
 }

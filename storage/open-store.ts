@@ -35,9 +35,9 @@ export interface OpenStoreOptions {
  * the address is empty, is no address of its kind, or the environment lacks what its kind needs.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
-  const { warn, environment = {} } = options;
+  const { warn, environment = {}, counts } = options;
   const { scheme, place } = storeAddress(address);
-  if (scheme === "rest") return new RestStore(restPlace(place, environment));
+  if (scheme === "rest") return new RestStore(restPlace(place, environment), { counts });
   if (scheme === "azure") return openAzureStore(place, { ...options, environment });
   if (scheme === "gs") return GcsStore.open(place, { ...options, environment });
   // The rest of the address may hold a password, so only the kind is told.

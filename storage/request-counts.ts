@@ -1,14 +1,7 @@
 /** What the requests of a store were, in the kinds that providers charge by. Adapters count each attempt that goes out. */
+import type { RequestSums } from "../protocol/request-sums.ts";
 
-export const requestKinds = ["put", "get", "list", "head", "delete", "other"] as const;
-export type RequestKind = (typeof requestKinds)[number];
-
-/** Sums; bytes are those of bodies. */
-export interface RequestSums {
-  readonly requests: Readonly<Record<RequestKind, number>>;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-}
+export type RequestKind = keyof RequestSums["requests"];
 
 export class RequestCounts {
   readonly #requests: Record<RequestKind, number> = {

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { processIdentity } from "../../platform/process-identity.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { RequestCounts } from "../../storage/request-counts.ts";
 import type { BackupRequest } from "../backup/backup-request.ts";
 import { runBackup } from "../backup/run-backup.ts";
 import { collectExcludes, type SelectionOptions } from "../backup/select/selection-options.ts";
@@ -67,8 +68,9 @@ export const backupCommand: CliCommand<BackupOptions> = {
       throw new BackstayError("USAGE", { problem: "give either --parent or --force" });
     const excludes = excludesOf(invocation);
     const threads = new StartedThreads(options.readConcurrency);
+    const counts = new RequestCounts();
     try {
-      return await withRepository(invocation, { lock: "none" }, async (repository) => {
+      return await withRepository(invocation, { lock: "none", counts }, async (repository) => {
         const parent = await parentOf(invocation, repository);
         const request: BackupRequest = {
           paths,
@@ -86,7 +88,7 @@ export const backupCommand: CliCommand<BackupOptions> = {
           skipIfUnchanged: options.skipIfUnchanged === true,
           lockWaitMs: invocation.globals.lockWaitMs,
         };
-        return await backUp(invocation, repository, request, threads);
+        return await backUp(invocation, repository, request, threads, counts);
       });
     } finally {
       await threads.end();
@@ -123,11 +125,12 @@ async function backUp(
   repository: Repository,
   request: BackupRequest,
   threads: StartedThreads,
+  counts: RequestCounts,
 ): Promise<number> {
   const view = backupView(screen, globals, request.dryRun);
   try {
     const summary = await runBackup(repository, request, view.events, signal, threads);
-    view.finish(summary);
+    view.finish(summary, counts.sums);
     if (summary.issues > 0) throw new BackstayError("SOURCE_UNREADABLE", { files: summary.issues });
     return exitCodes.done;
   } finally {

@@ -111,7 +111,7 @@ function showEnd(
       const code = exitCode === undefined ? "" : ` (exit code ${exitCode})`;
       screen.note(`error: ${name} script ${outcome}${code}`);
     }
-  if (session.figures !== undefined) view.finish(summaryOf(session.figures));
+  if (session.figures !== undefined) view.finish(summaryOf(session.figures), session.traffic);
   const exitCode = session.exitCode ?? exitCodes.failed;
   if (session.failure !== undefined) {
     const { code, message, remedy, lastWords = "" } = session.failure;

@@ -1,6 +1,7 @@
 /** What a backup shows, for people on a terminal and for programs. */
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { RequestCounts } from "../../storage/request-counts.ts";
 import type { BackupProgress, BackupSummary } from "../backup/backup-request.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { backupView } from "./progress-backup.ts";
@@ -193,5 +194,29 @@ describe("in JSON", () => {
       during: "scan",
       item: "/x",
     });
+  });
+});
+
+it("what was asked of the storage is told where there are requests", async () => {
+  const counts = new RequestCounts();
+  counts.request("put", 5 * 1024 * 1024);
+  counts.request("put", 1024 * 1024);
+  counts.request("list");
+  counts.received(2048);
+  const forPeople = stage({ verbosity: 1 }, false);
+  forPeople.view.finish(summary, counts.sums);
+  const terse = stage({}, false);
+  terse.view.finish(summary, counts.sums);
+  const forPrograms = stage({ json: true }, false);
+  forPrograms.view.finish(summary, counts.sums);
+  for (const { screen } of [forPeople, terse, forPrograms]) await screen.settle();
+  expect(forPeople.log.out).toContain(
+    "Requests:    2 put, 1 list; 6.000 MiB sent, 2.000 KiB received\n",
+  );
+  expect(terse.log.out).not.toContain("Requests");
+  expect(JSON.parse(forPrograms.log.out)).toMatchObject({
+    requests: { put: 2, get: 0, list: 1, head: 0, delete: 0, other: 0 },
+    request_bytes_up: 6 * 1024 * 1024,
+    request_bytes_down: 2048,
   });
 });

@@ -1,6 +1,6 @@
 /** What `backup` shows while it runs and at its end: for people, or as restic's JSON messages. */
-
 import { RateEstimate } from "../../protocol/rate-estimate.ts";
+import { type RequestSums, requestsOf } from "../../protocol/request-sums.ts";
 import type {
   BackupEntry,
   BackupEvents,
@@ -27,11 +27,12 @@ import {
   unlessZero,
 } from "./quantities.ts";
 import type { Screen } from "./screen.ts";
+import { trafficText } from "./session-text.ts";
 
 export interface BackupView {
   readonly events: BackupEvents;
-  /** Shows the result. */
-  finish(summary: BackupSummary): void;
+  /** Shows the result, and what was asked of the storage if it is reached by requests. */
+  finish(summary: BackupSummary, traffic?: RequestSums): void;
   /** Takes the status away; harmless if done before. */
   stop(): void;
 }
@@ -84,10 +85,11 @@ class TextBackupView implements BackupView {
     });
   }
 
-  finish(summary: BackupSummary): void {
+  finish(summary: BackupSummary, traffic?: RequestSums): void {
     this.stop();
     if (this.#globals.quiet) return;
-    for (const line of summaryLines(summary, this.#isDry, this.#globals.verbosity))
+    const { verbosity } = this.#globals;
+    for (const line of summaryLines(summary, this.#isDry, verbosity, traffic))
       this.#screen.line(line);
   }
 
@@ -139,7 +141,12 @@ function entryLine(entry: BackupEntry): string {
   return `${item}, saved in ${(durationMs / 1000).toFixed(3)}s (${cost})`;
 }
 
-function summaryLines(summary: BackupSummary, isDry: boolean, verbosity: number): string[] {
+function summaryLines(
+  summary: BackupSummary,
+  isDry: boolean,
+  verbosity: number,
+  traffic: RequestSums | undefined,
+): string[] {
   const five = (count: number): string => String(count).padStart(5);
   const counts = (added: number, changed: number, same: number): string =>
     `${five(added)} new, ${five(changed)} changed, ${five(same)} unmodified`;
@@ -157,6 +164,9 @@ function summaryLines(summary: BackupSummary, isDry: boolean, verbosity: number)
           `Tree Blobs:  ${five(summary.treeBlobs)} new`,
           `Read:        ${formatBytes(summary.bytesRead)} from files`,
           `Sent:        ${formatBytes(summary.bytesStored)} to the repository`,
+          ...(traffic === undefined || requestsOf(traffic) === 0
+            ? []
+            : [`Requests:    ${trafficText(traffic)}`]),
         ]
       : []),
     `${isDry ? "Would add" : "Added"} to the repository: ${added} (${stored} stored)`,
@@ -206,9 +216,9 @@ class JsonBackupView implements BackupView {
     });
   }
 
-  finish(summary: BackupSummary): void {
+  finish(summary: BackupSummary, traffic?: RequestSums): void {
     this.stop();
-    this.#screen.line(JSON.stringify(summaryMessage(summary, this.#isDry)));
+    this.#screen.line(JSON.stringify(summaryMessage(summary, this.#isDry, traffic)));
   }
 
   #note(progress: BackupProgress): void {
@@ -269,7 +279,7 @@ function entryMessage(entry: BackupEntry): object {
 
 const slash = 0x2f;
 
-function summaryMessage(summary: BackupSummary, isDry: boolean): object {
+function summaryMessage(summary: BackupSummary, isDry: boolean, traffic?: RequestSums): object {
   return {
     message_type: "summary",
     files_new: summary.filesNew,
@@ -293,5 +303,11 @@ function summaryMessage(summary: BackupSummary, isDry: boolean): object {
     bytes_read: summary.bytesRead,
     bytes_stored: summary.bytesStored,
     packs_recovered: unlessZero(summary.packsRecovered),
+    ...(traffic !== undefined &&
+      requestsOf(traffic) > 0 && {
+        requests: traffic.requests,
+        request_bytes_up: traffic.bytesUp,
+        request_bytes_down: traffic.bytesDown,
+      }),
   };
 }

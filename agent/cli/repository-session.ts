@@ -4,6 +4,7 @@ import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { openSteadyStore } from "../../storage/open-steady-store.ts";
+import type { RequestCounts } from "../../storage/request-counts.ts";
 import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
 import { Repository } from "../repository/repository.ts";
@@ -17,6 +18,8 @@ import { secretBytes } from "./secret-text.ts";
 export interface SessionOptions {
   /** `shared` for what reads, `exclusive` for what deletes, `none` for what locks by itself. */
   readonly lock: "none" | "shared" | "exclusive";
+  /** Where requests are counted. */
+  readonly counts?: RequestCounts;
 }
 
 type Asking = Pick<Invocation, "globals" | "environment" | "screen" | "signal">;
@@ -31,7 +34,7 @@ export async function withRepository<T>(
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
   const { globals, signal, screen } = invocation;
-  const store = await openNamedStore(invocation);
+  const store = await openNamedStore(invocation, options.counts);
   try {
     // Before the password is asked for: there may be nothing that it could open.
     if ((await store.stat({ type: "config", name: "" }, signal)) === undefined)
@@ -61,11 +64,13 @@ export async function withRepository<T>(
 /** The store of the repository that options or environment name, with retries and limits. USAGE if none is named. */
 export async function openNamedStore(
   invocation: Pick<Invocation, "globals" | "environment" | "screen">,
+  counts?: RequestCounts,
 ): Promise<ObjectStore> {
   const { globals, environment, screen } = invocation;
   const address = await repositoryAddress(globals, environment);
   return openSteadyStore(address, {
     environment,
+    counts,
     uploadBytesPerSecond: globals.uploadLimit,
     downloadBytesPerSecond: globals.downloadLimit,
     warn: (warning) => {

@@ -1,4 +1,5 @@
 /** Sessions in words: as rows of a list, and one with all that is known of it. Pure. */
+import { type RequestSums, requestsText } from "../../protocol/request-sums.ts";
 import type { BackupFigures } from "../../protocol/run-order.ts";
 import type { ScriptResult, SessionDetail, SessionRecord } from "../../protocol/session-record.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
@@ -68,6 +69,7 @@ export function sessionLines({ session, issues }: SessionDetail): string[] {
     ...(failure === undefined
       ? []
       : [
+    ...(session.traffic === undefined ? [] : [row("requests", trafficText(session.traffic))]),
           row("error", `${failure.message} [${failure.code}]`),
           row("", failure.remedy),
           ...textLines(failure.lastWords ?? ""),
@@ -99,8 +101,15 @@ function figureLines(figures: BackupFigures): string[] {
   ];
 }
 
-function placeText({ repository, route }: SessionRecord): string {
-  return route === "gateway" ? `${repository}, through the gateway` : repository;
+function placeText({ repository, route, location }: SessionRecord): string {
+  const place = location === undefined || location === repository ? "" : ` at ${location}`;
+  return `${repository}${place}${route === "gateway" ? ", through the gateway" : ""}`;
+}
+
+/** What was asked of the storage. */
+export function trafficText({ requests, bytesUp, bytesDown }: RequestSums): string {
+  const moved = `${formatBytes(bytesUp)} sent, ${formatBytes(bytesDown)} received`;
+  return `${requestsText(requests)}; ${moved}`;
 }
 
 /** What a restore or a check was asked to do. */

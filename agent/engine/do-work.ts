@@ -1,5 +1,6 @@
 /** Does what an order asks for, whatever kind of work that is. */
 import type { RunOrder, RunReport } from "../../protocol/run-order.ts";
+import type { RequestCounts } from "../../storage/request-counts.ts";
 import { doBackup } from "./backup-work.ts";
 import { doCheck } from "./check-work.ts";
 import type { EngineOutput } from "./engine-output.ts";
@@ -7,13 +8,14 @@ import { withRepository } from "./repository-access.ts";
 import { doRestore } from "./restore-work.ts";
 import { reportOfBackup, reportOfCheck, reportOfRestore } from "./run-report.ts";
 
-/** Resolves with the report of work that came to its end; rejects as the work does. */
+/** Requests to the repository's storage are counted in `counts`. Resolves with the report of work that came to its end; rejects as the work does. */
 export async function doWork(
   order: RunOrder,
   output: EngineOutput,
+  counts: RequestCounts,
   signal: AbortSignal,
 ): Promise<RunReport> {
-  return await withRepository(order, output, signal, async (repository) => {
+  return await withRepository(order, output, counts, signal, async (repository) => {
     const { work, lockWaitMs } = order;
     switch (work.kind) {
       case "backup": {

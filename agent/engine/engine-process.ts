@@ -9,7 +9,9 @@ import { outliveHangUp } from "../../platform/hang-up.ts";
 import { openDurableFiles } from "../../platform/open-durable-files.ts";
 import { openProcessLimits } from "../../platform/open-process-limits.ts";
 import { redactor } from "../../protocol/redaction.ts";
+import { requestsOf } from "../../protocol/request-sums.ts";
 import { type RunOrder, type RunReport, secretsOf } from "../../protocol/run-order.ts";
+import { RequestCounts } from "../../storage/request-counts.ts";
 import { doWork } from "./do-work.ts";
 import { EngineOutput } from "./engine-output.ts";
 import { readOrder } from "./order-input.ts";
@@ -27,6 +29,7 @@ export async function runEngineProcess(): Promise<never> {
   // A service manager tells all processes of a service, and the daemon tells its engines: once or twice is the same.
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => endBecause(name));
   outliveHangUp();
+  const counts = new RequestCounts();
   let order: RunOrder | undefined;
   let output: EngineOutput;
   try {
@@ -47,13 +50,20 @@ export async function runEngineProcess(): Promise<never> {
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
     process.on(event, (error: unknown) => failed.reject(error));
   try {
-    const report = await Promise.race([doWork(order, output, ending.signal), failed.promise]);
-    return await finish(output, order, report);
+    const report = await Promise.race([
+      doWork(order, output, counts, ending.signal),
+      failed.promise,
+    ]);
+    return await finish(output, order, withTraffic(report, counts));
   } catch (error) {
     const report = reportOfFailure(error, output.issues, ending.signal);
     if (report.error?.kind === "bug") process.stderr.write(`${traceOf(error, order)}\n`);
-    return await finish(output, order, report);
+    return await finish(output, order, withTraffic(report, counts));
   }
+}
+
+function withTraffic(report: RunReport, { sums }: RequestCounts): RunReport {
+  return requestsOf(sums) === 0 ? report : { ...report, traffic: sums };
 }
 
 async function finish(

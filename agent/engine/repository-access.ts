@@ -5,6 +5,7 @@ import type { RouteOrder, RunOrder } from "../../protocol/run-order.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { openSteadyStore } from "../../storage/open-steady-store.ts";
 import { openStore } from "../../storage/open-store.ts";
+import type { RequestCounts } from "../../storage/request-counts.ts";
 import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import { Repository } from "../repository/repository.ts";
 import type { EngineOutput } from "./engine-output.ts";
@@ -20,13 +21,15 @@ const probeMs = 30_000;
 export async function withRepository<T>(
   order: RunOrder,
   output: EngineOutput,
+  counts: RequestCounts,
   signal: AbortSignal,
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
-  const route = await chooseRoute(order.repository.routes, signal);
+  const route = await chooseRoute(order.repository.routes, counts, signal);
   const { limits } = order;
   const store = openSteadyStore(route.url, {
     environment: route.settings ?? {},
+    counts,
     uploadBytesPerSecond: limits.uploadBytesPerSecond,
     downloadBytesPerSecond: limits.downloadBytesPerSecond,
     warn: (warning) =>
@@ -48,14 +51,20 @@ export async function withRepository<T>(
  */
 async function chooseRoute(
   routes: readonly RouteOrder[],
+  counts: RequestCounts,
   signal: AbortSignal,
 ): Promise<RouteOrder> {
-  if (routes.length > 1) for (const route of routes) if (await answers(route, signal)) return route;
+  if (routes.length > 1)
+    for (const route of routes) if (await answers(route, counts, signal)) return route;
   return routes[0];
 }
 
-async function answers({ url, settings }: RouteOrder, signal: AbortSignal): Promise<boolean> {
-  const store = openStore(url, { environment: settings ?? {} });
+async function answers(
+  { url, settings }: RouteOrder,
+  counts: RequestCounts,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const store = openStore(url, { environment: settings ?? {}, counts });
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(probeMs)]);
   try {
     await store.stat({ type: "config", name: "" }, inTime);

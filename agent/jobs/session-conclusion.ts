@@ -13,7 +13,7 @@ import type { JobScript } from "./jobs.ts";
 
 export type Conclusion = Pick<
   SessionRecord,
-  "figures" | "restored" | "checked" | "failure" | "endedBy"
+  "figures" | "restored" | "checked" | "traffic" | "failure" | "endedBy"
 > & {
   readonly outcome: SessionOutcome;
   readonly exitCode: number;
@@ -28,6 +28,12 @@ export function concluded(
   request: EndRequest | undefined,
   issues: number,
 ): Conclusion {
+  const traffic = end.report?.traffic;
+  const done = endOf(end, request, issues);
+  return traffic === undefined ? done : { ...done, traffic };
+}
+
+function endOf(end: EngineEnd, request: EndRequest | undefined, issues: number): Conclusion {
   const { report, failure, lastWords } = end;
   const counted = Math.max(issues, report?.issues ?? 0);
   if (report?.outcome === "success" || report?.outcome === "warning") {

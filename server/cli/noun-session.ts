@@ -1,5 +1,6 @@
 /** `backstay-server session` and `event`: what machines have reported. */
 import type { ReportedAnswer } from "../../protocol/management/sessions.ts";
+import { requestsText } from "../../protocol/request-sums.ts";
 import { agents } from "./noun-agent.ts";
 import { momentOption, textOf } from "./option-values.ts";
 import { durationText, momentText, sizeText } from "./quantities.ts";
@@ -22,6 +23,7 @@ function sessionOf({ report }: ReportedAnswer): {
 } {
   const { session } = report as { session?: object };
   return session ?? {};
+  traffic?: { requests?: Record<string, number>; bytesUp?: number; bytesDown?: number };
 }
 
 function tookText(item: ReportedAnswer): string {
@@ -90,7 +92,7 @@ export const sessionVerbs: readonly Verb[] = [
     kind: sessions,
     example: "backstay-server session show 01a2086a-e1fe-7cfe-892a-eb5fc9219f93.0123456789abcdef",
     facts: (item) => {
-      const { id, kind, startedMs, cause, failure, figures } = sessionOf(item);
+      const { id, kind, startedMs, cause, failure, figures, traffic, ...way } = sessionOf(item);
       return [
         ["Session", id ?? item.id],
         ["Machine", item.agentId],
@@ -108,6 +110,9 @@ export const sessionVerbs: readonly Verb[] = [
           item.receivedMs - item.timeMs > dayMs
             ? durationText(item.receivedMs - item.timeMs)
             : "no",
+        ["Requests", requestsText(traffic?.requests ?? {}) || "-"],
+        ["Sent", sizeText(traffic?.bytesUp)],
+        ["Received", sizeText(traffic?.bytesDown)],
         ],
       ];
     },

@@ -7,6 +7,7 @@
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import { countedAnswer } from "../http/counted-answer.ts";
 import { isSame, rangeHeader, readRange, readWhole } from "../http/http-body.ts";
 import { type HttpAnswer, type HttpRequest, HttpTransport } from "../http/http-transport.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type StoreCapabilities,
   type StoredFile,
 } from "../object-store.ts";
+import type { RequestCounts, RequestKind } from "../request-counts.ts";
 import { JsonElements } from "./json-elements.ts";
 import type { RestPlace } from "./rest-address.ts";
 import { refusalError } from "./rest-errors.ts";
@@ -31,17 +33,30 @@ const gatewayHeader = "backstay-gateway";
 /** What a foreign server may say to a type that it does not know. */
 const foreignStatuses = new Set([200, 201, 204, 206, 400, 404, 405, 501]);
 
+/** A list is told apart by hand. */
+const kindOf: Readonly<Record<HttpRequest["method"], RequestKind>> = {
+  GET: "get",
+  HEAD: "head",
+  POST: "put",
+  PUT: "put",
+  PATCH: "put",
+  DELETE: "delete",
+};
+
 const config: Handle = { type: "config", name: "" };
 
 export interface RestStoreOptions {
   /** So long nothing may move in a request, ms; 2 minutes unless given. */
   readonly silenceMs?: number;
+  /** Where its requests are counted. */
+  readonly counts?: RequestCounts | undefined;
 }
 
 export class RestStore implements ObjectStore {
   readonly location: string;
   readonly #place: RestPlace;
   readonly #transport: HttpTransport;
+  readonly #counts: RequestCounts | undefined;
   #wasSeen = false;
   #isAtomic = true;
   #keepsOwn = true;
@@ -49,6 +64,7 @@ export class RestStore implements ObjectStore {
   constructor(place: RestPlace, options: RestStoreOptions = {}) {
     this.location = place.location;
     this.#place = place;
+    this.#counts = options.counts;
     const redact = redactor(place.secrets);
     this.#transport = new HttpTransport(place, {
       silenceMs: options.silenceMs,
@@ -133,7 +149,8 @@ export class RestStore implements ObjectStore {
     const request = this.#request("GET", file, { headers: { accept: listMediaType }, file });
     let answer: HttpAnswer | undefined;
     try {
-      answer = await this.#transport.open(request, signal);
+      this.#count(request, "list");
+      answer = countedAnswer(await this.#transport.open(request, signal), this.#counts);
       this.#note(answer);
       if (this.#isForeign(type, answer)) return;
       if (answer.status === 404) return await this.#assertListable(answer, signal);
@@ -211,10 +228,18 @@ export class RestStore implements ObjectStore {
     signal: AbortSignal,
     use: (answer: HttpAnswer) => Promise<T>,
   ): Promise<T> {
+    this.#count(request, kindOf[request.method]);
     return await this.#transport.exchange(request, signal, async (answer) => {
       this.#note(answer);
-      return await use(answer);
+      return await use(countedAnswer(answer, this.#counts));
     });
+  }
+
+  #count({ body }: HttpRequest, kind: RequestKind): void {
+    this.#counts?.request(
+      kind,
+      body?.reduce((sum, piece) => sum + piece.length, 0),
+    );
   }
 
   /** Learns from an answer what kind of server it is. */
