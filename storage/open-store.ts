@@ -28,11 +28,10 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens the store that `address` names: a path, `local:` and a path, `rest:` and the URL of a REST server, or
- * `gs:bucket:/prefix`. Nothing is read or made yet, and nothing sent.
+ * Opens the store that `address` names: a path, `local:` and a path, `rest:` and the URL of a REST server,
+ * `azure:container:/prefix`, or `gs:bucket:/prefix`. Nothing is read or made yet, and nothing sent.
  *
- * `s3:`, `azure:` and any other word before a colon name stores that are not built in: STORE_UNSUPPORTED. USAGE if
- * the address is empty, is no address of its kind, or the environment lacks what its kind needs.
+ * `s3:` and any other word before a colon name stores that are not built in: STORE_UNSUPPORTED. USAGE if the address is empty, is no address of its kind, or the environment lacks what its kind needs.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
   const { warn, environment = {}, counts } = options;

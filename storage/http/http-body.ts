@@ -3,13 +3,16 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import { type ByteRange, type Handle, handlePath, loadBytesMax } from "../object-store.ts";
 import type { HttpAnswer } from "./http-transport.ts";
 
+/** The part of an answer that is read here. */
+export type HttpContent = Pick<HttpAnswer, "status" | "header" | "length" | "body">;
+
 /** Value of the header that asks for `range`. */
 export function rangeHeader({ offset, length }: ByteRange): string {
   return `bytes=${offset}-${offset + length - 1}`;
 }
 
 /** The whole file of a 200. STORE_RANGE if it is longer than `loadBytesMax`. */
-export async function readWhole(handle: Handle, answer: HttpAnswer): Promise<Uint8Array> {
+export async function readWhole(handle: Handle, answer: HttpContent): Promise<Uint8Array> {
   refuseChanged(handle, answer);
   if (answer.length !== undefined) {
     if (answer.length > loadBytesMax) throw tooLong(handle, answer.length);
@@ -29,7 +32,7 @@ export async function readWhole(handle: Handle, answer: HttpAnswer): Promise<Uin
 export async function readRange(
   handle: Handle,
   range: ByteRange,
-  answer: HttpAnswer,
+  answer: HttpContent,
 ): Promise<Uint8Array> {
   refuseChanged(handle, answer);
   const { offset, length } = range;
@@ -55,7 +58,7 @@ export async function readRange(
 export async function isSame(
   handle: Handle,
   data: Uint8Array,
-  answer: HttpAnswer,
+  answer: HttpContent,
 ): Promise<boolean> {
   refuseChanged(handle, answer);
   if (answer.length !== undefined && answer.length !== data.length) return false;
@@ -103,7 +106,7 @@ function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
 }
 
 /** What a proxy has compressed is not what is stored. */
-function refuseChanged(handle: Handle, answer: HttpAnswer): void {
+function refuseChanged(handle: Handle, answer: HttpContent): void {
   const encoding = answer.header("content-encoding") ?? "identity";
   if (encoding !== "identity")
     throw broken(handle, "something on the way has encoded the content anew");
