@@ -104,8 +104,14 @@ export interface SessionRecord {
   readonly engine?: EngineProcess;
   /** By which it reached its repository; absent until then. */
   readonly route?: RouteKind;
+  /** Address that it reached, without secrets. */
+  readonly location?: string;
+  /** What the policy's session before had reached, if that was another address. */
+  readonly locationBefore?: string;
   /** The route is not the first: that one was out of reach. */
   readonly isDetour?: true;
+  /** Of the server's destination that it goes by. */
+  readonly destinationEpoch?: number;
   /** Set from the state `ending` on, as is all below that applies. */
   readonly outcome?: SessionOutcome;
   /** As the command line would have ended. */
@@ -116,14 +122,14 @@ export interface SessionRecord {
   readonly figures?: BackupFigures;
   readonly restored?: RestoreFigures;
   readonly checked?: CheckFigures;
+  /** What it asked of a storage that is reached by requests, whatever became of it. */
+  readonly traffic?: RequestSums;
   /** All that were counted, kept or not. */
   readonly issues: number;
   readonly scripts: readonly ScriptResult[];
 }
 
 export interface SessionFailure extends RunFailure {
-  /** What it asked of a storage that is reached by requests, whatever became of it. */
-  readonly traffic?: RequestSums;
   /** The end of what the engine said on its standard error, redacted and bounded. */
   readonly lastWords?: string;
 }

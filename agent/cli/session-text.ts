@@ -64,12 +64,15 @@ export function sessionLines({ session, issues }: SessionDetail): string[] {
     ...(session.kind === "backup" ? [] : [row("kind", session.kind)]),
     ...taskLines(session),
     row(session.kind === "backup" ? "goes to" : "repository", placeText(session)),
+    ...(session.locationBefore === undefined
+      ? []
+      : [row("way changed", `the session before went to ${session.locationBefore}`)]),
     ...(figures === undefined ? [] : figureLines(figures)),
     ...taskFigureLines(session),
+    ...(session.traffic === undefined ? [] : [row("requests", trafficText(session.traffic))]),
     ...(failure === undefined
       ? []
       : [
-    ...(session.traffic === undefined ? [] : [row("requests", trafficText(session.traffic))]),
           row("error", `${failure.message} [${failure.code}]`),
           row("", failure.remedy),
           ...textLines(failure.lastWords ?? ""),

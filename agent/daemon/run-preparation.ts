@@ -52,7 +52,8 @@ export class RunPreparation {
     const name = session.policy;
     const found = inForce().get(name);
     if (found === undefined) throw new BackstayError("POLICY_UNKNOWN", { policy: name });
-    const { policy } = found;
+    const { policy, server } = found;
+    const epoch = server?.bundle.destinations.get(server.repositoryId)?.epoch;
     await checkTarget(policy);
     const work = await this.#work(session, policy);
     signal.throwIfAborted();
@@ -73,6 +74,7 @@ export class RunPreparation {
       },
       ...(memory !== undefined && { memoryLimitBytes: memory }),
       durationLimitMs: duration,
+      ...(epoch !== undefined && { destinationEpoch: epoch }),
     };
   }
 

@@ -13,6 +13,7 @@ const levels = {
 /** A line for each step that people may ask about later. */
 export function logSession(log: DaemonLog, session: SessionRecord): void {
   const { id, policy, state, cause, repository, outcome, failure, startedMs, finishedMs } = session;
+  const { location, locationBefore } = session;
   const fields = { policy, session: id };
   if (state === "queued") log.debug(`A session waits: ${cause.text}.`, fields);
   if (state === "preparing")
@@ -20,9 +21,16 @@ export function logSession(log: DaemonLog, session: SessionRecord): void {
   if (state === "running")
     log.debug("Its engine works.", { ...fields, processId: session.engine?.processId ?? 0 });
   if (state !== "finished" || outcome === undefined) return;
+  if (locationBefore !== undefined)
+    log.warning("The session went another way than the policy's session before.", {
+      ...fields,
+      repository: location ?? "",
+      problem: `the one before went to ${locationBefore}`,
+    });
   log[levels[outcome]](`A session has ended: ${outcome}.`, {
     ...fields,
     outcome,
+    ...(location !== undefined && { repository: location }),
     ...(failure !== undefined && { code: failure.code, problem: failure.message }),
     ...(session.issues > 0 && { count: session.issues }),
     ...(startedMs !== undefined &&

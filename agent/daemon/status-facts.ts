@@ -7,7 +7,7 @@ import type {
   PolicyStatus,
   StatusFacts,
 } from "../../protocol/local-api/status.ts";
-import type { RouteKind } from "../../protocol/run-order.ts";
+import type { SessionRecord } from "../../protocol/session-record.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { PolicyInForce } from "./policy-book.ts";
 import { routesOf } from "./repository-places.ts";
@@ -50,7 +50,7 @@ function policyStatus(found: PolicyInForce, { history, nextRun }: StatusParts): 
     failuresSinceGood,
     next: nextRun(name),
     destination: {
-      ...wayOf(found, lastEnded?.route),
+      ...wayOf(found, lastEnded),
       ...(reachable !== undefined && { reachable }),
     },
   };
@@ -59,12 +59,13 @@ function policyStatus(found: PolicyInForce, { history, nextRun }: StatusParts): 
 /** Where backups go, and by which route: the one that was used last, else the first. */
 function wayOf(
   { policy, server }: PolicyInForce,
-  used: RouteKind | undefined,
+  last: SessionRecord | undefined,
 ): Pick<DestinationStatus, "place" | "route"> {
   const destination = server?.bundle.destinations.get(server.repositoryId);
   if (destination === undefined)
-    return { place: policy.destination.repository, route: used ?? "direct" };
+    return { place: policy.destination.repository, route: last?.route ?? "direct" };
   const routes = routesOf(destination, policy);
-  const route = routes.find(({ kind }) => kind === used) ?? routes[0] ?? destination.routes[0];
+  const used = routes.find(({ repository }) => repository === last?.location);
+  const route = used ?? routes[0] ?? destination.routes[0];
   return { place: `${destination.name} at ${route.repository}`, route: route.kind };
 }

@@ -53,6 +53,8 @@ export interface PreparedRun {
   /** The most resident memory that the engine may take. */
   readonly memoryLimitBytes?: number;
   readonly durationLimitMs: number;
+  /** Of the server's destination that the routes are from. */
+  readonly destinationEpoch?: number;
 }
 
 /** No run of that policy, or of any if none is named, starts while it lasts, but those asked for by hand. */

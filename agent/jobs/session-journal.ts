@@ -61,6 +61,13 @@ export class SessionJournal {
     if (session !== undefined) this.#put({ ...session, ...patch, state: "finished" });
   }
 
+  /** The address that the policy's newest finished session had reached, if one of the last ten got so far. */
+  locationBefore(policy: string): string | undefined {
+    return this.#store
+      .list({ policy, states: ["finished"], limit: 10 })
+      .find(({ location }) => location !== undefined)?.location;
+  }
+
   addIssues(id: string, issues: readonly RunIssue[]): void {
     if (issues.length > 0) this.#store.addIssues(id, issues);
   }

@@ -189,16 +189,16 @@ export class SessionRun {
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       progress: (progress) => this.#receiveProgress(progress),
       issue: (issue) => this.#receiveIssue(issue),
-      route: (index) => {
-        const route = prepared.order.repository.routes[index]?.kind;
-        const detour = index > 0 ? { isDetour: true as const } : {};
-        if (route !== undefined) journal.update(this.id, { route, ...detour });
-      },
+      route: (index) => this.#reached(prepared, index),
       keys: (told) => this.#world.keys(this.#session(), told),
     });
     this.#engine = engine;
     // Before it has its order it does nothing: no engine works that the journal does not know.
-    journal.move(this.id, "running", { engine: engine.process });
+    const { destinationEpoch } = prepared;
+    journal.move(this.id, "running", {
+      engine: engine.process,
+      ...(destinationEpoch !== undefined && { destinationEpoch }),
+    });
     if (this.#endRequest === undefined)
       engine.begin({
         ...prepared.order,
@@ -208,6 +208,21 @@ export class SessionRun {
       });
     else engine.kill();
     return await engine.ended;
+  }
+
+  /** The engine is at its repository, by the route of that index. */
+  #reached({ order }: PreparedRun, index: number): void {
+    const { journal } = this.#world;
+    const found = order.repository.routes[index];
+    if (found === undefined) return;
+    const { kind: route, url: location } = found;
+    const before = journal.locationBefore(this.#policy);
+    journal.update(this.id, {
+      route,
+      location,
+      ...(before !== undefined && before !== location && { locationBefore: before }),
+      ...(index > 0 && { isDetour: true as const }),
+    });
   }
 
   async #finish(done: Conclusion): Promise<void> {

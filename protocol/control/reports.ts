@@ -58,6 +58,11 @@ export const agentStatus = z.object({
   health: z.enum(["ok", "warning", "error", "critical"]),
   conditions: z.array(healthItem).max(200),
   policies: z.array(policyState).max(200),
+  /** Where backups go by now; a session counts by what it began with. All of the bundle in force; absent: it does not tell. */
+  destinations: z
+    .array(z.object({ repositoryId: z.string().max(64), epoch: z.int().min(1) }))
+    .max(1000)
+    .optional(),
   pausedUntilMs: moment.optional(),
   clockOffsetMs: z.number(),
   facts: machineFacts,

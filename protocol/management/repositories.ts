@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { destinationDocument } from "../control/bundle.ts";
 import { rawKey } from "../control/enrolment.ts";
-import { repositoryRoute } from "../control/repository-route.ts";
+import { repositoryRoute, retiringRoute } from "../control/repository-route.ts";
 import { policyName } from "../policy/scalars.ts";
 import { moment, ownerTenant, resourceId, tenantResource } from "./resource.ts";
 
@@ -13,10 +13,20 @@ export const repositoryQuotas = z
   })
   .describe("For each machine at the gateway; what is absent has no limit.");
 
+/** A route that was replaced. */
+const retiringRouteAnswer = z.object({
+  ...retiringRoute.shape,
+  unconfirmed: z.int().describe("Active machines that have not said yet that they go by another."),
+});
+
 export const repositoryAnswer = z.object({
   ...tenantResource.shape,
   name: z.string(),
   routes: z.array(repositoryRoute).readonly().describe("In the order in which they are tried."),
+  retiring: z
+    .array(retiringRouteAnswer)
+    .readonly()
+    .describe("Routes that were replaced, and stay usable until every machine has confirmed."),
   quotas: repositoryQuotas,
   epoch: z.int().describe("Of the newest destination, signed or waiting."),
   isUsable: z

@@ -132,6 +132,7 @@ function newRow(
     previous_password_sealed: null,
     stored_bytes: 0,
     stored_objects: 0,
+    obeyed_epoch: null,
     created_ms: now(),
   };
 }

@@ -25,6 +25,7 @@ import {
   requireSignatureOf,
   routesForMachines,
 } from "./destination-documents.ts";
+import { retiringAfter, type ShownRetiringRoute, shownRetiring } from "./retiring-routes.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
 
 /** For each machine; absent: without limit. */
@@ -43,6 +44,8 @@ export interface RepositorySettings {
 export interface Repository extends RepositorySettings {
   readonly id: string;
   readonly tenantId: string;
+  /** Routes that were replaced, and that some machines may still go by. */
+  readonly retiring: readonly ShownRetiringRoute[];
   /** Of the newest destination, signed or waiting. */
   readonly epoch: number;
   /** What awaits the signature of the holder of the destination key; machines know nothing of it until then. */
@@ -72,12 +75,12 @@ export class Repositories {
     const rows = await tenantRows(this.#ground.database, "repositories", scope, page, {
       name: filter.name,
     }).execute();
-    return rows.map(repositoryOf);
+    return await this.#shown(rows);
   }
 
   /** RESOURCE_UNKNOWN if there is none that the asker may see. */
   async get(scope: TenantScope, id: string): Promise<Repository> {
-    return repositoryOf(await readRow(this.#ground.database, scope, id));
+    return (await this.#shown([await readRow(this.#ground.database, scope, id)]))[0];
   }
 
   /** RESOURCE_EXISTS if the tenant has one of the name, RESOURCE_INVALID for secrets that are not there. */
@@ -87,6 +90,7 @@ export class Repositories {
       id: randomUUIDv7(),
       tenant_id: tenantId,
       ...columnsOf(settings),
+      retiring: "[]",
       epoch: 0,
       destination: null,
       unsigned: null,
@@ -100,7 +104,7 @@ export class Repositories {
       await queries.insertInto("repositories").values(signed).execute();
       return signed;
     });
-    return repositoryOf(made);
+    return (await this.#shown([made]))[0];
   }
 
   /**
@@ -123,10 +127,11 @@ export class Repositories {
       await requireFreeName(queries, row);
       await requireSecrets(queries, tenantId, settings.routes);
       const signed = this.#directed(row, await this.#keys.ring(queries));
-      await writeRow(queries, signed, version);
-      return signed;
+      const next = { ...signed, retiring: retiringAfter(before, signed, this.#ground) };
+      await writeRow(queries, next, version);
+      return next;
     });
-    return repositoryOf(made);
+    return (await this.#shown([made]))[0];
   }
 
   /** Takes a signature for what waits, made with the offline key. SIGNED_…, RESOURCE_INVALID, RESOURCE_STATE if nothing waits. */
@@ -146,7 +151,7 @@ export class Repositories {
       await writeRow(queries, row, before.version);
       return row;
     });
-    return repositoryOf(made);
+    return (await this.#shown([made]))[0];
   }
 
   /** RESOURCE_IN_USE while a policy names it. What is stored in it stays where it is. */
@@ -210,6 +215,13 @@ export class Repositories {
     const waiting = waitingOf(row);
     if (!isAnew && waiting !== null && isSameDestination(waiting, wanted)) return row;
     return { ...row, epoch: wanted.epoch, unsigned: JSON.stringify(wanted) };
+  }
+
+  async #shown(rows: readonly RepositoryRow[]): Promise<Repository[]> {
+    const { database } = this.#ground;
+    return await Promise.all(
+      rows.map(async (row) => repositoryOf(row, await shownRetiring(database, row))),
+    );
   }
 
   async #change(
@@ -311,12 +323,13 @@ function columnsOf(
   return { name, routes: JSON.stringify(routes), quotas: JSON.stringify(quotas) };
 }
 
-function repositoryOf(row: RepositoryRow): Repository {
+function repositoryOf(row: RepositoryRow, retiring: readonly ShownRetiringRoute[]): Repository {
   return {
     id: row.id,
     tenantId: row.tenant_id,
     name: row.name,
     routes: JSON.parse(row.routes) as RepositoryRoute[],
+    retiring,
     quotas: JSON.parse(row.quotas) as RepositoryQuotas,
     epoch: row.epoch,
     unsigned: waitingOf(row),

@@ -1,9 +1,9 @@
 /** Who names a secret: what may not be removed while anybody does. */
-import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
 import type { PolicyDocument } from "../../protocol/policy/policy.ts";
 import { policy } from "../../protocol/policy/policy.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import type { Queries } from "../ground/server-ground.ts";
+import { usableRoutes } from "./retiring-routes.ts";
 
 /** The name of a policy or repository that uses the secret, if there is one. */
 export async function secretUse(
@@ -22,13 +22,11 @@ export async function secretUse(
         return { policy: row.name };
   const repositories = await queries
     .selectFrom("repositories")
-    .select(["name", "routes"])
+    .select(["name", "routes", "retiring"])
     .where("tenant_id", "=", tenantId)
     .execute();
-  const user = repositories.find(({ routes }) =>
-    (JSON.parse(routes) as RepositoryRoute[]).some(
-      (route) => route.kind === "direct" && route.secret === name,
-    ),
+  const user = repositories.find((row) =>
+    usableRoutes(row).some((route) => route.kind === "direct" && route.secret === name),
   );
   return user === undefined ? undefined : { repository: user.name };
 }

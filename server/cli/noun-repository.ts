@@ -4,6 +4,7 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
 import { fileText, listOf, sizeOption, textOf } from "./option-values.ts";
 import { momentText, sizeText } from "./quantities.ts";
+import { retireRoute, retiringText, routeText } from "./repository-retirement.ts";
 import {
   addTenantOption,
   findResource,
@@ -20,11 +21,6 @@ import { collect, type Verb, type VerbCall } from "./verb.ts";
 const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 type Routes = RepositoryAnswer["routes"];
-
-function routeText(route: Routes[number]): string {
-  if (route.kind === "gateway") return route.url === undefined ? "gateway" : `gateway ${route.url}`;
-  return `direct ${route.url}${route.secret === undefined ? "" : ` (secret ${route.secret})`}`;
-}
 
 function addSettings(command: Command): void {
   command
@@ -190,6 +186,7 @@ export const repositoryVerbs: readonly Verb[] = [
       id,
       tenantId,
       routes,
+      retiring,
       quotas,
       epoch,
       isUsable,
@@ -200,6 +197,7 @@ export const repositoryVerbs: readonly Verb[] = [
       ["Id", id],
       ["Tenant", tenantId],
       ["Routes", routes.map(routeText).join("\n")],
+      ["Retiring", retiring.map(retiringText).join("\n") || "none"],
       ["Each machine at most", sizeText(quotas.storedBytesMax)],
       ["Warning from", sizeText(quotas.storedBytesWarn)],
       ["Destination", `epoch ${epoch}, ${isUsable ? "signed" : "not signed yet"}`],
@@ -211,6 +209,7 @@ export const repositoryVerbs: readonly Verb[] = [
   change,
   unsigned,
   sign,
+  retireRoute,
   removeVerb({
     kind: repositories,
     summary: "remove a repository that no policy names; what is stored in it stays",

@@ -19,11 +19,14 @@ function sessionOf({ report }: ReportedAnswer): {
   finishedMs?: number;
   cause?: { text?: string };
   failure?: { code?: string; message?: string };
+  route?: string;
+  location?: string;
+  locationBefore?: string;
   figures?: { totalBytesProcessed?: number; dataAdded?: number };
+  traffic?: { requests?: Record<string, number>; bytesUp?: number; bytesDown?: number };
 } {
   const { session } = report as { session?: object };
   return session ?? {};
-  traffic?: { requests?: Record<string, number>; bytesUp?: number; bytesDown?: number };
 }
 
 function tookText(item: ReportedAnswer): string {
@@ -103,16 +106,18 @@ export const sessionVerbs: readonly Verb[] = [
         ["Took", tookText(item)],
         ["Outcome", item.outcome],
         ["Failure", failure === undefined ? "-" : `${failure.code ?? ""} ${failure.message ?? ""}`],
+        ["Route", [way.route ?? "-", way.location ?? ""].join(" ").trim()],
+        ["Session before", way.locationBefore ?? "the same way"],
         ["Read", sizeText(figures?.totalBytesProcessed)],
         ["Added", sizeText(figures?.dataAdded)],
+        ["Requests", requestsText(traffic?.requests ?? {}) || "-"],
+        ["Sent", sizeText(traffic?.bytesUp)],
+        ["Received", sizeText(traffic?.bytesDown)],
         [
           "Came late",
           item.receivedMs - item.timeMs > dayMs
             ? durationText(item.receivedMs - item.timeMs)
             : "no",
-        ["Requests", requestsText(traffic?.requests ?? {}) || "-"],
-        ["Sent", sizeText(traffic?.bytesUp)],
-        ["Received", sizeText(traffic?.bytesDown)],
         ],
       ];
     },

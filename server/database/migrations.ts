@@ -9,6 +9,12 @@ export type Dialect = "sqlite" | "postgresql";
 /** Statements end with a semicolon and hold none otherwise. */
 const steps: readonly { readonly name: string; readonly statements: string }[] = [
   { name: "tables of the server", statements: firstTables },
+  {
+    name: "routes that were replaced",
+    statements: `
+      ALTER TABLE repositories ADD COLUMN retiring text NOT NULL DEFAULT '[]';
+      ALTER TABLE machine_repositories ADD COLUMN obeyed_epoch integer`,
+  },
 ];
 
 interface MigrationTables {

@@ -51,7 +51,7 @@ eachDatabase("the database of the server", (fresh) => {
     const { rows } = await sql<{ number: number }>`SELECT number FROM migrations`.execute(
       opened[0]?.database as never,
     );
-    expect(rows).toEqual([{ number: 1 }]);
+    expect(rows.map(({ number }) => number)).toEqual(rows.map((_row, at) => at + 1));
   });
 
   it("orders text by its bytes", async () => {
@@ -98,7 +98,7 @@ eachDatabase("the database of the server", (fresh) => {
   it("is left alone if a newer server has worked on it, or another program", async () => {
     const newer = await fresh();
     const first = await open(newer);
-    await sql`INSERT INTO migrations VALUES (2, 'later', 'x')`.execute(first.database);
+    await sql`INSERT INTO migrations VALUES (1000, 'later', 'x')`.execute(first.database);
     await expect(openDatabase(newer)).rejects.toSatisfy((error) =>
       isBackstayError(error, "DATABASE_NEWER"),
     );

@@ -179,6 +179,8 @@ export interface Tables {
     name: string;
     /** JSON: list of routes as the API takes them. */
     routes: string;
+    /** JSON: list of RetiringRoute. */
+    retiring: Generated<string>;
     /** JSON: per machine storedBytesMax, storedBytesWarn. */
     quotas: string;
     epoch: number;
@@ -214,6 +216,8 @@ export interface Tables {
     previous_password_sealed: string | null;
     stored_bytes: number;
     stored_objects: number;
+    /** Of the destination that the machine goes by; 0: its bundle names the repository no more; null: it has not said. */
+    obeyed_epoch: number | null;
     created_ms: number;
   };
   policies: {

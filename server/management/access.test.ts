@@ -121,6 +121,7 @@ const entries: Readonly<Record<string, Entry>> = {
     body: () => ({ jws: "a.b.c" }),
     refused: 409,
   },
+  "POST /api/v1/repositories/:id/retire-routes": { ...administer, id: "repository" },
   "DELETE /api/v1/repositories/:id": { ...administer, id: "repository" },
   "GET /api/v1/secrets": list,
   "POST /api/v1/secrets": {

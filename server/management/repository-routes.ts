@@ -9,9 +9,17 @@ import {
 import { ownerTenant } from "../../protocol/management/resource.ts";
 import { policyName } from "../../protocol/policy/scalars.ts";
 import { principalOf } from "../access/authorise.ts";
+import { endRetiring } from "../bundles/retiring-routes.ts";
 import type { App } from "../http/http-app.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
-import { createRoute, listRoute, removeRoute, replaceRoute, showRoute } from "./resource-routes.ts";
+import {
+  actionRoute,
+  createRoute,
+  listRoute,
+  removeRoute,
+  replaceRoute,
+  showRoute,
+} from "./resource-routes.ts";
 import {
   api,
   forRole,
@@ -32,7 +40,7 @@ const repositoryBody = z.strictObject({
 const newRepositoryBody = z.strictObject({ ...ownerTenant.shape, ...repositoryBody.shape });
 
 export function repositoryRoutes(app: App, rooms: ManagementRooms): void {
-  const { repositories, tenants } = rooms;
+  const { ground, repositories, tenants } = rooms;
   listRoute(app, kind, "Lists repositories.", namedPageQuery, repositories);
   createRoute(
     app,
@@ -67,6 +75,17 @@ export function repositoryRoutes(app: App, rooms: ManagementRooms): void {
       const { actor, scope } = principalOf(request);
       const { id } = request.params;
       return tagged(reply, await repositories.acceptSignature(actor, scope, id, request.body.jws));
+    },
+  );
+  actionRoute(
+    app,
+    kind,
+    "retire-routes",
+    "admin",
+    "Ends all routes that were replaced, whoever goes by them. Those that every machine has left end by themselves.",
+    async ({ actor, scope }, id) => {
+      await endRetiring(ground, actor, scope, id);
+      return await repositories.get(scope, id);
     },
   );
   removeRoute(

@@ -77,6 +77,7 @@ export class StatusInbox {
       for (const { agent, status } of ordered) {
         await writeLive(queries, agent, status, nowMs);
         await followPolicies(queries, agent, status, nowMs);
+        await followDestinations(queries, agent, status);
       }
     });
   }
@@ -134,6 +135,31 @@ async function followPolicies(
     .where("agent_id", "=", agent.id)
     .where("policy", "in", [...known.keys()])
     .execute();
+}
+
+/** A route that was replaced stays usable until every machine has said that it goes by another. */
+async function followDestinations(
+  queries: Queries,
+  agent: Reporter,
+  { destinations }: AgentStatus,
+): Promise<void> {
+  if (destinations === undefined) return;
+  const told = new Map(destinations.map(({ repositoryId, epoch }) => [repositoryId, epoch]));
+  const known = await queries
+    .selectFrom("machine_repositories")
+    .select(["repository_id", "obeyed_epoch"])
+    .where("agent_id", "=", agent.id)
+    .execute();
+  for (const { repository_id: id, obeyed_epoch: before } of known) {
+    const epoch = told.get(id) ?? 0;
+    if (epoch === before) continue;
+    await queries
+      .updateTable("machine_repositories")
+      .set({ obeyed_epoch: epoch })
+      .where("agent_id", "=", agent.id)
+      .where("repository_id", "=", id)
+      .execute();
+  }
 }
 
 function differ(a: ProtectionRow, b: ProtectionRow): boolean {

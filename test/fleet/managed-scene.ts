@@ -69,9 +69,13 @@ export class ManagedScene {
 
   /** Lets machines reach the gateway's folder also directly. */
   async addDirectRoute(): Promise<void> {
+    await this.setRoutes([{ kind: "gateway" }, { kind: "direct", url: this.gatewayFolder }]);
+  }
+
+  /** Gives the repository other routes. */
+  async setRoutes(routes: readonly object[]): Promise<void> {
     const place = `/api/v1/repositories/${this.repositoryId}`;
     const { etag, body } = await this.server.client().get(place);
-    const routes = [{ kind: "gateway" }, { kind: "direct", url: this.gatewayFolder }];
     const { name, quotas } = body as RepositoryAnswer;
     await this.server.client().put(place, etag, { name, routes, quotas });
   }

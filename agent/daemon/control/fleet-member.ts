@@ -366,6 +366,7 @@ export class FleetMember {
         state: refusal !== undefined ? "refused" : bundle === undefined ? "none" : "applied",
         ...(refusal !== undefined && { code: refusal.code, text: refusal.message }),
       },
+      destinations: bundle?.destinations.values() ?? [],
       facts: machineFacts(core.options.environment, hasBattery()),
       fingerprint: this.#membership.machine.fingerprint,
       clockOffsetMs: this.#link.clockOffsetMs,

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { agentStatus } from "../../../protocol/control/reports.ts";
 import { DaemonInMemory } from "../../../test/local-api/daemon-in-memory.ts";
+import { sampleSession } from "../../../test/state/state-samples.ts";
 import { machineFacts } from "../../control/machine-facts.ts";
 import { statusReport } from "./status-report.ts";
 
@@ -25,6 +26,7 @@ it("says how each policy stands, in a form that every server takes", () => {
     },
     inForce: new Map(),
     bundle: { state: "none" },
+    destinations: [],
     facts: machineFacts({}, undefined),
     fingerprint: { system: "x" },
     clockOffsetMs: 5000,
@@ -34,4 +36,31 @@ it("says how each policy stands, in a form that every server takes", () => {
   expect(report.health).toBe("error");
   expect(report.policies).toHaveLength(200);
   expect(report.policies[0]).toMatchObject({ policy: "etc", origin: "local" });
+});
+
+it("says by which destinations it goes: what runs holds it to the one of its beginning", () => {
+  const daemon = new DaemonInMemory();
+  daemon.addPolicy("etc");
+  const status = daemon.status();
+  const session = sampleSession({
+    repository: "backstay:a",
+    state: "running",
+    destinationEpoch: 6,
+  });
+  const report = statusReport({
+    status: { ...status, running: [{ session }] },
+    inForce: new Map(),
+    bundle: { state: "applied" },
+    destinations: [
+      { repositoryId: "a", epoch: 7 },
+      { repositoryId: "b", epoch: 7 },
+    ],
+    facts: machineFacts({}, undefined),
+    fingerprint: {},
+    clockOffsetMs: 0,
+  });
+  expect(report.destinations).toEqual([
+    { repositoryId: "a", epoch: 6 },
+    { repositoryId: "b", epoch: 7 },
+  ]);
 });

@@ -1,15 +1,19 @@
 /** The status of this machine as its server gets it. Pure. */
+
+import { repositoryScheme } from "../../../protocol/control/bundle.ts";
 import type { MachineFacts } from "../../../protocol/control/enrolment.ts";
 import type { AgentStatus } from "../../../protocol/control/reports.ts";
 import { overallHealth } from "../../../protocol/local-api/overall-health.ts";
 import type { PolicyStatus, StatusFacts } from "../../../protocol/local-api/status.ts";
-import type { ServerPolicy } from "../../control/bundle-in-force.ts";
+import type { Destination, ServerPolicy } from "../../control/bundle-in-force.ts";
 import type { PolicyInForce } from "../policy-book.ts";
 
 export interface StatusReportParts {
   readonly status: StatusFacts;
   readonly inForce: ReadonlyMap<string, PolicyInForce>;
   readonly bundle: AgentStatus["bundle"];
+  /** Of the bundle in force. */
+  readonly destinations: Iterable<Pick<Destination, "repositoryId" | "epoch">>;
   readonly facts: MachineFacts;
   readonly fingerprint: Readonly<Record<string, string>>;
   /** Server's clock minus this machine's, ms. */
@@ -38,11 +42,24 @@ export function statusReport(parts: StatusReportParts): AgentStatus {
     policies: status.policies
       .slice(0, listMax)
       .map((policy) => policyState(policy, status, inForce.get(policy.name)?.server)),
+    destinations: [...parts.destinations].map((each) => obeyed(each, status)),
     ...(pausedUntil?.untilMs !== undefined && { pausedUntilMs: pausedUntil.untilMs }),
     clockOffsetMs,
     facts: parts.facts,
     fingerprint: { ...parts.fingerprint },
   };
+}
+
+/** What runs goes by what it began with: a replaced route is needed until that has ended. */
+function obeyed(
+  { repositoryId, epoch }: Pick<Destination, "repositoryId" | "epoch">,
+  { running }: StatusFacts,
+): { repositoryId: string; epoch: number } {
+  const there = running.filter(
+    ({ session }) => session.repository === `${repositoryScheme}${repositoryId}`,
+  );
+  const epochs = there.map(({ session }) => session.destinationEpoch ?? epoch);
+  return { repositoryId, epoch: Math.min(epoch, ...epochs) };
 }
 
 function policyState(
