@@ -31,7 +31,6 @@ describe("openStore", () => {
   });
   it("refuses kinds of storage that are not built in, by their name and without their secrets", () => {
     const addresses: [address: string, kind: string][] = [
-      ["s3:https://host/bucket", "s3"],
       ["sftp:user@host:/srv", "sftp"],
       ["https://user:secret@host/", "https"],
       ["unheard-of:x", "unheard-of"],

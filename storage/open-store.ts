@@ -10,6 +10,7 @@ import type { RequestCounts } from "./request-counts.ts";
 import { restPlace } from "./rest/rest-address.ts";
 import { RestStore } from "./rest/rest-store.ts";
 import type { RetentionRule } from "./retention-lock.ts";
+import { openS3Store } from "./s3/s3-store.ts";
 import { storeAddress } from "./store-address.ts";
 
 export interface OpenStoreOptions {
@@ -29,14 +30,17 @@ export interface OpenStoreOptions {
 
 /**
  * Opens the store that `address` names: a path, `local:` and a path, `rest:` and the URL of a REST server,
- * `azure:container:/prefix`, or `gs:bucket:/prefix`. Nothing is read or made yet, and nothing sent.
+ * `s3:https://host/bucket/prefix`, `azure:container:/prefix`, or `gs:bucket:/prefix`. Nothing is read or made yet, and
+ * nothing sent.
  *
- * `s3:` and any other word before a colon name stores that are not built in: STORE_UNSUPPORTED. USAGE if the address is empty, is no address of its kind, or the environment lacks what its kind needs.
+ * Any other word before a colon names a store that is not built in: STORE_UNSUPPORTED. USAGE if the address is empty, is no
+ * address of its kind, or the environment lacks what its kind needs.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
   const { warn, environment = {}, counts } = options;
   const { scheme, place } = storeAddress(address);
   if (scheme === "rest") return new RestStore(restPlace(place, environment), { counts });
+  if (scheme === "s3") return openS3Store(place, { ...options, environment });
   if (scheme === "azure") return openAzureStore(place, { ...options, environment });
   if (scheme === "gs") return GcsStore.open(place, { ...options, environment });
   // The rest of the address may hold a password, so only the kind is told.

@@ -8,7 +8,7 @@ export interface StoreAddress {
 }
 
 /** The kinds that `openStore` opens. */
-export const storeSchemes: readonly string[] = ["local", "rest", "azure", "gs"];
+export const storeSchemes: readonly string[] = ["local", "rest", "s3", "azure", "gs"];
 
 /** What is a path whatever colons it holds: absolute, beginning with a dot, or with a drive's letter. */
 const plainPath = /^(?:[/\\]|\.{1,2}(?:[/\\]|$)|[a-z]:)/i;
