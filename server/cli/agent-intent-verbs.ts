@@ -7,6 +7,7 @@ import {
   operand,
   type ResourceKind,
   said,
+  targetIdOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import type { Verb } from "./verb.ts";
@@ -32,9 +33,8 @@ const intent: Verb = {
     const body = agentIntent.safeParse({ intent: operand(call, 1) }).data;
     if (body === undefined)
       throw new BackstayError("USAGE", { problem: "the intent is pause, stop or normal" });
-    const client = await call.client();
-    const id = await idOf(client, agents, operand(call), await tenantIdOf(call));
-    await client.post(`${agents.path}/${id}/intent`, body);
+    const id = await targetIdOf(call, agents);
+    await (await call.client()).post(`${agents.path}/${id}/intent`, body);
     return said({ id, ...body }, `${operand(call)}: ${body.intent}`);
   },
 };

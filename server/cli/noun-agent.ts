@@ -8,16 +8,15 @@ import { agentIntentVerbs } from "./agent-intent-verbs.ts";
 import { durationOption, labelsOf, listOf, textOf } from "./option-values.ts";
 import { agoText, momentText } from "./quantities.ts";
 import {
-  addTenantOption,
-  findResource,
+  addTarget,
   idOf,
   listVerb,
-  operand,
   type ResourceKind,
   removeVerb,
   said,
   showVerb,
-  tenantIdOf,
+  targetIdOf,
+  targetOf,
 } from "./resource-verbs.ts";
 import { shownText, tableLines } from "./text-table.ts";
 import { collect, type Verb } from "./verb.ts";
@@ -99,12 +98,11 @@ const conditions: Verb = {
   name: "conditions",
   summary: "show what a machine says is wrong",
   examples: ["backstay-server agent conditions pc1"],
-  define: defineAgent,
+  define: (command) => addTarget(command, agents),
   run: async (call) => {
     const client = await call.client();
-    const id = await idOf(client, agents, operand(call), await tenantIdOf(call));
-    const answer = (await client.get(`${agents.path}/${id}/conditions`))
-      .body as AgentConditionsAnswer;
+    const place = `${agents.path}/${await targetIdOf(call, agents)}/conditions`;
+    const answer = (await client.get(place)).body as AgentConditionsAnswer;
     const nowMs = Date.now();
     const rows = answer.conditions.map((each) => [
       each.severity,
@@ -125,11 +123,11 @@ const policies: Verb = {
   name: "policies",
   summary: "show the policies in force on a machine, as it last said",
   examples: ["backstay-server agent policies pc1", "backstay-server agent policies pc1 --json"],
-  define: defineAgent,
+  define: (command) => addTarget(command, agents),
   run: async (call) => {
     const client = await call.client();
-    const id = await idOf(client, agents, operand(call), await tenantIdOf(call));
-    const answer = (await client.get(`${agents.path}/${id}/policies`)).body as AgentPoliciesAnswer;
+    const place = `${agents.path}/${await targetIdOf(call, agents)}/policies`;
+    const answer = (await client.get(place)).body as AgentPoliciesAnswer;
     const nowMs = Date.now();
     const bundle = answer.bundle;
     const rows = answer.policies.map((each) => [
@@ -164,19 +162,13 @@ const label: Verb = {
   ],
   define: (command) => {
     command
-      .argument("<agent>", "name or id")
       .option("--set <name=value>", "sets a label; repeatable", collect)
       .option("--unset <name>", "removes a label; repeatable", collect);
-    addTenantOption(command);
+    addTarget(command, agents);
   },
   run: async (call) => {
     const client = await call.client();
-    const { etag, body } = await findResource<AgentAnswer>(
-      client,
-      agents,
-      operand(call),
-      await tenantIdOf(call),
-    );
+    const { etag, body } = await targetOf<AgentAnswer>(call, agents);
     const labels = { ...body.labels, ...labelsOf(call.options["set"]) };
     for (const name of listOf(call.options["unset"])) delete labels[name];
     const answer = await client.put(`${agents.path}/${body.id}/labels`, etag, { labels });
@@ -194,19 +186,14 @@ function statusVerb(name: "suspend" | "resume" | "revoke", summary: string): Ver
     name,
     summary,
     examples: [`backstay-server agent ${name} pc1`],
-    define: defineAgent,
+    define: (command) => addTarget(command, agents),
     run: async (call) => {
       const client = await call.client();
-      const id = await idOf(client, agents, operand(call), await tenantIdOf(call));
-      const answer = (await client.post(`${agents.path}/${id}/${name}`)).body as AgentAnswer;
+      const place = `${agents.path}/${await targetIdOf(call, agents)}/${name}`;
+      const answer = (await client.post(place)).body as AgentAnswer;
       return said(answer, `${answer.name}: ${answer.status}`);
     },
   };
-}
-
-function defineAgent(command: Parameters<NonNullable<Verb["define"]>>[0]): void {
-  command.argument("<agent>", "name or id");
-  addTenantOption(command);
 }
 
 export const agentVerbs: readonly Verb[] = [

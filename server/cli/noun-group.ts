@@ -7,8 +7,8 @@ import { agents } from "./noun-agent.ts";
 import { fileText, labelsOf, listOf, textOf } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
 import {
+  addTarget,
   addTenantOption,
-  findResource,
   idOf,
   listVerb,
   operand,
@@ -16,10 +16,12 @@ import {
   removeVerb,
   said,
   showVerb,
+  targetIdOf,
+  targetOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import { tableLines } from "./text-table.ts";
-import { collect, type Verb, type VerbCall } from "./verb.ts";
+import { collect, type Shown, type Verb, type VerbCall } from "./verb.ts";
 
 export const groups: ResourceKind = { noun: "group", path: "/api/v1/groups" };
 
@@ -95,15 +97,9 @@ const change: Verb = {
     selectorOptions(command);
   },
   run: async (call) => {
-    const client = await call.client();
-    const found = await findResource<GroupAnswer>(
-      client,
-      groups,
-      operand(call),
-      await tenantIdOf(call),
-    );
-    const { id, name, selector } = found.body;
-    const answer = await client.put(`${groups.path}/${id}`, found.etag, {
+    const { etag, body } = await targetOf<GroupAnswer>(call, groups);
+    const { id, name, selector } = body;
+    const answer = await (await call.client()).put(`${groups.path}/${id}`, etag, {
       name: textOf(call.options["name"]) ?? name,
       selector: (await selectorOf(call)) ?? selector,
     });
@@ -115,14 +111,10 @@ const members: Verb = {
   name: "members",
   summary: "list the machines of a group",
   examples: ["backstay-server group members laptops"],
-  define: (command) => {
-    command.argument("<group>", "name or id");
-    addTenantOption(command);
-  },
+  define: (command) => addTarget(command, groups),
   run: async (call) => {
-    const client = await call.client();
-    const id = await idOf(client, groups, operand(call), await tenantIdOf(call));
-    const items = await client.list<GroupMemberAnswer>(`${groups.path}/${id}/members`);
+    const place = `${groups.path}/${await targetIdOf(call, groups)}/members`;
+    const items = await (await call.client()).list<GroupMemberAnswer>(place);
     return {
       json: items,
       lines: tableLines(
@@ -144,10 +136,15 @@ const preview: Verb = {
       throw new BackstayError("USAGE", { problem: "give --label or --csv" });
     const given = { tenantId: await tenantIdOf(call), selector };
     const { body } = await (await call.client()).post(`${groups.path}/preview`, given);
-    const { count, examples } = body as SelectionAnswer;
-    return { json: body, lines: [`${count} machines`, ...examples.map(({ name }) => `  ${name}`)] };
+    return selectionShown(body as SelectionAnswer);
   },
 };
+
+/** How many machines a selection has, and some of them. */
+export function selectionShown(answer: SelectionAnswer): Shown {
+  const { count, examples } = answer;
+  return { json: answer, lines: [`${count} machines`, ...examples.map(({ name }) => `  ${name}`)] };
+}
 
 function memberChange(name: "add" | "take", path: string, summary: string, done: string): Verb {
   return {

@@ -3,16 +3,16 @@ import { stringify } from "yaml";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { PolicyAnswer, SelectionAnswer } from "../../protocol/management/policies.ts";
 import { agents } from "./noun-agent.ts";
-import { groups } from "./noun-group.ts";
+import { groups, selectionShown } from "./noun-group.ts";
 import { listOf } from "./option-values.ts";
 import {
+  addTarget,
   addTenantOption,
-  findResource,
   idOf,
   listVerb,
-  operand,
   type ResourceKind,
   removeVerb,
+  targetOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import { collect, type Verb, type VerbCall } from "./verb.ts";
@@ -40,17 +40,9 @@ const show: Verb = {
     "backstay-server policy show documents",
     "backstay-server policy show documents --json",
   ],
-  define: (command) => {
-    command.argument("<policy>", "name or id");
-    addTenantOption(command);
-  },
+  define: (command) => addTarget(command, policies),
   run: async (call) => {
-    const { body } = await findResource<PolicyAnswer>(
-      await call.client(),
-      policies,
-      operand(call),
-      await tenantIdOf(call),
-    );
+    const { body } = await targetOf<PolicyAnswer>(call, policies);
     const { rollout, policyVersion, managedBy } = body;
     const stand = rollout === null ? "in force everywhere" : `on its way (${rollout.state})`;
     call.io.note(
@@ -81,8 +73,7 @@ const preview: Verb = {
       groupIds,
       agentIds,
     });
-    const { count, examples } = body as SelectionAnswer;
-    return { json: body, lines: [`${count} machines`, ...examples.map(({ name }) => `  ${name}`)] };
+    return selectionShown(body as SelectionAnswer);
   },
 };
 

@@ -41,6 +41,22 @@ export async function tenantIdOf({ options, client }: VerbCall): Promise<string 
   return await idOf(await client(), tenants, given);
 }
 
+/** For verbs about one thing of a kind: the operand that names it, and --tenant. */
+export function addTarget(command: Command, kind: ResourceKind): void {
+  command.argument(`<${kind.noun}>`, kind.isUnnamed === true ? "id" : "name or id");
+  if (kind !== tenants) addTenantOption(command);
+}
+
+/** The thing that the first operand names. Fails as `findResource`. */
+export async function targetOf<Body>(call: VerbCall, kind: ResourceKind): Promise<Found<Body>> {
+  return await findResource(await call.client(), kind, operand(call), await tenantIdOf(call));
+}
+
+/** Its id. Fails as `findResource`. */
+export async function targetIdOf(call: VerbCall, kind: ResourceKind): Promise<string> {
+  return await idOf(await call.client(), kind, operand(call), await tenantIdOf(call));
+}
+
 /** One thing by its id or name. RESOURCE_UNKNOWN; USAGE if several tenants have one of the name. */
 export async function findResource<Body>(
   client: ManagementClient,
@@ -128,18 +144,10 @@ export function showVerb<Body>({ kind, facts, example }: ShowParts<Body>): Verb 
     name: "show",
     summary: `show a ${kind.noun}`,
     examples: [example],
-    define: (command) => {
-      command.argument(`<${kind.noun}>`, kind.isUnnamed === true ? "id" : "name or id");
-      if (kind !== tenants) addTenantOption(command);
-    },
+    define: (command) => addTarget(command, kind),
     run: async (call) => {
-      const found = await findResource<Body>(
-        await call.client(),
-        kind,
-        operand(call),
-        await tenantIdOf(call),
-      );
-      return { json: found.body, lines: factLines(facts(found.body, Date.now())) };
+      const { body } = await targetOf<Body>(call, kind);
+      return { json: body, lines: factLines(facts(body, Date.now())) };
     },
   };
 }
@@ -163,16 +171,14 @@ export function removeVerb(parts: RemoveParts): Verb {
     summary,
     examples: [example],
     define: (command) => {
-      command.argument(`<${kind.noun}>`, kind.isUnnamed === true ? "id" : "name or id");
       define?.(command);
-      if (kind !== tenants) addTenantOption(command);
+      addTarget(command, kind);
     },
     run: async (call) => {
-      const client = await call.client();
-      const found = await findResource<Named>(client, kind, operand(call), await tenantIdOf(call));
-      const { id } = found.body;
-      await client.remove(`${kind.path}/${id}${query?.(call) ?? ""}`, found.etag);
-      return said({ id }, `${kind.noun} ${found.body.name ?? id}: ${done}`);
+      const { etag, body } = await targetOf<Partial<Named> & { id: string }>(call, kind);
+      const { id, name = id } = body;
+      await (await call.client()).remove(`${kind.path}/${id}${query?.(call) ?? ""}`, etag);
+      return said({ id }, `${kind.noun} ${name}: ${done}`);
     },
   };
 }
