@@ -72,7 +72,6 @@ async function write(store: ObjectStore, data: Uint8Array, signal: AbortSignal):
   // Servers that look at names take a lock under its hash, and let it be removed again.
   const lock: Handle = { type: "locks", name: hash };
   try {
-    await store.create(signal);
     await store.save(own, data, signal).catch(async (error: unknown) => {
       if (store.capabilities.ownObjects || !isBackstayError(error, "STORE_DENIED")) throw error;
       await store.save(lock, data, signal);

@@ -1,4 +1,5 @@
 /** The inspection of a place that has nothing to say but what any store says: a folder, a REST server. */
+import { isBackstayError } from "../protocol/backstay-error.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { ownObjectFindings, reachFinding } from "./own-object-findings.ts";
 import type { PlaceFinding, PlaceInspection } from "./place-finding.ts";
@@ -15,6 +16,11 @@ export class StoreInspection implements PlaceInspection {
     const reach = await reachFinding(this.#store, signal);
     yield reach;
     if (reach.verdict === "bad") return;
+    // A place that can't be made ready shows when something is written to it.
+    await this.#store.create(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (!isBackstayError(error)) throw error;
+    });
     yield* ownObjectFindings(this.#store, signal);
   }
 

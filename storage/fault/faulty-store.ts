@@ -8,6 +8,7 @@
  *            No store that keeps the contract tears a save; this is what a broken one leaves behind
  *   flipped  a load succeeds with one bit changed
  */
+import { Readable } from "node:stream";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../protocol/error-catalog.ts";
 import type {
@@ -15,8 +16,11 @@ import type {
   FileType,
   Handle,
   ObjectStore,
+  RetentionLocks,
   StoreCapabilities,
   StoredFile,
+  StreamedObject,
+  StreamedObjects,
 } from "../object-store.ts";
 import type { StoreMethod } from "../store-method.ts";
 
@@ -86,6 +90,45 @@ export class FaultyStore implements ObjectStore {
 
   get capabilities(): StoreCapabilities {
     return this.#inner.capabilities;
+  }
+
+  /** Counted as `stat` and `save`. */
+  get retentionLocks(): RetentionLocks | undefined {
+    const inner = this.#inner.retentionLocks;
+    if (inner === undefined) return undefined;
+    return {
+      lockedUntil: async (handle, signal) =>
+        await this.#strike("stat", handle.type, () => inner.lockedUntil(handle, signal)),
+      extend: async (handle, untilMs, signal) =>
+        await this.#strike("save", handle.type, () => inner.extend(handle, untilMs, signal)),
+    };
+  }
+
+  /** Counted as `save` and `load`. Torn: half of the body passes, and none of it is stored. */
+  get streamed(): StreamedObjects | undefined {
+    const inner = this.#inner.streamed;
+    if (inner === undefined) return undefined;
+    return {
+      receive: async (handle, sizeBytes, source, signal) => {
+        const fault = this.#next("save", handle.type);
+        if (fault?.fault === "before") throw this.#error(fault, "save");
+        const isTorn = fault?.fault === "torn";
+        const error = fault === undefined ? undefined : this.#error(fault, "save");
+        const given = isTorn ? firstHalf(source, sizeBytes, error) : source;
+        const outcome = await inner.receive(handle, sizeBytes, given, signal);
+        if (error !== undefined) throw error;
+        return outcome;
+      },
+      open: async (handle, range, signal) => {
+        const fault = this.#next("load", handle.type);
+        if (fault?.fault === "before") throw this.#error(fault, "load");
+        const opened = await inner.open(handle, range, signal);
+        if (fault === undefined || opened === undefined) return opened;
+        if (fault.fault === "flipped") return { ...opened, body: flippedBody(opened) };
+        opened.body.destroy();
+        throw this.#error(fault, "load");
+      },
+    };
   }
 
   async create(signal: AbortSignal): Promise<void> {
@@ -170,6 +213,34 @@ export class FaultyStore implements ObjectStore {
     const code = fault.code ?? "STORE_UNAVAILABLE";
     return new BackstayError(code, { injected: fault.fault, method, call: this.#calls });
   }
+}
+
+async function* firstHalf(
+  source: AsyncIterable<Uint8Array>,
+  sizeBytes: number,
+  error: unknown,
+): AsyncGenerator<Uint8Array> {
+  let left = sizeBytes >> 1;
+  for await (const part of source) {
+    yield part.subarray(0, left);
+    left -= part.length;
+    if (left <= 0) break;
+  }
+  throw error;
+}
+
+/** With one bit of its first byte changed. */
+function flippedBody({ body }: StreamedObject): Readable {
+  const flipped = async function* (): AsyncGenerator<Uint8Array> {
+    let isFirst = true;
+    for await (const part of body as AsyncIterable<Uint8Array>) {
+      const copy = Uint8Array.from(part);
+      if (isFirst && copy.length > 0) copy[0] ^= 1;
+      isFirst &&= copy.length === 0;
+      yield copy;
+    }
+  };
+  return Readable.from(flipped()).once("close", () => body.destroy());
 }
 
 function isCounted(fault: FaultChoice, method: StoreMethod, type: FileType | undefined): boolean {

@@ -4,14 +4,17 @@
  * A file is one piece: it waits for its turn and then goes at full speed, so the rate holds on average over
  * a few files. Locks never wait: a lock that is refreshed too late is a lost session.
  */
+import { Readable } from "node:stream";
 import type { Clock } from "../../platform/ports/clock.ts";
 import type {
   ByteRange,
   FileType,
   Handle,
   ObjectStore,
+  RetentionLocks,
   StoreCapabilities,
   StoredFile,
+  StreamedObjects,
 } from "../object-store.ts";
 import { RequestSlots } from "./request-slots.ts";
 import { TransferRate } from "./transfer-rate.ts";
@@ -56,6 +59,38 @@ export class LimitedStore implements ObjectStore {
 
   get capabilities(): StoreCapabilities {
     return { ...this.#inner.capabilities, connections: this.#connections };
+  }
+
+  get retentionLocks(): RetentionLocks | undefined {
+    const inner = this.#inner.retentionLocks;
+    if (inner === undefined) return undefined;
+    return {
+      lockedUntil: async (handle, signal) =>
+        await this.#inSlot(0, signal, () => inner.lockedUntil(handle, signal)),
+      extend: async (handle, untilMs, signal) =>
+        await this.#inSlot(0, signal, () => inner.extend(handle, untilMs, signal)),
+    };
+  }
+
+  /** What passes through waits for its bytes one part at a time; of a body that goes out the slot is free at its first. */
+  get streamed(): StreamedObjects | undefined {
+    const inner = this.#inner.streamed;
+    if (inner === undefined) return undefined;
+    return {
+      receive: async (handle, sizeBytes, source, signal) =>
+        await this.#inSlot(0, signal, () =>
+          inner.receive(handle, sizeBytes, paced(source, this.#upload, signal), signal),
+        ),
+      open: async (handle, range, signal) =>
+        await this.#inSlot(0, signal, async () => {
+          const opened = await inner.open(handle, range, signal);
+          if (opened === undefined) return undefined;
+          const body = Readable.from(paced(opened.body, this.#download, signal));
+          // Also if nobody ever reads it.
+          body.once("close", () => opened.body.destroy());
+          return { ...opened, body };
+        }),
+    };
   }
 
   async create(signal: AbortSignal): Promise<void> {
@@ -132,6 +167,18 @@ export class LimitedStore implements ObjectStore {
     } finally {
       release();
     }
+  }
+}
+
+/** The same parts, each when the rate lets it go. */
+async function* paced(
+  source: AsyncIterable<Uint8Array>,
+  rate: TransferRate,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for await (const part of source) {
+    await rate.wait(part.length, signal);
+    yield part;
   }
 }
 

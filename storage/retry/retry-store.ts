@@ -13,8 +13,10 @@ import {
   type Handle,
   handlePath,
   type ObjectStore,
+  type RetentionLocks,
   type StoreCapabilities,
   type StoredFile,
+  type StreamedObjects,
 } from "../object-store.ts";
 
 /** What is about to be tried again. */
@@ -69,6 +71,49 @@ export class RetryStore implements ObjectStore {
 
   get capabilities(): StoreCapabilities {
     return this.#inner.capabilities;
+  }
+
+  get retentionLocks(): RetentionLocks | undefined {
+    const inner = this.#inner.retentionLocks;
+    if (inner === undefined) return undefined;
+    return {
+      lockedUntil: async (handle, signal) =>
+        await this.#persist(`lock of ${handlePath(handle)}`, signal, () =>
+          inner.lockedUntil(handle, signal),
+        ),
+      extend: async (handle, untilMs, signal) =>
+        await this.#persist(`lock ${handlePath(handle)}`, signal, () =>
+          inner.extend(handle, untilMs, signal),
+        ),
+    };
+  }
+
+  /** A body that has begun to pass through is not there a second time: what fails then is the caller's to try again. */
+  get streamed(): StreamedObjects | undefined {
+    const inner = this.#inner.streamed;
+    if (inner === undefined) return undefined;
+    return {
+      receive: async (handle, sizeBytes, source, signal) => {
+        let hasBegun = false;
+        const watched = async function* (): AsyncGenerator<Uint8Array> {
+          hasBegun = true;
+          yield* source;
+        };
+        const backOff = this.#backOff(`receive ${handlePath(handle)}`, signal);
+        for (;;) {
+          try {
+            return await inner.receive(handle, sizeBytes, watched(), signal);
+          } catch (error) {
+            if (hasBegun) throw error;
+            await backOff(error);
+          }
+        }
+      },
+      open: async (handle, range, signal) =>
+        await this.#persist(`open ${handlePath(handle)}`, signal, () =>
+          inner.open(handle, range, signal),
+        ),
+    };
   }
 
   async create(signal: AbortSignal): Promise<void> {

@@ -7,8 +7,11 @@ import {
   type Handle,
   handlePath,
   type ObjectStore,
+  type RetentionLocks,
   type StoreCapabilities,
   type StoredFile,
+  type StreamedObject,
+  type StreamedObjects,
 } from "../object-store.ts";
 import { type StoreMethod, storeMethods } from "../store-method.ts";
 
@@ -68,6 +71,42 @@ export class TracedStore implements ObjectStore {
 
   get capabilities(): StoreCapabilities {
     return this.#inner.capabilities;
+  }
+
+  /** Asking until when is traced as a `stat`, locking as a `save` of no bytes. */
+  get retentionLocks(): RetentionLocks | undefined {
+    const inner = this.#inner.retentionLocks;
+    if (inner === undefined) return undefined;
+    return {
+      lockedUntil: async (handle, signal) =>
+        await this.#traced("stat", handlePath(handle), () => inner.lockedUntil(handle, signal)),
+      extend: async (handle, untilMs, signal) =>
+        await this.#traced("save", handlePath(handle), () => inner.extend(handle, untilMs, signal)),
+    };
+  }
+
+  /** What comes in is traced as a `save`; what goes out as a `load`, which has ended when its body begins. */
+  get streamed(): StreamedObjects | undefined {
+    const inner = this.#inner.streamed;
+    if (inner === undefined) return undefined;
+    return {
+      receive: async (handle, sizeBytes, source, signal) => {
+        const act = (): Promise<"created" | "exists"> =>
+          inner.receive(handle, sizeBytes, source, signal);
+        const sizeOf = (outcome: string): number => (outcome === "created" ? sizeBytes : 0);
+        const outcome = await this.#traced("save", handlePath(handle), act, sizeOf);
+        this.#bytesUp[handle.type] += sizeOf(outcome);
+        return outcome;
+      },
+      open: async (handle, range, signal) => {
+        const act = (): Promise<StreamedObject | undefined> => inner.open(handle, range, signal);
+        const sizeOf = (opened: StreamedObject | undefined): number =>
+          opened === undefined ? 0 : (range?.length ?? opened.sizeBytes);
+        const opened = await this.#traced("load", handlePath(handle), act, sizeOf);
+        this.#bytesDown[handle.type] += sizeOf(opened);
+        return opened;
+      },
+    };
   }
 
   async create(signal: AbortSignal): Promise<void> {
