@@ -1,4 +1,5 @@
 /** `backstay-server serve`: the server itself, until it is told to stop. */
+import { proxyVariables } from "../../platform/proxy-choice.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { tlsPin } from "../../protocol/control/enrolment.ts";
 import { runServer } from "../serve/run-server.ts";
@@ -65,6 +66,10 @@ export const serveVerb: Verb = {
         masterKeyFile: textOf(options["masterKeyFile"]),
         trustedProxies: optional(listOf(options["trustedProxy"])),
         licenceIssuerFile: textOf(options["licenceIssuer"]),
+        storageEnvironment: {
+          ...proxyVariables(environment),
+          RESTIC_CACERT: environment["RESTIC_CACERT"],
+        },
         pollSeconds: countOption("poll", options["poll"]),
         logLevel: level,
         writeLog: (line) => void process.stderr.write(line),

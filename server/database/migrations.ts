@@ -15,6 +15,31 @@ const steps: readonly { readonly name: string; readonly statements: string }[] =
       ALTER TABLE repositories ADD COLUMN retiring text NOT NULL DEFAULT '[]';
       ALTER TABLE machine_repositories ADD COLUMN obeyed_epoch integer`,
   },
+  {
+    name: "files of the gateway that are changing",
+    statements: `
+      CREATE TABLE gateway_changes (
+        repository_id text NOT NULL,
+        agent_id text NOT NULL,
+        file text NOT NULL,
+        tenant_id text NOT NULL,
+        file_type text NOT NULL,
+        file_name text NOT NULL,
+        size_bytes integer NOT NULL,
+        holder text NOT NULL,
+        PRIMARY KEY (repository_id, agent_id, file)
+      );
+      CREATE INDEX gateway_changes_of_holder ON gateway_changes (holder)`,
+  },
+  {
+    name: "tests of the places of repositories",
+    statements: `
+      CREATE TABLE repository_tests (
+        repository_id text PRIMARY KEY REFERENCES repositories (id) ON DELETE CASCADE,
+        tested_ms integer NOT NULL,
+        places text NOT NULL
+      )`,
+  },
 ];
 
 interface MigrationTables {

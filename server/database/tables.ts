@@ -220,6 +220,27 @@ export interface Tables {
     obeyed_epoch: number | null;
     created_ms: number;
   };
+  /** What the last test of a repository's places has found. */
+  repository_tests: {
+    repository_id: string;
+    tested_ms: number;
+    /** JSON: list of TestedPlace. */
+    places: string;
+  };
+  /** Files of the gateway that are about to appear or to go. */
+  gateway_changes: {
+    repository_id: string;
+    agent_id: string;
+    /** Its path in the repository. */
+    file: string;
+    tenant_id: string;
+    file_type: string;
+    file_name: string;
+    /** What is counted for it. */
+    size_bytes: number;
+    /** The process that is at it; empty: none, somebody has to look. */
+    holder: string;
+  };
   policies: {
     id: string;
     tenant_id: string;

@@ -1,7 +1,6 @@
 /**
  * The files of the gateway in a folder: `<tenant>/<repository>/<machine>/` in restic's default layout each, so that restic
- * reads them without us. What is on its way in lies in `.incoming/`, on the same file system, in a folder for each machine
- * that also tells that something was about to change there.
+ * reads them without us. What is on its way in lies in `.incoming/`, on the same file system.
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
@@ -11,23 +10,18 @@ import { Readable } from "node:stream";
 import { openDurableFiles } from "../../platform/open-durable-files.ts";
 import type { DurableFiles } from "../../platform/ports/durable-files.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { byteWindow } from "../../storage/byte-window.ts";
 import { systemErrorName, toStoreError } from "../../storage/local/local-errors.ts";
 import { LocalStore } from "../../storage/local/local-store.ts";
 import {
   type ByteRange,
   type FileType,
-  fileTypes,
   type Handle,
   handlePath,
   type StoredFile,
+  type StreamedObject,
 } from "../../storage/object-store.ts";
-import type {
-  GatewayObjects,
-  GatewayPlace,
-  IncomingFile,
-  OutgoingFile,
-  Usage,
-} from "./gateway-objects.ts";
+import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
 import { isPlainId } from "./gateway-path.ts";
 
 const fileMode = 0o400;
@@ -51,25 +45,44 @@ export class FolderObjects implements GatewayObjects {
     await this.#store(place).create(never);
   }
 
-  async receive(place: GatewayPlace, handle: Handle, sizeBytes: number): Promise<IncomingFile> {
-    const temporary = path.join(this.#incoming(place), randomBytes(12).toString("hex"));
-    return await translated(handle, async () => {
-      const file = await open(temporary, "wx", 0o600);
-      const publish = async (): Promise<"created" | "exists"> =>
-        await this.#publish(place, handle, temporary);
-      return new FolderFile({ handle, file, temporary, publish }, sizeBytes);
+  async receive(
+    place: GatewayPlace,
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<"created" | "exists"> {
+    const temporary = path.join(this.#incoming, randomBytes(12).toString("hex"));
+    const file = await translated(handle, async () => {
+      await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
+      return new FolderFile(handle, await open(temporary, "wx", 0o600), sizeBytes);
     });
+    try {
+      for await (const part of source) await file.write(part);
+      await file.finish();
+      return await translated(handle, async () => await this.#publish(place, handle, temporary));
+    } finally {
+      await file.close().catch(() => undefined);
+      // What can't be removed now goes with the next start.
+      await unlink(temporary).catch(() => undefined);
+    }
   }
 
-  async open(place: GatewayPlace, handle: Handle): Promise<OutgoingFile | undefined> {
+  async open(
+    place: GatewayPlace,
+    handle: Handle,
+    range: ByteRange | undefined,
+  ): Promise<StreamedObject | undefined> {
     return await translated(handle, async () => {
       const file = await openIfThere(this.#pathOf(place, handle));
       if (file === undefined) return undefined;
-      const stat = await file.stat().catch(async (error: unknown) => {
+      try {
+        const stat = await file.stat();
+        if (stat.isFile())
+          return { sizeBytes: stat.size, body: bodyOf(file, byteWindow(handle, stat.size, range)) };
+      } catch (error) {
         await file.close();
         throw error;
-      });
-      if (stat.isFile()) return new OpenedFile(file, stat.size);
+      }
       await file.close();
       return undefined;
     });
@@ -87,57 +100,37 @@ export class FolderObjects implements GatewayObjects {
     return this.#store(place).list(type, signal);
   }
 
-  async remove(place: GatewayPlace, handle: Handle): Promise<number | undefined> {
-    const sizeBytes = await this.stat(place, handle);
-    if (sizeBytes === undefined) return undefined;
-    try {
-      await translated(handle, async () => await unlink(this.#pathOf(place, handle)));
-    } catch (error) {
-      // Somebody else was quicker, and counts it.
-      if (error instanceof BackstayError && error.code === "STORE_NOT_FOUND") return undefined;
-      throw error;
-    }
-    return sizeBytes;
+  async remove(place: GatewayPlace, handle: Handle): Promise<void> {
+    await this.#store(place).remove(handle, never);
   }
 
-  async count(place: GatewayPlace, signal: AbortSignal): Promise<Usage> {
-    const configBytes = await this.stat(place, { type: "config", name: "" });
-    let bytes = configBytes ?? 0;
-    let objects = configBytes === undefined ? 0 : 1;
-    for (const type of fileTypes)
-      for await (const { size } of this.list(place, type, signal)) {
-        bytes += size;
-        objects += 1;
-      }
-    return { bytes, objects };
-  }
-
-  async noteChanging(place: GatewayPlace): Promise<void> {
-    await translated(undefined, async () => {
-      const note = this.#incoming(place);
-      await mkdir(note, { recursive: true, mode: 0o700 });
-      await this.#files.syncDirectory(path.dirname(note));
-      await this.#files.syncDirectory(this.#root);
-    });
-  }
-
-  async noteSettled(place: GatewayPlace): Promise<void> {
-    await translated(undefined, async () => {
-      await rm(this.#incoming(place), { recursive: true, force: true });
-    });
-  }
-
-  async unsettled(): Promise<readonly GatewayPlace[]> {
-    const folder = path.join(this.#root, ".incoming");
-    const names = await readdir(folder).catch((error: unknown) => {
+  /**
+   * What the last process left: uploads that broke off go, and the places are named that shall be counted anew, since
+   * somebody has made a folder `.incoming/<tenant>_<repository>_<machine>`. To be called before anything is taken in.
+   */
+  async leftovers(): Promise<readonly GatewayPlace[]> {
+    const names = await readdir(this.#incoming).catch((error: unknown) => {
       if (systemErrorName(error) === "ENOENT") return [];
-      throw toStoreError(error, { place: folder });
+      throw toStoreError(error, { place: this.#incoming });
     });
-    return names.flatMap((name) => {
-      const [tenantId, repositoryId, agentId, ...others] = name.split("_");
-      const ids = [tenantId, repositoryId, agentId, ...others];
-      if (ids.length !== 3 || !ids.every((id) => id !== undefined && isPlainId(id))) return [];
-      return [{ tenantId, repositoryId, agentId }];
+    const places: GatewayPlace[] = [];
+    for (const name of names) {
+      const [tenantId = "", repositoryId = "", agentId = "", ...others] = name.split("_");
+      if (others.length === 0 && [tenantId, repositoryId, agentId].every(isPlainId))
+        places.push({ tenantId, repositoryId, agentId });
+      else await this.#drop(name);
+    }
+    return places;
+  }
+
+  /** A place that `leftovers` named has been counted anew. */
+  async counted({ tenantId, repositoryId, agentId }: GatewayPlace): Promise<void> {
+    await this.#drop([tenantId, repositoryId, agentId].join("_"));
+  }
+
+  async #drop(name: string): Promise<void> {
+    await translated(undefined, async () => {
+      await rm(path.join(this.#incoming, name), { recursive: true, force: true });
     });
   }
 
@@ -174,58 +167,50 @@ export class FolderObjects implements GatewayObjects {
     return path.join(this.#root, ...checkedIds(tenantId, repositoryId, agentId));
   }
 
-  #incoming({ tenantId, repositoryId, agentId }: GatewayPlace): string {
-    const name = checkedIds(tenantId, repositoryId, agentId).join("_");
-    return path.join(this.#root, ".incoming", name);
+  get #incoming(): string {
+    return path.join(this.#root, ".incoming");
   }
 }
 
-interface FolderFileParts {
-  readonly handle: Handle;
-  readonly file: FileHandle;
-  readonly temporary: string;
-  readonly publish: () => Promise<"created" | "exists">;
-}
-
 /** A file under a name that nobody looks for. */
-class FolderFile implements IncomingFile {
-  readonly #parts: FolderFileParts;
+class FolderFile {
+  readonly #handle: Handle;
+  readonly #file: FileHandle;
   readonly #gathered: Buffer;
   #gatheredBytes = 0;
   #isOpen = true;
 
-  constructor(parts: FolderFileParts, sizeBytes: number) {
-    this.#parts = parts;
+  constructor(handle: Handle, file: FileHandle, sizeBytes: number) {
+    this.#handle = handle;
+    this.#file = file;
     this.#gathered = Buffer.allocUnsafeSlow(Math.min(sizeBytes, writeBytesMax));
   }
 
   async write(part: Uint8Array): Promise<void> {
-    const { handle } = this.#parts;
     if (this.#gatheredBytes + part.length > this.#gathered.length)
-      await translated(handle, () => this.#flush());
+      await translated(this.#handle, () => this.#flush());
     if (part.length >= this.#gathered.length) {
-      await translated(handle, () => this.#writeAll(part));
+      await translated(this.#handle, () => this.#writeAll(part));
       return;
     }
     this.#gathered.set(part, this.#gatheredBytes);
     this.#gatheredBytes += part.length;
   }
 
-  async publish(): Promise<"created" | "exists"> {
-    const { handle, file, publish } = this.#parts;
-    return await translated(handle, async () => {
+  /** All of it is on the disk when it resolves. */
+  async finish(): Promise<void> {
+    await translated(this.#handle, async () => {
       await this.#flush();
-      await file.chmod(fileMode);
-      await file.sync();
-      await this.#close();
-      return await publish();
+      await this.#file.chmod(fileMode);
+      await this.#file.sync();
+      await this.close();
     });
   }
 
-  async discard(): Promise<void> {
-    await this.#close().catch(() => undefined);
-    // What can't be removed now goes with the folder.
-    await unlink(this.#parts.temporary).catch(() => undefined);
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#file.close();
   }
 
   async #flush(): Promise<void> {
@@ -236,45 +221,24 @@ class FolderFile implements IncomingFile {
 
   async #writeAll(part: Uint8Array): Promise<void> {
     for (let at = 0; at < part.length; ) {
-      const { bytesWritten } = await this.#parts.file.write(part, at, part.length - at);
+      const { bytesWritten } = await this.#file.write(part, at, part.length - at);
       if (bytesWritten === 0)
         throw Object.assign(new Error("a write took no bytes"), { code: "EIO" });
       at += bytesWritten;
     }
   }
-
-  async #close(): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    await this.#parts.file.close();
-  }
 }
 
-class OpenedFile implements OutgoingFile {
-  readonly sizeBytes: number;
-  readonly #file: FileHandle;
-
-  constructor(file: FileHandle, sizeBytes: number) {
-    this.#file = file;
-    this.sizeBytes = sizeBytes;
-  }
-
-  read(range: ByteRange | undefined): Readable {
-    const { offset, length } = range ?? { offset: 0, length: this.sizeBytes };
-    if (length === 0) {
-      void this.close();
-      return Readable.from([]);
-    }
-    return this.#file.createReadStream({
+/** Closes the file at its end. */
+function bodyOf(file: FileHandle, { offset, length }: ByteRange): Readable {
+  if (length > 0)
+    return file.createReadStream({
       start: offset,
       end: offset + length - 1,
       highWaterMark: readBytes,
     });
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
+  void file.close();
+  return Readable.from([]);
 }
 
 /** They become parts of paths. */

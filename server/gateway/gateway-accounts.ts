@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { GatewayPlace } from "./gateway-objects.ts";
 import { refusal } from "./gateway-problems.ts";
+import { type GatewayStorage, storageOf } from "./gateway-storage.ts";
 
 /** Bytes; null: without limit. */
 export interface StorageLimits {
@@ -13,6 +14,8 @@ export interface StorageLimits {
 
 export interface GatewayAccount {
   readonly place: GatewayPlace;
+  /** What the repository's files are kept in; undefined: the folder. */
+  readonly storage: GatewayStorage | undefined;
   readonly machine: StorageLimits;
   readonly tenant: StorageLimits;
   /** After that nothing is taken any more, ms since 1970; null: without end. */
@@ -52,6 +55,8 @@ export class GatewayAccounts {
         "mine.gateway_hash",
         "mine.tenant_id",
         "agent.status",
+        "repository.routes",
+        "repository.retiring",
         "tenant.lease_until_ms",
         "tenant.quotas as tenant_quotas",
         "repository.quotas as machine_quotas",
@@ -65,6 +70,7 @@ export class GatewayAccounts {
     if (row.status !== "active") throw refusal("gateway-revoked");
     return {
       place: { tenantId: row.tenant_id, repositoryId, agentId },
+      storage: storageOf(row),
       machine: limitsOf(row.machine_quotas),
       tenant: limitsOf(row.tenant_quotas),
       leaseUntilMs: row.lease_until_ms,

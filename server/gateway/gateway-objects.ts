@@ -1,10 +1,17 @@
 /**
- * What the gateway keeps files in: a port, so that a folder can be followed by any other store. Everything is streamed.
+ * What the gateway keeps the files of machines in: a port, behind which is a folder or an object storage. Everything is
+ * streamed.
  *
  * Methods reject with a BackstayError of a STORE_… code.
  */
-import type { Readable } from "node:stream";
-import type { ByteRange, FileType, Handle, StoredFile } from "../../storage/object-store.ts";
+import {
+  type ByteRange,
+  type FileType,
+  fileTypes,
+  type Handle,
+  type StoredFile,
+  type StreamedObject,
+} from "../../storage/object-store.ts";
 
 /** Where the files of one machine in one repository are. The ids are of the form of `isPlainId`. */
 export interface GatewayPlace {
@@ -18,41 +25,47 @@ export interface Usage {
   readonly objects: number;
 }
 
-/** A file that is on its way in. Nobody sees it before it is published. */
-export interface IncomingFile {
-  write(part: Uint8Array): Promise<void>;
-  /** Gives it its name, durable and whole when it resolves; `exists` if another file has it: then nothing changed. */
-  publish(): Promise<"created" | "exists">;
-  /** Removes what is not published. To be called in any case, at last. Never rejects. */
-  discard(): Promise<void>;
-}
-
-/** A file that is there. */
-export interface OutgoingFile {
-  readonly sizeBytes: number;
-  /** Its content, or a part of it; to be called once, or `close` instead. */
-  read(range: ByteRange | undefined): Readable;
-  close(): Promise<void>;
-}
-
 export interface GatewayObjects {
   /** Makes the place ready. Repeating it is harmless. */
   create(place: GatewayPlace): Promise<void>;
-  /** `sizeBytes`: how long it will be. STORE_MISSING (of `publish`) if the place was never made. */
-  receive(place: GatewayPlace, handle: Handle, sizeBytes: number): Promise<IncomingFile>;
-  open(place: GatewayPlace, handle: Handle): Promise<OutgoingFile | undefined>;
+  /**
+   * Stores what `source` gives, `sizeBytes` long, whole or not at all: durable when it resolves; `exists` if another file
+   * has the name, and then nothing changed. If `source` throws nothing is stored, and the same error comes out.
+   * STORE_MISSING if the place was never made, where places must be made.
+   */
+  receive(
+    place: GatewayPlace,
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<"created" | "exists">;
+  /** The file or a part of it; undefined if there is none. STORE_RANGE if it ends before the part does. */
+  open(
+    place: GatewayPlace,
+    handle: Handle,
+    range: ByteRange | undefined,
+  ): Promise<StreamedObject | undefined>;
   stat(place: GatewayPlace, handle: Handle): Promise<number | undefined>;
   /** Makes sure that a file that was found outlives a power cut. */
   settle(place: GatewayPlace, handle: Handle): Promise<void>;
   list(place: GatewayPlace, type: FileType, signal: AbortSignal): AsyncIterable<StoredFile>;
-  /** Bytes that were freed; undefined if there was no such file. */
-  remove(place: GatewayPlace, handle: Handle): Promise<number | undefined>;
-  /** What is there. */
-  count(place: GatewayPlace, signal: AbortSignal): Promise<Usage>;
-  /** Notes durably that the place is about to change: after a crash `unsettled` names it. */
-  noteChanging(place: GatewayPlace): Promise<void>;
-  /** Takes the note back. Whatever is left of broken uploads there goes. */
-  noteSettled(place: GatewayPlace): Promise<void>;
-  /** Places that were changing when the last process ended. To be asked before anything is noted. */
-  unsettled(): Promise<readonly GatewayPlace[]>;
+  /** Removing what is not there succeeds. */
+  remove(place: GatewayPlace, handle: Handle): Promise<void>;
+}
+
+/** Counts what is there, by listing it. */
+export async function countObjects(
+  objects: GatewayObjects,
+  place: GatewayPlace,
+  signal: AbortSignal,
+): Promise<Usage> {
+  const configBytes = await objects.stat(place, { type: "config", name: "" });
+  let bytes = configBytes ?? 0;
+  let count = configBytes === undefined ? 0 : 1;
+  for (const type of fileTypes)
+    for await (const { size } of objects.list(place, type, signal)) {
+      bytes += size;
+      count += 1;
+    }
+  return { bytes, objects: count };
 }

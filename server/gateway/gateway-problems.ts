@@ -21,6 +21,8 @@ const refusals = {
   "gateway-hash": [400, "The content is not that of the name: its SHA-256 is another."],
   "gateway-cut": [400, "The content ended too early."],
   "gateway-busy": [503, "Too many requests are under way."],
+  "gateway-under-way": [503, "The same file is being stored or removed at this moment."],
+  "gateway-elsewhere": [503, "The repositories are not at this server."],
   "gateway-storage": [503, "The storage behind the gateway can't be used at the moment."],
   "gateway-machine-quota": [507, "The quota of this machine in this repository is used up."],
   "gateway-tenant-quota": [507, "The quota of the tenant is used up."],

@@ -8,17 +8,25 @@ import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
-import type { FileType, Handle, StoredFile } from "../../storage/object-store.ts";
+import type {
+  ByteRange,
+  FileType,
+  Handle,
+  StoredFile,
+  StreamedObject,
+} from "../../storage/object-store.ts";
+import { openStore } from "../../storage/open-store.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { App } from "../http/http-app.ts";
 import { Problem } from "../http/problem.ts";
 import { FolderObjects } from "./folder-objects.ts";
 import { type GatewayAccount, GatewayAccounts } from "./gateway-accounts.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./gateway-metrics.ts";
-import type { GatewayObjects } from "./gateway-objects.ts";
+import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
 import { type GatewayAddress, gatewayAddress } from "./gateway-path.ts";
 import { refusal } from "./gateway-problems.ts";
-import { wantedBytes } from "./range-header.ts";
+import { GatewayStores, type GatewayStoresParts } from "./gateway-stores.ts";
+import { plainRange, wantedBytes } from "./range-header.ts";
 import { RequestSlots, type SlotLimits, usualSlotLimits } from "./request-slots.ts";
 import { type UploadPace, Uploads, usualUploadPace } from "./upload.ts";
 import { UsageBook } from "./usage-book.ts";
@@ -26,12 +34,27 @@ import { UsageBook } from "./usage-book.ts";
 export interface GatewayParts {
   readonly ground: ServerGround;
   readonly metrics: Registry;
-  /** Where files are kept; the folder `repositories` of the server's data unless given. */
+  /** False: the folder with the files of repositories is at another server; storages are everywhere. */
+  readonly hasFolder?: boolean;
+  /** In place of the folder `repositories` of the server's data. */
   readonly objects?: GatewayObjects;
+  /** How storages are opened, in place of the usual way. */
+  readonly open?: GatewayStoresParts["open"];
+  /** So long a file waits while the same one is on its way, ms. */
+  readonly patienceMs?: number;
+  readonly storeLimits?: GatewayStoresParts["limits"];
+  /** By which proxies this server gets out, and whom it trusts, as variables of the environment. */
+  readonly environment?: GatewayStoresParts["environment"];
   readonly slots?: SlotLimits;
   readonly pace?: UploadPace;
 }
 
+/** An account with what its files are in. */
+interface Served extends GatewayAccount {
+  readonly objects: GatewayObjects;
+}
+
+const settleMs = 60_000;
 const listMediaTypes = {
   v1: "application/vnd.x.restic.rest.v1",
   v2: "application/vnd.x.restic.rest.v2",
@@ -59,42 +82,73 @@ export async function gatewayRoutes(app: App, parts: GatewayParts): Promise<void
       schema: { hide: true },
       handler: async (request, reply) => await gateway.answer(request, reply),
     });
-    scope.addHook("onReady", async () => gateway.start());
+    scope.addHook("onReady", async () => await gateway.start());
     scope.addHook("onClose", async () => await gateway.close());
   });
 }
 
 class Gateway {
   readonly #ground: ServerGround;
-  readonly #objects: GatewayObjects;
+  readonly #folder: FolderObjects | undefined;
+  readonly #stores: GatewayStores;
   readonly #accounts: GatewayAccounts;
   readonly #metrics: GatewayMetrics;
   readonly #usage: UsageBook;
   readonly #uploads: Uploads;
   readonly #slots: RequestSlots;
-  #recounting: Promise<void> = Promise.resolve();
+  readonly #settling: NodeJS.Timeout;
+  #underWay: Promise<void> = Promise.resolve();
 
-  constructor({ ground, metrics, objects, slots, pace }: GatewayParts) {
+  constructor(parts: GatewayParts) {
+    const { ground, metrics, objects, slots, pace, hasFolder = true } = parts;
     this.#ground = ground;
-    this.#objects =
-      objects ?? new FolderObjects(path.join(ground.settings.dataFolder, "repositories"));
+    if (hasFolder)
+      this.#folder = new FolderObjects(path.join(ground.settings.dataFolder, "repositories"));
+    this.#stores = new GatewayStores({
+      ground,
+      folder: objects ?? this.#folder,
+      open: parts.open ?? openStore,
+      environment: parts.environment ?? {},
+      limits: parts.storeLimits,
+    });
     this.#accounts = new GatewayAccounts(ground);
     this.#metrics = gatewayMetrics(metrics);
-    this.#usage = new UsageBook({ ground, objects: this.#objects, metrics: this.#metrics });
-    this.#uploads = new Uploads(this.#objects, this.#usage, pace ?? usualUploadPace);
+    this.#usage = new UsageBook({
+      ground,
+      metrics: this.#metrics,
+      patienceMs: parts.patienceMs,
+      withObjects: async (place, act) => await this.#stores.with(place, act),
+    });
+    this.#uploads = new Uploads(this.#usage, pace ?? usualUploadPace);
     this.#slots = new RequestSlots(slots ?? usualSlotLimits);
+    this.#settling = setInterval(() => this.#inBackground(this.#usage.settle()), settleMs).unref();
   }
 
-  start(): void {
-    this.#recounting = this.#usage.recount().catch((error: unknown) => {
-      if (this.#ground.signal.aborted) return;
-      this.#ground.log.failure("What is stored could not be counted anew.", error);
-    });
+  async start(): Promise<void> {
+    await this.#usage.begin();
+    const places = (await this.#folder?.leftovers()) ?? [];
+    const counted = async (place: GatewayPlace): Promise<void> =>
+      await this.#folder?.counted(place);
+    this.#inBackground(
+      this.#usage.recount(places, counted).then(async () => await this.#usage.settle()),
+    );
   }
 
   async close(): Promise<void> {
-    await this.#recounting;
-    await this.#usage.close();
+    clearInterval(this.#settling);
+    await this.#underWay;
+    await this.#usage.end();
+    await this.#stores.close();
+  }
+
+  #inBackground(work: Promise<void>): void {
+    this.#underWay = Promise.all([this.#underWay, work]).then(
+      () => undefined,
+      (error: unknown) => {
+        if (this.#ground.signal.aborted) return;
+        this.#ground.log.failure("What is stored could not be counted anew.", error);
+      },
+    );
   }
 
   countRefusal(error: Error): void {
@@ -107,7 +161,7 @@ class Gateway {
       return await this.#admit(request, reply);
     } catch (error) {
       limitRest(request.raw, reply);
-      throw problemOfStorage(error);
+      throw this.#problemOfStorage(error);
     }
   }
 
@@ -123,13 +177,16 @@ class Gateway {
       release();
       this.#metrics.underWay.set(this.#slots.underWay);
     });
-    return await this.#serve(request, reply, account, address);
+    const { objects, release: letGo } = await this.#stores.hold(account.place, account.storage);
+    if (reply.raw.closed) letGo();
+    else reply.raw.once("close", letGo);
+    return await this.#serve(request, reply, { ...account, objects }, address);
   }
 
   async #serve(
     request: FastifyRequest,
     reply: FastifyReply,
-    account: GatewayAccount,
+    account: Served,
     { target }: GatewayAddress,
   ): Promise<FastifyReply> {
     const { method } = request;
@@ -139,7 +196,7 @@ class Gateway {
       if (method !== "POST" || !target.isCreate) throw wrongMethod("POST");
       count("create");
       this.#requireLease(account);
-      await this.#objects.create(account.place);
+      await account.objects.create(account.place);
       return done(reply);
     }
     if (target.kind === "list") {
@@ -157,62 +214,102 @@ class Gateway {
       count("upload");
       if (!isLock) this.#requireLease(account);
       const arrived = (bytes: number): void => this.#metrics.bytes.inc({ direction: "in" }, bytes);
-      await this.#uploads.take({ account, handle, request: request.raw, arrived });
+      await this.#uploads.take({
+        account,
+        objects: account.objects,
+        handle,
+        request: request.raw,
+        arrived,
+      });
       return done(reply);
     }
     if (method !== "DELETE") throw wrongMethod("GET, HEAD, POST, DELETE");
     count("remove");
     if (!isLock) throw refusal("gateway-append-only");
-    await this.#usage.free(account.place, () => this.#objects.remove(account.place, handle));
+    await this.#usage.free(account.objects, account.place, handle);
     return done(reply);
   }
 
   async #give(
     request: FastifyRequest,
     reply: FastifyReply,
-    { place }: GatewayAccount,
+    { place, objects }: Served,
     handle: Handle,
   ): Promise<FastifyReply> {
     reply.header("accept-ranges", "bytes").type("application/octet-stream");
     if (request.method === "HEAD") {
-      const sizeBytes = await this.#objects.stat(place, handle);
+      const sizeBytes = await objects.stat(place, handle);
       if (sizeBytes === undefined) throw refusal("gateway-absent");
       return reply.header("content-length", sizeBytes).send();
     }
-    const file = await this.#objects.open(place, handle);
-    if (file === undefined) throw refusal("gateway-absent");
-    const { sizeBytes } = file;
-    const wanted = wantedBytes(request.headers.range, sizeBytes);
-    if (wanted.kind === "none") {
-      await file.close();
-      throw refusal("gateway-range", undefined, { "content-range": `bytes */${sizeBytes}` });
-    }
-    const part = wanted.kind === "part" ? wanted : undefined;
-    if (part !== undefined)
+    const { file, range } = await this.#opened(request.headers.range, { place, objects }, handle);
+    const { sizeBytes, body } = file;
+    if (range !== undefined)
       reply
         .status(206)
         .header(
           "content-range",
-          `bytes ${part.offset}-${part.offset + part.length - 1}/${sizeBytes}`,
+          `bytes ${range.offset}-${range.offset + range.length - 1}/${sizeBytes}`,
         );
-    const content = file.read(part);
-    content.on("data", (bytes: Buffer) => {
+    body.on("data", (bytes: Buffer) => {
       this.#metrics.bytes.inc({ direction: "out" }, bytes.length);
     });
     // Listening alone would start it.
-    content.pause();
-    return reply.header("content-length", part?.length ?? sizeBytes).send(content);
+    body.pause();
+    return reply.header("content-length", range?.length ?? sizeBytes).send(body);
+  }
+
+  /** The file from where on it is asked for; `range` undefined: all of it. */
+  async #opened(
+    header: string | undefined,
+    { place, objects }: Pick<Served, "place" | "objects">,
+    handle: Handle,
+  ): Promise<{ readonly file: StreamedObject; readonly range: ByteRange | undefined }> {
+    const open = async (range: ByteRange | undefined) => {
+      const file = await objects.open(place, handle, range);
+      if (file === undefined) throw refusal("gateway-absent");
+      return { file, range };
+    };
+    if (header === undefined) return await open(undefined);
+    const plain = plainRange(header);
+    if (plain !== undefined)
+      try {
+        return await open(plain);
+      } catch (error) {
+        if (!isBackstayError(error, "STORE_RANGE")) throw error;
+      }
+    const sizeBytes = await objects.stat(place, handle);
+    if (sizeBytes === undefined) throw refusal("gateway-absent");
+    const wanted = wantedBytes(header, sizeBytes);
+    if (wanted.kind === "none")
+      throw refusal("gateway-range", undefined, { "content-range": `bytes */${sizeBytes}` });
+    return await open(wanted.kind === "part" ? wanted : undefined);
   }
 
   #list(
     request: FastifyRequest,
     reply: FastifyReply,
-    { place }: GatewayAccount,
+    { place, objects }: Served,
     type: FileType,
   ): FastifyReply {
     const version = request.headers.accept === listMediaTypes.v2 ? "v2" : "v1";
-    const files = this.#objects.list(place, type, never);
+    const files = objects.list(place, type, never);
     return reply.type(listMediaTypes[version]).send(Readable.from(listParts(files, version)));
+  }
+
+  /** What the storage behind us says, in words that clients act on. Its own facts stay here. */
+  #problemOfStorage(error: unknown): unknown {
+    if (!isBackstayError(error)) return error;
+    if (error.code === "STORE_FULL") return refusal("gateway-disk-full");
+    if (error.code === "STORE_MISSING") return refusal("gateway-not-created");
+    const { retryAfterMs } = error.context;
+    const seconds = typeof retryAfterMs === "number" ? Math.ceil(retryAfterMs / 1000) : 10;
+    const isOfStorage = /^(STORE|SECRET)_/.test(error.code);
+    if (error.kind !== "temporary") {
+      if (!isOfStorage) return error;
+      this.#ground.log.failure("The storage behind the gateway can't be used.", error);
+    }
+    return refusal("gateway-storage", undefined, { "retry-after": String(seconds) });
   }
 
   #requireLease({ leaseUntilMs }: GatewayAccount): void {
@@ -255,13 +352,4 @@ function done(reply: FastifyReply): FastifyReply {
 
 function wrongMethod(allow: string): Problem {
   return refusal("gateway-method", undefined, { allow });
-}
-
-/** What the storage behind us says, in words that clients act on. Its own facts stay here. */
-function problemOfStorage(error: unknown): unknown {
-  if (!isBackstayError(error)) return error;
-  if (error.code === "STORE_FULL") return refusal("gateway-disk-full");
-  if (error.code === "STORE_MISSING") return refusal("gateway-not-created");
-  if (error.kind !== "temporary") return error;
-  return refusal("gateway-storage", undefined, { "retry-after": "10" });
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { FileType, Handle } from "../../storage/object-store.ts";
+import { Problem } from "../http/problem.ts";
 import type { GatewayAccount } from "./gateway-accounts.ts";
 import type { GatewayObjects } from "./gateway-objects.ts";
 import { refusal } from "./gateway-problems.ts";
@@ -10,6 +11,7 @@ import type { UsageBook } from "./usage-book.ts";
 
 export interface Upload {
   readonly account: GatewayAccount;
+  readonly objects: GatewayObjects;
   readonly handle: Handle;
   readonly request: IncomingMessage;
   /** Told of each part. */
@@ -43,12 +45,10 @@ export const usualUploadPace: UploadPace = { bytes: 16 * kibibyte, eachMs: 60_00
 const freelyNamed: ReadonlySet<FileType> = new Set(["config", "backstay"]);
 
 export class Uploads {
-  readonly #objects: GatewayObjects;
   readonly #usage: UsageBook;
   readonly #pace: UploadPace;
 
-  constructor(objects: GatewayObjects, usage: UsageBook, pace: UploadPace) {
-    this.#objects = objects;
+  constructor(usage: UsageBook, pace: UploadPace) {
     this.#usage = usage;
     this.#pace = pace;
   }
@@ -58,88 +58,115 @@ export class Uploads {
    * answer with, or a BackstayError of the storage.
    */
   async take(upload: Upload): Promise<void> {
-    const { account, handle, request } = upload;
+    const { account, objects, handle, request } = upload;
     const sizeBytes = declaredBytes(request);
     if (sizeBytes > bytesMax[handle.type])
       throw refusal("gateway-too-large", `Most is ${bytesMax[handle.type]} bytes.`);
-    if ((await this.#objects.stat(account.place, handle)) !== undefined)
+    if ((await objects.stat(account.place, handle)) !== undefined)
       return await this.#compare(upload, sizeBytes);
-    const reservation = await this.#usage.reserve(account, sizeBytes, handle.type === "locks");
+    const reservation = await this.#usage.reserve(account, { handle, sizeBytes });
+    const body = new CheckedBody(upload, sizeBytes, this.#pace);
     try {
-      if ((await this.#store(upload, sizeBytes)) === "created") reservation.keep();
-    } finally {
-      await reservation.end();
-    }
-  }
-
-  async #store(upload: Upload, sizeBytes: number): Promise<"created" | "exists"> {
-    const { account, handle } = upload;
-    const incoming = await this.#objects.receive(account.place, handle, sizeBytes);
-    try {
-      const hash = await this.#readBody(upload, sizeBytes, async (part) => {
-        await incoming.write(part);
-      });
-      refuseOtherHash(handle, hash);
-      const outcome = await incoming.publish();
-      if (outcome === "exists") await this.#requireSame(upload, sizeBytes, hash);
-      return outcome;
+      const outcome = await objects.receive(account.place, handle, sizeBytes, body.parts());
+      if (outcome === "created") return await reservation.keep();
     } catch (error) {
+      if (error === body.failure) await reservation.giveBack();
+      // Its answer may have been lost, after all.
+      else await reservation.look(objects);
       if (isBackstayError(error, "STORE_MISSING")) throw refusal("gateway-not-created");
       throw error;
-    } finally {
-      await incoming.discard();
     }
+    await reservation.giveBack();
+    for await (const _part of body.parts());
+    await this.#requireSame(upload, sizeBytes, body.hash);
   }
 
   /** The name is taken already: nothing is written, only looked at. */
   async #compare(upload: Upload, sizeBytes: number): Promise<void> {
-    const hash = await this.#readBody(upload, sizeBytes, async () => {});
-    refuseOtherHash(upload.handle, hash);
-    await this.#requireSame(upload, sizeBytes, hash);
+    const body = new CheckedBody(upload, sizeBytes, this.#pace);
+    for await (const _part of body.parts());
+    await this.#requireSame(upload, sizeBytes, body.hash);
   }
 
   /** Success if what is stored is what was sent. Whoever stored it may have died before it was durable. */
-  async #requireSame({ account, handle }: Upload, sizeBytes: number, hash: string): Promise<void> {
-    const stored = await this.#objects.open(account.place, handle);
+  async #requireSame(
+    { account, objects, handle }: Upload,
+    sizeBytes: number,
+    hash: string,
+  ): Promise<void> {
+    const stored = await objects.open(account.place, handle, undefined);
     if (stored === undefined) throw refusal("gateway-name-taken");
     if (stored.sizeBytes !== sizeBytes) {
-      await stored.close();
+      stored.body.destroy();
       throw refusal("gateway-name-taken");
     }
     const storedHash = createHash("sha256");
-    for await (const part of stored.read(undefined)) storedHash.update(part as Uint8Array);
+    for await (const part of stored.body) storedHash.update(part as Uint8Array);
     if (storedHash.digest("hex") !== hash) throw refusal("gateway-name-taken");
-    await this.#objects.settle(account.place, handle);
+    await objects.settle(account.place, handle);
+  }
+}
+
+/** The content of a request, which is known to be what its name says before its last part is given on. */
+class CheckedBody {
+  readonly #upload: Upload;
+  readonly #sizeBytes: number;
+  readonly #pace: UploadPace;
+  readonly #hash = createHash("sha256");
+  #hex: string | undefined;
+  #held: Uint8Array | undefined;
+  #bytes = 0;
+  /** Why `parts` has thrown. */
+  failure: unknown;
+
+  constructor(upload: Upload, sizeBytes: number, pace: UploadPace) {
+    this.#upload = upload;
+    this.#sizeBytes = sizeBytes;
+    this.#pace = pace;
   }
 
-  /** Reads all of the body; returns its SHA-256 in hex. */
-  async #readBody(
-    { request, arrived }: Upload,
-    sizeBytes: number,
-    take: (part: Uint8Array) => Promise<void>,
-  ): Promise<string> {
-    const hash = createHash("sha256");
-    let bytes = 0;
+  /** SHA-256 in hex, once all was read. */
+  get hash(): string {
+    return this.#hex ?? "";
+  }
+
+  /** Throws the Problem to answer with. Who has stopped to ask may ask again: what is left comes then. */
+  async *parts(): AsyncGenerator<Uint8Array> {
+    if (this.#hex !== undefined) return;
+    const { request, arrived } = this.#upload;
     let bytesAtLook = 0;
     const look = setInterval(() => {
-      if (bytes - bytesAtLook < this.#pace.bytes) request.destroy();
-      bytesAtLook = bytes;
+      if (this.#bytes - bytesAtLook < this.#pace.bytes) request.destroy();
+      bytesAtLook = this.#bytes;
     }, this.#pace.eachMs);
     try {
-      for await (const part of request as AsyncIterable<Buffer>) {
-        bytes += part.length;
-        arrived(part.length);
-        hash.update(part);
-        await take(part);
-      }
+      yield* this.#read(request, arrived);
     } catch (error) {
-      if (request.destroyed && !isBackstayError(error)) throw refusal("gateway-cut");
-      throw error;
+      this.failure =
+        request.destroyed && !(error instanceof Problem) ? refusal("gateway-cut") : error;
+      throw this.failure;
     } finally {
       clearInterval(look);
     }
-    if (bytes !== sizeBytes) throw refusal("gateway-cut");
-    return hash.digest("hex");
+  }
+
+  async *#read(
+    request: IncomingMessage,
+    arrived: (bytes: number) => void,
+  ): AsyncGenerator<Uint8Array> {
+    const parts = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    for await (const part of parts) {
+      this.#bytes += part.length;
+      arrived(part.length);
+      this.#hash.update(part);
+      const before = this.#held;
+      this.#held = part;
+      if (before !== undefined) yield before;
+    }
+    if (this.#bytes !== this.#sizeBytes) throw refusal("gateway-cut");
+    this.#hex = this.#hash.digest("hex");
+    refuseOtherHash(this.#upload.handle, this.#hex);
+    if (this.#held !== undefined) yield this.#held;
   }
 }
 

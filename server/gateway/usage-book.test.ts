@@ -73,7 +73,8 @@ eachGround("what the gateway counts", (ground) => {
       await expect
         .poll(() => scene.counted(machine), patient)
         .toMatchObject({ bytes: body.length });
-      expect(await upload(machine, "data", body)).toBe("507 gateway-machine-quota");
+      const other = randomBytes(10 * fileBytes);
+      expect(await upload(machine, "data", other)).toBe("507 gateway-machine-quota");
       broken.cut();
       await expect.poll(() => scene.counted(machine), patient).toEqual({ bytes: 0, objects: 0 });
       expect(await upload(machine, "data", body)).toBe("200");

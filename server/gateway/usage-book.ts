@@ -2,14 +2,17 @@
  * What each machine stores, in its row of machine_repositories, and the quotas. Bytes are counted before they are taken and
  * given back if they don't arrive, in one transaction each: uploads at the same time never exceed a quota together.
  *
- * A place is noted as changing before its first count changes. Only a clean end takes the notes back, so after a crash
- * those places, and no others, are counted anew from what is really there.
+ * In the same transactions stand notes of the files that are changing (change-notes.ts). Where it stayed open what became
+ * of a file, since a process has died or a storage has not answered, the file itself is looked for.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
+import type { Handle } from "../../storage/object-store.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
+import { ChangeNotes, type OpenNote, type PlacedFile, underWay } from "./change-notes.ts";
 import type { GatewayAccount, StorageLimits } from "./gateway-accounts.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
-import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
+import { countObjects, type GatewayObjects, type GatewayPlace } from "./gateway-objects.ts";
 import { refusal } from "./gateway-problems.ts";
 
 /** Locks may go so far beyond a quota: what is full can still be read under a lock. */
@@ -17,139 +20,213 @@ const lockAllowanceBytes = 1024 * 1024;
 
 export interface UsageBookParts {
   readonly ground: ServerGround;
-  readonly objects: GatewayObjects;
   readonly metrics: GatewayMetrics;
+  /** Does something with the objects that a place is in. */
+  readonly withObjects: WithObjects;
+  /** So long a file waits while the same one is on its way; 10 s unless given. */
+  readonly patienceMs?: number | undefined;
 }
 
-/** Bytes that are about to arrive. */
+const usualPatienceMs = 10_000;
+
+export type WithObjects = <T>(
+  place: GatewayPlace,
+  act: (objects: GatewayObjects) => Promise<T>,
+) => Promise<T>;
+
+/** A file that is about to arrive. */
+export interface ExpectedFile {
+  readonly handle: Handle;
+  readonly sizeBytes: number;
+}
+
+/** Bytes that are about to arrive. One of these is to be called in the end. */
 export interface Reservation {
   /** They have arrived. */
-  keep(): void;
-  /** Gives them back unless they have arrived. */
-  end(): Promise<void>;
+  keep(): Promise<void>;
+  /** They have not. */
+  giveBack(): Promise<void>;
+  /** Nobody knows: looks whether the file is there, now or later. Never rejects. */
+  look(objects: GatewayObjects): Promise<void>;
 }
 
 export class UsageBook {
   readonly #parts: UsageBookParts;
-  /** Places that this process has noted, or is about to. */
-  readonly #noted = new Map<
-    string,
-    { readonly place: GatewayPlace; readonly done: Promise<void> }
-  >();
-  /** Places that are being counted anew. */
-  readonly #settling = new Map<string, Promise<void>>();
-  #unsettled: Promise<Map<string, GatewayPlace>> | undefined;
+  readonly #notes: ChangeNotes;
+  /** Places that are being counted anew: changes wait. */
+  readonly #counting = new Map<string, Promise<void>>();
 
   constructor(parts: UsageBookParts) {
     this.#parts = parts;
+    this.#notes = new ChangeNotes(parts.ground);
+  }
+
+  /** To be called once, before anything changes. */
+  async begin(): Promise<void> {
+    await this.#notes.begin();
+  }
+
+  /** To be called when all requests have ended. */
+  async end(): Promise<void> {
+    await this.#notes.end();
   }
 
   /**
-   * Counts anew what was changing when the last process ended. To be called once, at start; ends when the server stops.
-   * Rejects with the last of the errors, when all places had their turn; what failed is tried again before it changes.
+   * Looks for the files of which it stayed open whether they are there. Ends when the server stops. Rejects with the last
+   * of the errors, when all had their turn; what failed is looked for again with the next call.
    */
-  async recount(): Promise<void> {
+  async settle(): Promise<void> {
     const failures: unknown[] = [];
-    const unsettled = await this.#found();
-    for (const [key, place] of [...unsettled]) {
+    for (const note of await this.#notes.open()) {
       if (this.#parts.ground.signal.aborted) return;
-      if (!unsettled.has(key)) continue;
-      await this.#settleOnce(place).catch((error: unknown) => failures.push(error));
+      await this.#settle(note).catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures.at(-1);
   }
 
   /**
-   * Takes `bytes` off the quotas. Throws the Problem to answer with if they do not fit. `mayExceed` for locks.
+   * Counts places anew by listing them, one after the other; what changes there waits so long. `counted` is told of each.
+   * Rejects with the last of the errors, when all had their turn.
    */
-  async reserve(account: GatewayAccount, bytes: number, mayExceed: boolean): Promise<Reservation> {
-    await this.#beginChanges(account.place);
-    await this.#parts.ground.database
-      .transaction()
-      .execute(async (queries) => await this.#add(queries, account, bytes, mayExceed));
-    let isOpen = true;
+  async recount(
+    places: readonly GatewayPlace[],
+    counted: (place: GatewayPlace) => Promise<void>,
+  ): Promise<void> {
+    const failures: unknown[] = [];
+    let last = Promise.resolve();
+    for (const place of places) {
+      const key = keyOf(place);
+      last = last
+        .then(async () => {
+          await this.#recount(place);
+          await counted(place);
+        })
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => this.#counting.delete(key));
+      this.#counting.set(key, last);
+    }
+    await last;
+    if (failures.length > 0) throw failures.at(-1);
+  }
+
+  /**
+   * Takes the bytes of a file off the quotas; locks may go beyond them a little. Throws the Problem to answer with if they
+   * do not fit, or if the same file is on its way in already.
+   */
+  async reserve(
+    account: GatewayAccount,
+    { handle, sizeBytes }: ExpectedFile,
+  ): Promise<Reservation> {
+    const { place } = account;
+    const file = { place, handle };
+    await this.#note(file, sizeBytes, async (queries) => {
+      await this.#add(queries, account, sizeBytes, handle.type === "locks");
+    });
     return {
-      keep: () => {
-        isOpen = false;
+      keep: async () => {
+        await this.#notes.take(this.#parts.ground.database, file);
       },
-      end: async () => {
-        if (!isOpen) return;
-        isOpen = false;
-        await this.#subtract(account.place, bytes);
+      giveBack: async () => await this.#giveBack(file),
+      look: async (objects) => {
+        try {
+          if ((await objects.stat(place, handle)) === undefined) await this.#giveBack(file);
+          else await this.#notes.take(this.#parts.ground.database, file);
+        } catch (error) {
+          await this.#leave(file, error);
+        }
       },
     };
   }
 
-  /** A file of so many bytes is about to go, which `remove` does; it resolves to what was freed. */
-  async free(place: GatewayPlace, remove: () => Promise<number | undefined>): Promise<void> {
-    await this.#beginChanges(place);
-    const bytes = await remove();
-    if (bytes !== undefined) await this.#subtract(place, bytes);
-  }
-
-  /** Nothing changes any more: takes the notes back. To be called when all requests have ended. */
-  async close(): Promise<void> {
-    for (const { place, done } of this.#noted.values()) {
-      const isSettled = await done.then(
-        () => true,
-        () => false,
-      );
-      if (isSettled) await this.#parts.objects.noteSettled(place);
+  /** Removes a file, and gives its bytes back. */
+  async free(objects: GatewayObjects, place: GatewayPlace, handle: Handle): Promise<void> {
+    const file = { place, handle };
+    const sizeBytes = await objects.stat(place, handle);
+    if (sizeBytes === undefined) return;
+    await this.#note(file, sizeBytes, async () => {});
+    try {
+      // Somebody else may have been quicker, and has given them back.
+      if ((await objects.stat(place, handle)) === undefined) {
+        await this.#notes.take(this.#parts.ground.database, file);
+        return;
+      }
+      await objects.remove(place, handle);
+    } catch (error) {
+      await this.#leave(file, error);
+      throw error;
     }
-    this.#noted.clear();
+    await this.#giveBack(file);
   }
 
-  async #beginChanges(place: GatewayPlace): Promise<void> {
-    const key = keyOf(place);
-    let entry = this.#noted.get(key);
-    if (entry === undefined) {
-      entry = { place, done: this.#prepare(place) };
-      this.#noted.set(key, entry);
-      // The next request tries again.
-      entry.done.catch(() => this.#noted.delete(key));
-    }
-    await entry.done;
-  }
-
-  async #prepare(place: GatewayPlace): Promise<void> {
-    if ((await this.#found()).has(keyOf(place))) await this.#settleOnce(place);
-    await this.#parts.objects.noteChanging(place);
-  }
-
-  async #found(): Promise<Map<string, GatewayPlace>> {
-    this.#unsettled ??= this.#parts.objects
-      .unsettled()
-      .then((places) => new Map(places.map((place) => [keyOf(place), place])))
-      .catch((error: unknown) => {
-        // The next request looks again.
-        this.#unsettled = undefined;
-        throw error;
+  /** Makes a note of a file, and does something to the count in the same transaction. */
+  async #note(
+    file: PlacedFile,
+    sizeBytes: number,
+    count: (queries: Queries) => Promise<void>,
+  ): Promise<void> {
+    await this.#counting.get(keyOf(file.place));
+    const attempt = async (): Promise<boolean> =>
+      await this.#parts.ground.database.transaction().execute(async (queries) => {
+        if (!(await this.#notes.add(queries, file, sizeBytes))) return false;
+        await count(queries);
+        return true;
       });
-    return await this.#unsettled;
-  }
-
-  /** Whoever comes while a place is counted waits for that count. */
-  async #settleOnce(place: GatewayPlace): Promise<void> {
-    const key = keyOf(place);
-    let settling = this.#settling.get(key);
-    if (settling === undefined) {
-      settling = this.#settle(place).finally(() => this.#settling.delete(key));
-      this.#settling.set(key, settling);
+    if (await attempt()) return;
+    for (const note of await this.#notes.open(file)) await this.#settle(note);
+    // Clients that were cut off come again at once: what they left is about to end.
+    const { patienceMs = usualPatienceMs, ground } = this.#parts;
+    const beginMs = performance.now();
+    for (let delayMs = 10; !(await attempt()); delayMs *= 2) {
+      if (performance.now() - beginMs + delayMs > patienceMs) throw underWay();
+      await sleep(delayMs, undefined, { signal: ground.signal });
     }
-    await settling;
   }
 
-  async #settle(place: GatewayPlace): Promise<void> {
-    const { objects, ground } = this.#parts;
-    const { bytes, objects: count } = await objects.count(place, ground.signal);
-    await ground.database
-      .updateTable("machine_repositories")
-      .set({ stored_bytes: bytes, stored_objects: count })
-      .where("agent_id", "=", place.agentId)
-      .where("repository_id", "=", place.repositoryId)
-      .execute();
-    await objects.noteSettled(place);
-    (await this.#found()).delete(keyOf(place));
+  async #settle(note: OpenNote): Promise<void> {
+    const { place, handle, holder } = note;
+    const isThere = await this.#parts.withObjects(
+      place,
+      async (objects) => (await objects.stat(place, handle)) !== undefined,
+    );
+    if (isThere) await this.#notes.take(this.#parts.ground.database, note, holder);
+    else await this.#giveBack(note, holder);
+  }
+
+  /** Takes the note back, and its bytes off the count. */
+  async #giveBack(file: PlacedFile, holder?: string): Promise<void> {
+    await this.#parts.ground.database.transaction().execute(async (queries) => {
+      const bytes = await this.#notes.take(queries, file, holder);
+      if (bytes !== undefined) await this.#subtract(queries, file.place, bytes);
+    });
+  }
+
+  async #leave(file: PlacedFile, error: unknown): Promise<void> {
+    const { log } = this.#parts.ground;
+    log.failure("Whether a file of the gateway is there could not be found out yet.", error);
+    await this.#notes.leave(file).catch((failure: unknown) => {
+      log.failure("What is left to be looked for could not be noted.", failure);
+    });
+  }
+
+  async #recount(place: GatewayPlace): Promise<void> {
+    const { ground, withObjects } = this.#parts;
+    const { bytes, objects: count } = await withObjects(
+      place,
+      async (objects) => await countObjects(objects, place, ground.signal),
+    );
+    await ground.database.transaction().execute(async (queries) => {
+      await queries
+        .deleteFrom("gateway_changes")
+        .where("agent_id", "=", place.agentId)
+        .where("repository_id", "=", place.repositoryId)
+        .execute();
+      await queries
+        .updateTable("machine_repositories")
+        .set({ stored_bytes: bytes, stored_objects: count })
+        .where("agent_id", "=", place.agentId)
+        .where("repository_id", "=", place.repositoryId)
+        .execute();
+    });
   }
 
   async #add(
@@ -214,8 +291,8 @@ export class UsageBook {
     }
   }
 
-  async #subtract(place: GatewayPlace, bytes: number): Promise<void> {
-    await this.#parts.ground.database
+  async #subtract(queries: Queries, place: GatewayPlace, bytes: number): Promise<void> {
+    await queries
       .updateTable("machine_repositories")
       .set((columns) => ({
         stored_bytes: columns("stored_bytes", "-", bytes),

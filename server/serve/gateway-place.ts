@@ -1,22 +1,19 @@
 /**
- * Which server has the gateway. What it stores lies in a folder of one server, which carries a mark that the database
- * knows. A server whose folder has another mark or none (a replica, a disk that was not mounted, a copy of the database
- * elsewhere) stores nothing: it would begin repositories anew beside the true ones.
+ * Which server has the gateway's folder: one, which carries a mark that the database knows. A server whose folder has
+ * another mark or none (a replica, a disk that was not mounted, a copy of the database elsewhere) stores nothing in it: it
+ * would begin repositories anew beside the true ones. Repositories in an object storage are at every server.
  */
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { ServerGround } from "../ground/server-ground.ts";
-import type { App } from "../http/http-app.ts";
-import { Problem } from "../http/problem.ts";
 import { type DataFolder, readIfThere } from "./data-folder.ts";
 
 const fact = "gateway-folder";
 const markFile = ".backstay-gateway";
-const methods = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH"] as const;
 
 /** True if this server's folder is the one. The first server of a database makes it so. SERVER_PLACE. */
-export async function hasGateway(
+export async function hasGatewayFolder(
   { database, log }: Pick<ServerGround, "database" | "log">,
   folder: DataFolder,
 ): Promise<boolean> {
@@ -48,26 +45,4 @@ export async function hasGateway(
     { path: file, problem: `its content would be ${known ?? ""}` },
   );
   return false;
-}
-
-/** The routes of the gateway where it is not: machines try their next address, or later. */
-export async function gatewayElsewhere(app: App): Promise<void> {
-  await app.register(async (scope) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
-    scope.route({
-      method: [...methods],
-      url: "/gateway/*",
-      config: { access: { kind: "gateway" }, streamsBody: true },
-      schema: { hide: true },
-      handler: async () => {
-        throw new Problem({
-          status: 503,
-          code: "gateway-elsewhere",
-          title: "The repositories are not at this server.",
-          headers: { "retry-after": "60", connection: "close" },
-        });
-      },
-    });
-  });
 }

@@ -32,6 +32,8 @@ export interface ServerOptions {
   /** False: makes no token for the first administrator, where nobody but a log would get it. */
   readonly makesFirstAdmin?: boolean | undefined;
   readonly rateLimits?: Partial<RateLimits> | undefined;
+  /** Proxies and authorities for the storages of repositories, as variables of the environment. */
+  readonly storageEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly logLevel: LogLevel;
   /** Where lines of the log go, each with its line feed. */
   readonly writeLog: (line: string) => void;

@@ -15,7 +15,7 @@ import { collectRoutes, type DeclaredRoute } from "../http/route-access.ts";
 import { limitTraffic, usualRateLimits } from "../http/traffic-limits.ts";
 import { describeApi } from "./api-description.ts";
 import { DataFolder } from "./data-folder.ts";
-import { gatewayElsewhere, hasGateway } from "./gateway-place.ts";
+import { hasGatewayFolder } from "./gateway-place.ts";
 import { type OpenGround, openGround } from "./open-ground.ts";
 import { makeRooms, measureRooms, type Rooms, registerRoutes } from "./rooms.ts";
 import { measure } from "./server-metrics.ts";
@@ -133,8 +133,12 @@ class StartedServer implements RunningServer {
     serverRoutes(app, { ground, metrics });
     await registerRoutes(app, rooms);
     measureRooms(rooms, metrics);
-    if (await hasGateway(ground, this.#folder)) await gatewayRoutes(app, { ground, metrics });
-    else await gatewayElsewhere(app);
+    await gatewayRoutes(app, {
+      ground,
+      metrics,
+      hasFolder: await hasGatewayFolder(ground, this.#folder),
+      environment: this.#options.storageEnvironment ?? {},
+    });
     // Before anybody asks: a gap in what we remember must be known from the first answer on.
     await rooms.memory.look();
     const { host, port } = this.#options.listen;

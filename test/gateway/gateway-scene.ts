@@ -4,6 +4,7 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { Registry } from "prom-client";
 import { type GatewayParts, gatewayRoutes } from "../../server/gateway/gateway-routes.ts";
+import type { GatewayStorage } from "../../server/gateway/gateway-storage.ts";
 import { type App, makeHttpApp } from "../../server/http/http-app.ts";
 import type { OpenStoreOptions } from "../../storage/open-store.ts";
 import { addMachine, addTenant, type RowGround } from "../server/fleet-rows.ts";
@@ -81,6 +82,27 @@ export class GatewayScene {
 
   async machineOf(tenantId: string, quotas: Limits = {}): Promise<GatewayMachine> {
     return await addMachineOf(this.ground, tenantId, quotas);
+  }
+
+  /** From now on the gateway keeps the files of a machine's repository there; undefined: in its folder. */
+  async keepIn(
+    { repositoryId }: GatewayMachine,
+    storage: GatewayStorage | undefined,
+  ): Promise<void> {
+    await this.ground.database
+      .updateTable("repositories")
+      .set({ routes: JSON.stringify([{ kind: "gateway", ...(storage && { storage }) }]) })
+      .where("id", "=", repositoryId)
+      .execute();
+  }
+
+  /** How many files are about to appear or to go, as the database has it. */
+  async changing(): Promise<number> {
+    const { count } = await this.ground.database
+      .selectFrom("gateway_changes")
+      .select(({ fn }) => fn.countAll().as("count"))
+      .executeTakeFirstOrThrow();
+    return Number(count);
   }
 
   /** `rest:` and the machine's repository, without its account. */

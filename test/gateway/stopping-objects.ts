@@ -1,17 +1,13 @@
 /** The gateway's storage as it is for a process that is killed: from the n-th call on nothing happens any more. */
-import type {
-  GatewayObjects,
-  GatewayPlace,
-  IncomingFile,
-} from "../../server/gateway/gateway-objects.ts";
-import type { FileType, Handle } from "../../storage/object-store.ts";
+import type { GatewayObjects, GatewayPlace } from "../../server/gateway/gateway-objects.ts";
+import type { ByteRange, FileType, Handle } from "../../storage/object-store.ts";
 
 export class StoppingObjects implements GatewayObjects {
   /** Resolves at that call. */
   readonly stopped: Promise<string>;
   readonly #objects: GatewayObjects;
   readonly #at: number;
-  readonly #received: IncomingFile[] = [];
+  readonly #released = Promise.withResolvers<never>();
   #calls = 0;
   #tell: (call: string) => void = () => undefined;
 
@@ -22,11 +18,12 @@ export class StoppingObjects implements GatewayObjects {
     this.stopped = new Promise((resolve) => {
       this.#tell = resolve;
     });
+    this.#released.promise.catch(() => undefined);
   }
 
-  /** Closes files, as the system does for a killed process; to be called when nobody looks any more. */
-  async release(): Promise<void> {
-    for (const file of this.#received) await file.discard();
+  /** Ends what stands still, so that files are closed; to be called when nobody looks any more. */
+  release(): void {
+    this.#released.reject(new Error("the process was killed"));
   }
 
   async create(place: GatewayPlace): Promise<void> {
@@ -34,32 +31,25 @@ export class StoppingObjects implements GatewayObjects {
     await this.#objects.create(place);
   }
 
-  async receive(place: GatewayPlace, handle: Handle, sizeBytes: number): Promise<IncomingFile> {
+  async receive(
+    place: GatewayPlace,
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<"created" | "exists"> {
     await this.#step("receive");
-    const file = await this.#objects.receive(place, handle, sizeBytes);
-    this.#received.push(file);
-    let isFirst = true;
-    return {
-      write: async (part) => {
-        // How many parts there are depends on the network.
-        if (isFirst) await this.#step("write");
-        isFirst = false;
-        await file.write(part);
-      },
-      publish: async () => {
-        await this.#step("publish");
-        return await file.publish();
-      },
-      discard: async () => {
-        await this.#step("discard");
-        await file.discard();
-      },
-    };
+    const outcome = await this.#objects.receive(place, handle, sizeBytes, this.#watched(source));
+    await this.#step("received");
+    return outcome;
   }
 
-  async open(place: GatewayPlace, handle: Handle): ReturnType<GatewayObjects["open"]> {
+  async open(
+    place: GatewayPlace,
+    handle: Handle,
+    range: ByteRange | undefined,
+  ): ReturnType<GatewayObjects["open"]> {
     await this.#step("open");
-    return await this.#objects.open(place, handle);
+    return await this.#objects.open(place, handle, range);
   }
 
   async stat(place: GatewayPlace, handle: Handle): Promise<number | undefined> {
@@ -80,37 +70,27 @@ export class StoppingObjects implements GatewayObjects {
     return this.#objects.list(place, type, signal);
   }
 
-  async remove(place: GatewayPlace, handle: Handle): Promise<number | undefined> {
+  async remove(place: GatewayPlace, handle: Handle): Promise<void> {
     await this.#step("remove");
-    const freed = await this.#objects.remove(place, handle);
+    await this.#objects.remove(place, handle);
     await this.#step("removed");
-    return freed;
   }
 
-  async count(place: GatewayPlace, signal: AbortSignal): ReturnType<GatewayObjects["count"]> {
-    await this.#step("count");
-    return await this.#objects.count(place, signal);
-  }
-
-  async noteChanging(place: GatewayPlace): Promise<void> {
-    await this.#step("noteChanging");
-    await this.#objects.noteChanging(place);
-  }
-
-  async noteSettled(place: GatewayPlace): Promise<void> {
-    await this.#step("noteSettled");
-    await this.#objects.noteSettled(place);
-  }
-
-  async unsettled(): Promise<readonly GatewayPlace[]> {
-    await this.#step("unsettled");
-    return await this.#objects.unsettled();
+  async *#watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let isFirst = true;
+    for await (const part of source) {
+      yield part;
+      // How many parts there are depends on the network.
+      if (isFirst) await this.#step("first part");
+      isFirst = false;
+    }
+    await this.#step("last part");
   }
 
   async #step(call: string): Promise<void> {
     this.#calls += 1;
     if (this.#calls < this.#at) return;
     this.#tell(call);
-    await new Promise<never>(() => undefined);
+    await this.#released.promise;
   }
 }

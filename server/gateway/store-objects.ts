@@ -1,0 +1,82 @@
+/**
+ * The files of the gateway in an object storage: `<tenant>/<repository>/<machine>/` below the place of the store, in
+ * restic's default layout each. The storage itself makes an object visible whole or not at all, and refuses a name that is
+ * taken; replicas may share it.
+ */
+import { BackstayError } from "../../protocol/backstay-error.ts";
+import type {
+  ByteRange,
+  FileType,
+  Handle,
+  ObjectStore,
+  StoredFile,
+  StreamedObject,
+  StreamedObjects,
+} from "../../storage/object-store.ts";
+import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
+import { isPlainId } from "./gateway-path.ts";
+
+const never = new AbortController().signal;
+
+export class StoreObjects implements GatewayObjects {
+  readonly #store: ObjectStore;
+
+  /** STORE_UNSUPPORTED if objects can't pass through the store. Whoever made it closes it. */
+  constructor(store: ObjectStore) {
+    requireStreamed(store);
+    this.#store = store;
+  }
+
+  async create(place: GatewayPlace): Promise<void> {
+    await this.#at(place).create(never);
+  }
+
+  async receive(
+    place: GatewayPlace,
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<"created" | "exists"> {
+    const streamed = requireStreamed(this.#at(place));
+    return await streamed.receive(handle, sizeBytes, source, never);
+  }
+
+  async open(
+    place: GatewayPlace,
+    handle: Handle,
+    range: ByteRange | undefined,
+  ): Promise<StreamedObject | undefined> {
+    return await requireStreamed(this.#at(place)).open(handle, range, never);
+  }
+
+  async stat(place: GatewayPlace, handle: Handle): Promise<number | undefined> {
+    return await this.#at(place).stat(handle, never);
+  }
+
+  /** What an object storage shows is durable. */
+  async settle(): Promise<void> {}
+
+  list(place: GatewayPlace, type: FileType, signal: AbortSignal): AsyncIterable<StoredFile> {
+    return this.#at(place).list(type, signal);
+  }
+
+  async remove(place: GatewayPlace, handle: Handle): Promise<void> {
+    await this.#at(place).remove(handle, never);
+  }
+
+  #at({ tenantId, repositoryId, agentId }: GatewayPlace): ObjectStore {
+    const ids = [tenantId, repositoryId, agentId];
+    const place = ids.every(isPlainId) ? this.#store.below?.(ids.join("/")) : undefined;
+    if (place === undefined)
+      throw new BackstayError("INTERNAL", { problem: "not a place of a machine" });
+    return place;
+  }
+}
+
+function requireStreamed(store: ObjectStore): StreamedObjects {
+  if (store.streamed !== undefined) return store.streamed;
+  throw new BackstayError("STORE_UNSUPPORTED", {
+    kind: store.location.split(":")[0],
+    problem: "objects can't pass through it, so no gateway can keep files in it",
+  });
+}
