@@ -6,14 +6,15 @@ import { fileText, listOf, sizeOption, textOf } from "./option-values.ts";
 import { momentText, sizeText } from "./quantities.ts";
 import { retireRoute, retiringText, routeText } from "./repository-retirement.ts";
 import {
+  addTarget,
   addTenantOption,
-  findResource,
   listVerb,
   operand,
   type ResourceKind,
   removeVerb,
   said,
   showVerb,
+  targetOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import { collect, type Verb, type VerbCall } from "./verb.ts";
@@ -100,14 +101,9 @@ const change: Verb = {
   },
   run: async (call) => {
     const client = await call.client();
-    const found = await findResource<RepositoryAnswer>(
-      client,
-      repositories,
-      operand(call),
-      await tenantIdOf(call),
-    );
-    const { id, name, routes, quotas } = found.body;
-    const answer = await client.put(`${repositories.path}/${id}`, found.etag, {
+    const { etag, body } = await targetOf<RepositoryAnswer>(call, repositories);
+    const { id, name, routes, quotas } = body;
+    const answer = await client.put(`${repositories.path}/${id}`, etag, {
       name: textOf(call.options["name"]) ?? name,
       routes: routesOf(call) ?? routes,
       quotas: quotasOf(call, quotas),
@@ -121,16 +117,10 @@ const unsigned: Verb = {
   summary: "print what awaits the signature of a destination key that is kept offline",
   examples: ["backstay-server repository unsigned main > destination.json"],
   define: (command) => {
-    command.argument("<repository>", "name or id");
-    addTenantOption(command);
+    addTarget(command, repositories);
   },
   run: async (call) => {
-    const { body } = await findResource<RepositoryAnswer>(
-      await call.client(),
-      repositories,
-      operand(call),
-      await tenantIdOf(call),
-    );
+    const { body } = await targetOf<RepositoryAnswer>(call, repositories);
     if (body.unsigned === null)
       throw new BackstayError("RESOURCE_STATE", {
         repository: body.name,
@@ -152,15 +142,10 @@ const sign: Verb = {
   },
   run: async (call) => {
     const client = await call.client();
-    const found = await findResource<RepositoryAnswer>(
-      client,
-      repositories,
-      operand(call),
-      await tenantIdOf(call),
-    );
+    const { id, name } = (await targetOf<RepositoryAnswer>(call, repositories)).body;
     const jws = (await fileText(String(call.options["file"]))).trim();
-    const { body } = await client.post(`${repositories.path}/${found.body.id}/signature`, { jws });
-    return said(body, `repository ${found.body.name}: signed`);
+    const { body } = await client.post(`${repositories.path}/${id}/signature`, { jws });
+    return said(body, `repository ${name}: signed`);
   },
 };
 
