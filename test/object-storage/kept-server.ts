@@ -5,6 +5,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "./local-processes.ts";
 
 /** The content of `ready.json`. */
 export interface KeptServer<Server> {
@@ -34,13 +35,4 @@ export async function keepServer<Server>(
   while (isAlive(Number(runId))) await sleep(200);
   if (server !== undefined) await stop(server);
   rmSync(folder, { recursive: true, force: true });
-}
-
-function isAlive(id: number): boolean {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

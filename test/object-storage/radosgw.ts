@@ -5,11 +5,11 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { newMemoryFolder } from "../memory-folder.ts";
+import { freePorts, isAlive, killAll } from "./local-processes.ts";
 
 const run = promisify(execFile);
 
@@ -48,8 +48,7 @@ export async function stopRadosgw(folder: string): Promise<void> {
     .filter((file) => file.endsWith(".pid"))
     .map((file) => Number(readFileSync(path.join(runFolder, file), "utf8")))
     .filter((id) => id > 1);
-  for (const id of ids) signalProcess(id, "SIGKILL");
-  while (ids.some((id) => signalProcess(id, 0))) await sleep(20);
+  await killAll(ids);
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -57,15 +56,6 @@ export async function stopRadosgw(folder: string): Promise<void> {
 export async function radosgwAdmin(server: Radosgw, ...args: string[]): Promise<string> {
   const { stdout } = await run("radosgw-admin", [...inCluster(server.folder), ...args]);
   return stdout;
-}
-
-function signalProcess(id: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(id, signal);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function inCluster(folder: string): string[] {
@@ -113,7 +103,7 @@ async function answering(server: Radosgw): Promise<void> {
       )
     )
       return;
-    if (existsSync(log) && !signalProcess(Number(readFileSync(log, "utf8")), 0))
+    if (existsSync(log) && !isAlive(Number(readFileSync(log, "utf8"))))
       throw new Error("radosgw ended");
     await sleep(50);
   }
@@ -127,24 +117,6 @@ function describedServer(folder: string, port: number): Radosgw {
     environment: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey },
     folder,
   };
-}
-
-/** The first of so many ports in a row of which none is in use. */
-async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 12_000);
-    const ports = Array.from({ length: count }, (_, i) => first + i);
-    const free = await Promise.all(ports.map(isFree));
-    if (free.every(Boolean)) return first;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 /** `ms mon client mode`: without it the gateway hangs where there is no authentication within the cluster. */
