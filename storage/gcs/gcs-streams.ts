@@ -38,8 +38,9 @@ export class GcsStreams implements StreamedObjects {
     const target = this.#objects.targetOf(handle);
     const parts = partsOf(handle, source, sizeBytes, signal);
     if (sizeBytes > simpleBytesMax) return await uploadParts(target, sizeBytes, parts, signal);
-    const { value: only } = await parts.next();
-    return await uploadWhole(target, only ?? new Uint8Array(0), signal);
+    const first = await parts.next();
+    const only = first.done === true ? new Uint8Array(0) : first.value;
+    return await uploadWhole(target, only, signal);
   }
 
   async open(
