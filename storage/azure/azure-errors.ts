@@ -49,6 +49,13 @@ const problems: Readonly<Record<string, string>> = {
   SnapshotsPresent: "somebody has made snapshots of it, and they have to be removed first",
 };
 
+/** The last is said of rules about networks too, and by Azurite of signatures that have ended. */
+const accountWords = new Set([
+  "AuthenticationFailed",
+  "InvalidAuthenticationInfo",
+  "AuthorizationFailure",
+]);
+
 const textCharactersMax = 200;
 /** Azure refuses signatures that are older than 15 minutes, and those of the future. */
 const clockDifferenceMsMax = 5 * 60_000;
@@ -84,9 +91,11 @@ export function azureWord(error: unknown): string | undefined {
 /** True if the account is no longer taken: it has ended, its key was changed, or it is not one. */
 export function isAccountRefused(error: unknown): boolean {
   const refusal = refusalOf(error);
-  if (refusal === undefined) return false;
-  const { status, word } = refusal;
-  return status === 401 || word === "AuthenticationFailed" || word === "InvalidAuthenticationInfo";
+  return refusal !== undefined && isOfAccount(refusal);
+}
+
+function isOfAccount({ status, word }: Refusal): boolean {
+  return status === 401 || accountWords.has(word);
 }
 
 function refusalError(
@@ -102,15 +111,17 @@ function refusalError(
     ...(requestId === undefined ? {} : { requestId }),
   };
   const differenceMs = clockDifferenceMs(header("date"));
-  if (isAccountRefused(refusal) && Math.abs(differenceMs) > clockDifferenceMsMax) {
+  if (isOfAccount(refusal) && Math.abs(differenceMs) > clockDifferenceMsMax) {
     const minutes = Math.round(Math.abs(differenceMs) / 60_000);
     const problem = `this machine's clock is ${minutes} minutes ${differenceMs > 0 ? "ahead of" : "behind"} Azure's`;
     return new BackstayError("STORE_CLOCK", { ...facts, problem });
   }
-  const code =
-    codeOfWord[word] ??
-    codeOfStatus[status] ??
-    (status < 500 ? "STORE_DENIED" : "STORE_UNAVAILABLE");
+  // Azurite has no word of its own for content that arrived changed.
+  const code = /contentMD5 doesn't match/i.test(refusal.message)
+    ? "STORE_UNAVAILABLE"
+    : (codeOfWord[word] ??
+      codeOfStatus[status] ??
+      (status < 500 ? "STORE_DENIED" : "STORE_UNAVAILABLE"));
   const problem = problems[word] ?? redact(shortText(refusal.message));
   const retryAfterMs =
     code === "STORE_UNAVAILABLE"

@@ -1,6 +1,6 @@
 /** Writing blobs: in one request or in blocks, only where nothing has the name, with checksums, locks and tiers. */
 import { createHash, randomBytes } from "node:crypto";
-import type { BlobImmutabilityPolicy } from "@azure/storage-blob";
+import type { BlobImmutabilityPolicy, BlockBlobClient } from "@azure/storage-blob";
 import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
 import { type Handle, handlePath } from "../object-store.ts";
 import type { RetentionRule } from "../retention-lock.ts";
@@ -31,8 +31,15 @@ const takenWords = new Set([
   "ConditionNotMet",
   "UnauthorizedBlobOverwrite",
 ]);
-/** Said when the blocks that were to be committed are gone: somebody has written the name meanwhile. */
-const droppedWords = new Set(["InvalidBlobOrBlock", "InvalidBlockList"]);
+/**
+ * Said if the name is taken, but of other things too: the blocks that were to be committed are gone, because somebody has
+ * written the name meanwhile; the account may create, but not replace.
+ */
+const doubtfulWords = new Set([
+  "AuthorizationPermissionMismatch",
+  "InvalidBlobOrBlock",
+  "InvalidBlockList",
+]);
 
 export type WriteOutcome = "created" | "exists";
 
@@ -75,7 +82,7 @@ export class AzureUploads {
       const blob = container.getBlockBlobClient(`${this.#prefix}${file}`);
       const body = Buffer.from(data.buffer, data.byteOffset, data.length);
       const options = { ...this.#options(handle), ...checked, abortSignal: signal };
-      return await unlessTaken(() => blob.upload(body, body.length, options));
+      return await unlessTaken(blob, signal, () => blob.upload(body, body.length, options));
     });
   }
 
@@ -113,13 +120,7 @@ export class AzureUploads {
     };
     return await this.#connection.call(context, signal, async (container) => {
       const blob = container.getBlockBlobClient(name);
-      try {
-        return await unlessTaken(() => blob.commitBlockList(ids, options));
-      } catch (error) {
-        const isDropped = droppedWords.has(azureWord(error) ?? "");
-        if (isDropped && (await blob.exists({ abortSignal: signal }))) return "exists";
-        throw error;
-      }
+      return await unlessTaken(blob, signal, () => blob.commitBlockList(ids, options));
     });
   }
 
@@ -142,12 +143,18 @@ function policyOf({ mode, days }: RetentionRule): BlobImmutabilityPolicy {
   return { expiriesOn: new Date(Date.now() + days * dayMs), policyMode: lockModes[mode] };
 }
 
-async function unlessTaken(write: () => Promise<unknown>): Promise<WriteOutcome> {
+async function unlessTaken(
+  blob: BlockBlobClient,
+  signal: AbortSignal,
+  write: () => Promise<unknown>,
+): Promise<WriteOutcome> {
   try {
     await write();
     return "created";
   } catch (error) {
-    if (takenWords.has(azureWord(error) ?? "")) return "exists";
+    const word = azureWord(error) ?? "";
+    if (takenWords.has(word)) return "exists";
+    if (doubtfulWords.has(word) && (await blob.exists({ abortSignal: signal }))) return "exists";
     throw error;
   }
 }

@@ -18,6 +18,8 @@ export interface SmallProxyOptions {
   readonly port?: number;
   /** `user:password`, asked of everybody. */
   readonly account?: string;
+  /** Where tunnels to a host really lead; unless given, or for undefined, to that host. */
+  readonly resolve?: (host: string, port: number) => { host: string; port: number } | undefined;
   /** Told of each request. */
   readonly onRequest?: (request: ProxiedRequest) => void;
 }
@@ -35,10 +37,12 @@ export class SmallProxy {
   readonly #sockets = new Set<Socket>();
   readonly #account: string | undefined;
   readonly #onRequest: ((request: ProxiedRequest) => void) | undefined;
+  readonly #resolve: SmallProxyOptions["resolve"];
 
-  private constructor({ account, onRequest }: SmallProxyOptions) {
+  private constructor({ account, onRequest, resolve }: SmallProxyOptions) {
     this.#account = account;
     this.#onRequest = onRequest;
+    this.#resolve = resolve;
     this.#server = createServer((incoming, answer) => this.#forward(incoming, answer));
     this.#server.on("connect", (incoming: IncomingMessage, client: Socket, head: Buffer) =>
       this.#tunnel(incoming, client, head),
@@ -94,7 +98,8 @@ export class SmallProxy {
       return;
     }
     const { hostname, port } = new URL(`http://${incoming.url}`);
-    const target = connect(Number(port || 80), hostname.replace(/^\[|\]$/g, ""));
+    const named = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
+    const target = connect(this.#resolve?.(named.host, named.port) ?? named);
     this.#hold(target);
     let isOpen = false;
     target.once("connect", () => {
