@@ -112,7 +112,10 @@ eachGround("held requests", (ground) => {
     void waiting.then(() => {
       isOver = true;
     });
-    while (!isOver) await change();
+    while (!isOver) {
+      await change();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     expect(answerOf(await waiting)).toMatchObject({ bundle: true });
   });
 
@@ -164,5 +167,20 @@ eachGround("held requests", (ground) => {
     expect(bundle).toBe(true);
     expect(spreadSeconds).toBeGreaterThan(45);
     expect(spreadSeconds).toBeLessThanOrEqual(50);
+  });
+
+  it("spread another bundle over longer when there are many of them", async () => {
+    const { desk, agent, tenantId, change, held, stopping } = await scene({ most: 1000 });
+    const others = Array.from({ length: 400 }, (_, number) => ({
+      id: `other-${number}`,
+      tenantId,
+    }));
+    const waiting = others.map(async (other) => await desk.wait(other, start, never));
+    await held(400);
+    await change(false);
+    const { spreadSeconds } = answerOf(await desk.wait(agent, start, never));
+    expect(spreadSeconds).toBe(4);
+    stopping.abort();
+    await Promise.all(waiting);
   });
 });

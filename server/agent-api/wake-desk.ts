@@ -28,6 +28,8 @@ const commandsMax = 200;
 /** Holds end at different times, though they began together. */
 const holdJitter = 0.2;
 const drainSpreadSeconds = 30;
+/** So many machines a second can be told of another bundle and get it, with room for everything else. */
+const toldPerSecondMax = 100;
 
 export class WakeDesk {
   readonly #ground: Pick<ServerGround, "database" | "now" | "wakeups" | "settings" | "signal">;
@@ -75,16 +77,21 @@ export class WakeDesk {
     }
   }
 
+  /** Longer than settled while so many are held that they would be too many at once. */
+  get #spreadSeconds(): number {
+    return Math.max(this.#ground.settings.bundleSpreadSeconds, this.#held.size / toldPerSecondMax);
+  }
+
   async #hold(
     agent: { readonly id: string; readonly tenantId: string },
     cursor: string,
     bell: Bell,
   ): Promise<WakeOutcome> {
-    const { wakeHoldSeconds, bundleSpreadSeconds } = this.#ground.settings;
+    const { wakeHoldSeconds } = this.#ground.settings;
     const endMs = performance.now() + wakeHoldSeconds * 1000 * (1 - holdJitter * this.#chance());
     const first = await this.#look(agent);
     const known = knownBy(cursor, first);
-    const atStart = newsSince(known, first, bundleSpreadSeconds);
+    const atStart = newsSince(known, first, Math.round(this.#spreadSeconds));
     if (atStart !== undefined) return { kind: "news", answer: atStart };
     for (;;) {
       const rung = await bell.heard(endMs - performance.now());
@@ -93,7 +100,7 @@ export class WakeDesk {
       let leftSeconds = 0;
       if (rung === "bundle") {
         // All agents of the tenant heard it at once: they are told one by one, or as late as they can be held.
-        const delayMs = this.#chance() * bundleSpreadSeconds * 1000;
+        const delayMs = this.#chance() * this.#spreadSeconds * 1000;
         const holdMs = Math.max(0, endMs - performance.now());
         const other = await bell.heard(Math.min(delayMs, holdMs), ["commands", "replaced"]);
         if (other === "replaced") return { kind: "nothing" };

@@ -3,7 +3,6 @@
  * that the machine has accepted, signed, and kept, so that all replicas give out the same.
  */
 import { createHash } from "node:crypto";
-import type { Selectable } from "kysely";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import {
   type BundleDocument,
@@ -13,20 +12,28 @@ import {
 } from "../../protocol/control/bundle.ts";
 import { sealSecret } from "../../protocol/control/sealed-secret.ts";
 import { signDocument, unverifiedContent } from "../../protocol/control/signed-document.ts";
-import type { Tables } from "../database/tables.ts";
 import { knownRow } from "../ground/resource-access.ts";
 import { intentFor } from "./agent-intents.ts";
 import {
   type BundleContent,
   type BundleMachine,
   bundleContent,
+  type ChosenPolicy,
   chosenPolicies,
   contentHash,
   policiesHash,
+  policiesOf,
 } from "./bundle-compiler.ts";
+import { type BundleRow, BundleShelf, type BundleStand } from "./bundle-shelf.ts";
 import { type MachineRepository, machineRepository } from "./machine-repositories.ts";
+import { placements } from "./placements.ts";
 import { SetBack } from "./set-back.ts";
-import { readTenantView, type TenantView, type TenantViewSources } from "./tenant-view.ts";
+import {
+  type RepositoryView,
+  readTenantView,
+  type TenantView,
+  type TenantViewSources,
+} from "./tenant-view.ts";
 
 /** What a machine says of the newest bundle that it has. */
 export interface KnownBundle {
@@ -42,9 +49,6 @@ export interface CurrentBundle {
   readonly hash: string;
 }
 
-type BundleRow = Selectable<Tables["bundles"]>;
-type BundleStand = Omit<BundleRow, "jws">;
-
 const dayMs = 86_400_000;
 /** After that a machine says that its policies are old. */
 const refreshMs = 30 * dayMs;
@@ -59,12 +63,14 @@ export class Bundles {
   readonly #sources: TenantViewSources;
   readonly #hashKey: Uint8Array;
   readonly #setBack: SetBack;
+  readonly #shelf: BundleShelf;
   /** By tenant, those used last at the end. */
   readonly #views = new Map<string, { revision: number; view: Promise<TenantView> }>();
 
   constructor(sources: TenantViewSources) {
     this.#sources = sources;
     this.#hashKey = sources.ground.vault.derive("bundle-content");
+    this.#shelf = new BundleShelf(sources.ground.database);
     this.#setBack = new SetBack(sources.ground, sources.keys);
   }
 
@@ -168,9 +174,9 @@ export class Bundles {
       sealingKey,
       groups: groups.map(({ group_id }) => group_id),
     };
-    const chosen = chosenPolicies(view, machine);
+    const chosen = await this.#chosen(view, machine);
     const owned = new Map<string, MachineRepository>();
-    for (const { repository } of chosen)
+    for (const repository of chosen.flatMap((each) => [each.repository, ...each.former]))
       if (!owned.has(repository.id)) {
         const place = { tenantId, agentId: id, repositoryId: repository.id };
         owned.set(repository.id, await machineRepository(database, ground, place));
@@ -181,18 +187,13 @@ export class Bundles {
     const server = { urls: [...ground.settings.publicUrls], pins: [...ground.settings.pins] };
     const hash = contentHash(view, machine, content, { intent, server, hashKey: this.#hashKey });
     if (stand !== undefined && stand.content_hash === hash && !this.#needsSerial(stand, known)) {
-      await database
-        .updateTable("bundles")
-        .set({ revision })
-        .where("agent_id", "=", id)
-        .where("serial", "=", stand.serial)
-        .execute();
+      await this.#shelf.keep(stand, revision);
       return nameOf(stand);
     }
     const nowSeconds = Math.floor(ground.now() / 1000);
     const serial = Math.max((stand?.serial ?? 0) + 1, believed(known.serial) + 1, nowSeconds);
     const jws = this.#signed(view, machine, content, { intent, server, serial });
-    return await this.#write(stand, {
+    const row: BundleRow = {
       agent_id: id,
       tenant_id: tenantId,
       serial,
@@ -201,28 +202,20 @@ export class Bundles {
       jws,
       revision,
       created_ms: ground.now(),
-    });
+    };
+    return (await this.#shelf.put(stand, row)) ? nameOf(row) : undefined;
   }
 
-  /** Puts it in the place of exactly what was there; undefined if that has changed. */
-  async #write(stand: BundleStand | undefined, row: BundleRow): Promise<CurrentBundle | undefined> {
-    const { database } = this.#sources.ground;
-    if (stand === undefined) {
-      const { numInsertedOrUpdatedRows } = await database
-        .insertInto("bundles")
-        .values(row)
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirst();
-      return numInsertedOrUpdatedRows === 1n ? nameOf(row) : undefined;
+  /** The policies of a machine, with where its backups go: the first time that it needs a pool its place there is chosen. */
+  async #chosen(view: TenantView, machine: BundleMachine): Promise<ChosenPolicy[]> {
+    const policies = policiesOf(view, machine);
+    const placed = new Map<string, readonly RepositoryView[]>();
+    for (const name of new Set(policies.map(({ text }) => text.repositoryName ?? ""))) {
+      const pool = view.pools.get(name);
+      if (pool !== undefined)
+        placed.set(name, await placements(this.#sources.ground, view, machine.id, pool));
     }
-    const { numUpdatedRows } = await database
-      .updateTable("bundles")
-      .set(row)
-      .where("agent_id", "=", row.agent_id)
-      .where("serial", "=", stand.serial)
-      .where("hash", "=", stand.hash)
-      .executeTakeFirst();
-    return numUpdatedRows === 1n ? nameOf(row) : undefined;
+    return chosenPolicies(view, policies, placed);
   }
 
   async #policiesBefore(agentId: string): Promise<string | undefined> {
@@ -268,6 +261,7 @@ export class Bundles {
       critical: hasIssuedRoute(view, content) ? [issuedAccountsFeature] : [],
       policies: content.policies,
       destinations: content.destinations,
+      repositoryStands: content.repositoryStands,
       secrets: Object.fromEntries(
         [...content.secrets].map(([name, value]) => [name, sealSecret(value, machine.sealingKey)]),
       ),

@@ -2,7 +2,9 @@
  * Takes the status of machines: the newest of each counts. Those that arrive together are written together, and each is
  * answered once it is durable.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { AgentStatus } from "../../protocol/control/reports.ts";
+import { GatheredWrites } from "../ground/gathered-writes.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import {
   newProtection,
@@ -13,10 +15,9 @@ import {
 } from "./protection.ts";
 import type { Reporter } from "./report-inbox.ts";
 
-interface Waiting {
+interface Told {
   readonly agent: Reporter;
   readonly status: AgentStatus;
-  readonly written: PromiseWithResolvers<void>;
 }
 
 /** So long the first one waits for others. */
@@ -25,54 +26,24 @@ const atOnceMax = 200;
 
 export class StatusInbox {
   readonly #ground: ServerGround;
-  /** The newest of each machine, with everybody who waits for it. */
-  readonly #waiting = new Map<string, Waiting>();
-  #isGathering = false;
+  readonly #writes: GatheredWrites<Told, undefined>;
 
   constructor(ground: ServerGround) {
     this.#ground = ground;
+    const write = async (batch: readonly Told[]): Promise<undefined[]> => await this.#write(batch);
+    this.#writes = new GatheredWrites({ gatherMs, atOnceMax, write });
   }
 
   /** Resolves when this status, or a newer one of the machine, is durable. */
   async take(agent: Reporter, status: AgentStatus): Promise<void> {
-    const written = this.#waiting.get(agent.id)?.written ?? Promise.withResolvers<void>();
-    this.#waiting.set(agent.id, { agent, status, written });
-    if (!this.#isGathering) {
-      this.#isGathering = true;
-      setTimeout(() => void this.#writeAll(), gatherMs);
-    }
-    await written.promise;
+    await this.#writes.add({ agent, status });
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#waiting.size > 0) {
-      const some = [...this.#waiting.values()].slice(0, atOnceMax);
-      for (const { agent } of some) this.#waiting.delete(agent.id);
-      try {
-        await this.#write(some);
-        for (const { written } of some) written.resolve();
-      } catch {
-        await this.#writeOneByOne(some);
-      }
-    }
-    this.#isGathering = false;
-  }
-
-  /** One that can't be written, because its machine was just removed, must not hold up the others. */
-  async #writeOneByOne(some: readonly Waiting[]): Promise<void> {
-    for (const each of some)
-      try {
-        await this.#write([each]);
-        each.written.resolve();
-      } catch (error) {
-        each.written.reject(error);
-      }
-  }
-
-  async #write(some: readonly Waiting[]): Promise<void> {
+  async #write(batch: readonly Told[]): Promise<undefined[]> {
     const nowMs = this.#ground.now();
+    const newest = [...new Map(batch.map((told) => [told.agent.id, told])).values()];
     // In one order everywhere: replicas never wait for each other in a circle.
-    const ordered = some.toSorted((a, b) => (a.agent.id < b.agent.id ? -1 : 1));
+    const ordered = newest.toSorted((a, b) => (a.agent.id < b.agent.id ? -1 : 1));
     await this.#ground.database.transaction().execute(async (queries) => {
       for (const { agent, status } of ordered) {
         await writeLive(queries, agent, status, nowMs);
@@ -80,6 +51,7 @@ export class StatusInbox {
         await followDestinations(queries, agent, status);
       }
     });
+    return batch.map(() => undefined);
   }
 }
 
@@ -137,25 +109,26 @@ async function followPolicies(
     .execute();
 }
 
-/** A route that was replaced stays usable until every machine has said that it goes by another. */
+/** What routes that were replaced, and repositories that are put into maintenance or sealed, wait for. */
 async function followDestinations(
   queries: Queries,
   agent: Reporter,
   { destinations }: AgentStatus,
 ): Promise<void> {
   if (destinations === undefined) return;
-  const told = new Map(destinations.map(({ repositoryId, epoch }) => [repositoryId, epoch]));
+  const told = new Map(destinations.map((each) => [each.repositoryId, each]));
   const known = await queries
     .selectFrom("machine_repositories")
-    .select(["repository_id", "obeyed_epoch"])
+    .select(["repository_id", "obeyed_epoch", "obeyed_stand", "is_busy"])
     .where("agent_id", "=", agent.id)
     .execute();
-  for (const { repository_id: id, obeyed_epoch: before } of known) {
-    const epoch = told.get(id) ?? 0;
-    if (epoch === before) continue;
+  for (const { repository_id: id, ...before } of known) {
+    const { epoch = 0, standNumber = 0, isBusy = false } = told.get(id) ?? {};
+    const now = { obeyed_epoch: epoch, obeyed_stand: standNumber, is_busy: isBusy ? 1 : 0 } as const;
+    if (isDeepStrictEqual(now, before)) continue;
     await queries
       .updateTable("machine_repositories")
-      .set({ obeyed_epoch: epoch })
+      .set(now)
       .where("agent_id", "=", agent.id)
       .where("repository_id", "=", id)
       .execute();
