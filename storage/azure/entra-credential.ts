@@ -3,13 +3,48 @@
  * certificate, a token that the machine is given in a file, the machine's own (managed) identity.
  */
 import type { ManagedIdentityCredentialClientIdOptions, TokenCredential } from "@azure/identity";
+import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { AzureEnvironment } from "./azure-address.ts";
-import type { EntraHttp } from "./entra-http-client.ts";
+import type { EntraHttpClient } from "./entra-http-client.ts";
 
-/** Loads the library. Everything comes from `environment`, but for what managed identities of other hosts than machines need. */
+/**
+ * Everything comes from `environment`, but for what managed identities of other hosts than machines need. Rejects with
+ * errors of the catalogue when it is asked for a token.
+ */
 export async function entraCredential(
   environment: AzureEnvironment,
-  httpClient: EntraHttp,
+  httpClient: EntraHttpClient,
+): Promise<TokenCredential> {
+  const inner = await libraryCredential(environment, httpClient);
+  return {
+    getToken: async (scopes, options) => {
+      try {
+        return await inner.getToken(scopes, options);
+      } catch (error) {
+        throw (
+          httpClient.failure ?? tokenError(error, (environment["AZURE_TENANT_ID"] ?? "") !== "")
+        );
+      }
+    },
+  };
+}
+
+/** Without the library's own words: they may repeat what was sent. */
+function tokenError(error: unknown, isNamed: boolean): BackstayError {
+  const [word] = /AADSTS\d+/.exec(error instanceof Error ? error.message : "") ?? [];
+  const problem = isNamed
+    ? "Entra ID gives no token to the client that the environment names"
+    : "the environment names no key, no signature and no client of Entra ID, and this machine has no identity in Azure";
+  return new BackstayError("STORE_DENIED", {
+    problem,
+    ...(word === undefined ? {} : { refusal: word }),
+  });
+}
+
+/** Loads the library. */
+async function libraryCredential(
+  environment: AzureEnvironment,
+  httpClient: EntraHttpClient,
 ): Promise<TokenCredential> {
   const identity = await import("@azure/identity");
   const setting = (name: string): string => environment[name] ?? "";

@@ -1,5 +1,6 @@
 /** The requests of Azure's identity library, over the same transport as those of its storage library. */
 import type { TokenCredentialOptions } from "@azure/identity";
+import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { HttpAnswer } from "../http/http-transport.ts";
 import { type AzureHttpClient, textOf } from "./azure-http-client.ts";
 
@@ -8,9 +9,13 @@ type EntraRequest = Parameters<EntraHttp["sendRequest"]>[0];
 type EntraAnswer = Awaited<ReturnType<EntraHttp["sendRequest"]>>;
 type EntraHeaders = EntraAnswer["headers"];
 
+const problem = "Entra ID gives no token now";
+
 /** Not counted: nobody is charged for them. */
 export class EntraHttpClient implements EntraHttp {
   readonly #http: AzureHttpClient;
+  /** Of the last request, which the library hides behind its own: no answer, or one that says "later". */
+  failure: BackstayError | undefined;
 
   constructor(http: AzureHttpClient) {
     this.#http = http;
@@ -30,12 +35,18 @@ export class EntraHttpClient implements EntraHttp {
       headers: request.headers.toJSON(),
       signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
     };
-    return await this.#http.exchange(sent, async (answer) => ({
-      request,
-      status: answer.status,
-      headers: new Headers(answer),
-      bodyAsText: await textOf(answer),
-    }));
+    this.failure = undefined;
+    try {
+      return await this.#http.exchange(sent, async (answer) => {
+        const { status } = answer;
+        if (status >= 500 || status === 429)
+          this.failure = new BackstayError("STORE_UNAVAILABLE", { problem, status });
+        return { request, status, headers: new Headers(answer), bodyAsText: await textOf(answer) };
+      });
+    } catch (error) {
+      if (isBackstayError(error)) this.failure = error;
+      throw error;
+    }
   }
 }
 
