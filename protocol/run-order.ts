@@ -1,8 +1,8 @@
 /**
  * What passes between the control side and one engine process: a run order on its standard input (one line of JSON),
- * messages on its standard output (one line each), of which the last is a report. The standard input stays open: when
- * it ends, whoever gave the order is gone or wants the run to end in order. Secrets travel in the order only: never in
- * arguments or environment.
+ * messages on its standard output (one line each), of which the last is a report. The standard input stays open: answers
+ * to the engine's questions follow (one line each), and when it ends, whoever gave the order is gone or wants the run to
+ * end in order. Secrets travel on the standard input only: never in arguments or environment.
  */
 import type { RequestSums } from "./request-sums.ts";
 
@@ -61,6 +61,28 @@ export interface RouteOrder {
   readonly url: string;
   /** What restic takes from the environment for this kind of storage (`AWS_ACCESS_KEY_ID` and so on). */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Id of the server's repository for which it issues accounts that end: they are asked for with a message. */
+  readonly issuedFor?: string;
+}
+
+/** An account of a storage that ends. */
+export interface RouteAccount {
+  /** Like those of a route. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** By the clock of who made it, ms since 1970. */
+  readonly expiresMs: number;
+  /** What is left of its life at the moment of telling, ms; above 0. */
+  readonly remainingMs: number;
+}
+
+/** What an engine is told after its order: the answer to each `account` message. */
+export interface AccountAnswer {
+  readonly type: "account";
+  readonly route: number;
+  readonly answer:
+    | RouteAccount
+    /** There is none: for now (`temporary`), or for this run. */
+    | { readonly kind: "temporary" | "permanent"; readonly problem: string };
 }
 
 export type RunWork = BackupWork | RestoreWork | CheckWork;
@@ -125,6 +147,8 @@ export type EngineMessage =
   | { readonly type: "issue"; readonly issue: RunIssue }
   /** Once, when the repository was reached: by that route of the order, counted from 0. */
   | { readonly type: "route"; readonly route: number }
+  /** It needs an account for that route; the storage has refused the one before if `isRefused`. One question at a time. */
+  | { readonly type: "account"; readonly route: number; readonly isRefused: boolean }
   /** A recovery key was added, and this is its password: in this message only, never in a file. */
   | { readonly type: "recovery"; readonly keyName: string; readonly password: string }
   /** The repository has the password of the order now; the old one too, if its key could not be removed. */

@@ -19,7 +19,7 @@ function fresh(): FreshAccount {
   return { account: { settings, expiresMs: clock.now() + lifeMs }, remainingMs: lifeMs };
 }
 
-function accounts(isPatient: boolean): RenewingAccounts {
+function accounts(nextWaitMs: number, firstWaitMs = 0): RenewingAccounts {
   return new RenewingAccounts({
     ask: async (refused) => {
       asked.push(refused);
@@ -29,7 +29,8 @@ function accounts(isPatient: boolean): RenewingAccounts {
     },
     clock,
     random: () => 0.5,
-    isPatient,
+    firstWaitMs,
+    nextWaitMs,
     onFailure: (error) => failures.push(error),
   });
 }
@@ -44,7 +45,7 @@ beforeEach(() => {
 });
 
 it("asks once for all who wait, and no more while two thirds of a life are not over", async () => {
-  const source = accounts(false);
+  const source = accounts(0);
   const [first, second] = await Promise.all([source.account(signal), source.account(signal)]);
   expect(first).toBe(second);
   clock.advance((lifeMs * 2) / 3 - 1);
@@ -54,7 +55,7 @@ it("asks once for all who wait, and no more while two thirds of a life are not o
 });
 
 it("renews in time without keeping anybody waiting, and goes on with the old one while none is to be had", async () => {
-  const source = accounts(false);
+  const source = accounts(0);
   const first = await source.account(signal);
   clock.advance((lifeMs * 2) / 3);
   answers = [away];
@@ -72,7 +73,7 @@ it("renews in time without keeping anybody waiting, and goes on with the old one
 });
 
 it("renews one that the storage refuses, whatever is left of its life", async () => {
-  const source = accounts(false);
+  const source = accounts(0);
   const first = await source.account(signal);
   const second = await source.account(signal, first);
   expect(second).not.toBe(first);
@@ -82,7 +83,7 @@ it("renews one that the storage refuses, whatever is left of its life", async ()
 });
 
 it("waits in mid-run when it has ended and none is to be had, with back-off, and then goes on", async () => {
-  const source = accounts(true);
+  const source = accounts(Infinity);
   await source.account(signal);
   clock.advance(lifeMs);
   answers = Array.from({ length: 9 }, () => away);
@@ -90,14 +91,17 @@ it("waits in mid-run when it has ended and none is to be had, with back-off, and
   expect(clock.sleeps).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000));
 });
 
-it("fails at once with the first one, with what is for good, and where it may not wait", async () => {
-  answers = [away];
-  await expect(accounts(true).account(signal)).rejects.toBe(away);
-  for (const [isPatient, failure] of [
-    [true, new BackstayError("STORE_DENIED", {})],
-    [false, away],
+it("waits for the first one as long as it may, and fails with what is for good", async () => {
+  answers = [away, away];
+  expect((await accounts(0, 60_000).account(signal)).settings).toEqual({ number: "3" });
+  answers = Array.from({ length: 9 }, () => away);
+  await expect(accounts(Infinity, 10_000).account(signal)).rejects.toBe(away);
+  answers = [];
+  for (const [waitMs, failure] of [
+    [Infinity, new BackstayError("STORE_DENIED", {})],
+    [0, away],
   ] as const) {
-    const source = accounts(isPatient);
+    const source = accounts(waitMs);
     await source.account(signal);
     clock.advance(lifeMs);
     answers = [failure];
@@ -106,7 +110,7 @@ it("fails at once with the first one, with what is for good, and where it may no
 });
 
 it("lets go of who does not want to wait any more, and keeps what comes for the next", async () => {
-  const source = accounts(true);
+  const source = accounts(Infinity);
   const answer = Promise.withResolvers<FreshAccount>();
   answers = [answer.promise];
   const ending = new AbortController();
@@ -119,7 +123,7 @@ it("lets go of who does not want to wait any more, and keeps what comes for the 
 });
 
 it("trusts no clock that was set back", async () => {
-  const source = accounts(false);
+  const source = accounts(0);
   const first = await source.account(signal);
   clock.advance(-86_400_000);
   expect(await source.account(signal)).toBe(first);

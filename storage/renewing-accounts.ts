@@ -10,6 +10,8 @@ export interface FreshAccount {
   readonly account: StorageAccount;
   /** What is left of its life, ms: the clock that it ends by may be another than this machine's. */
   readonly remainingMs: number;
+  /** Its whole life, ms; if absent it begins now. */
+  readonly lifeMs?: number;
 }
 
 export interface RenewingAccountsOptions {
@@ -18,11 +20,10 @@ export interface RenewingAccountsOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /**
-   * True: who had one waits for the next as long as its own signal lets it, where failures may pass. Otherwise a failure
-   * to get one is told at once.
-   */
-  readonly isPatient: boolean;
+  /** So long who asks for the first waits while failures may pass, ms; 0: not at all. */
+  readonly firstWaitMs: number;
+  /** The same for who had one before. */
+  readonly nextWaitMs: number;
   /** Told of each failure that is not passed on. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -53,20 +54,24 @@ export class RenewingAccounts implements AccountSource {
     if (refused !== undefined && refused === this.#held?.account) this.#isEnded = true;
     const good = this.#good();
     if (good !== undefined) return good;
+    const { clock, firstWaitMs, nextWaitMs } = this.#options;
+    const untilMs = clock.monotonic() + (this.#held === undefined ? firstWaitMs : nextWaitMs);
     for (;;)
       try {
         return await orAborted(this.#asked(), signal);
       } catch (error) {
         signal.throwIfAborted();
-        if (!this.#canWait(error)) throw error;
-        await this.#options.clock.sleep(this.#delayMs(), signal);
+        const delayMs = this.#delayMs();
+        const mayPass = isBackstayError(error) && error.kind === "temporary";
+        if (!mayPass || clock.monotonic() + delayMs > untilMs) throw error;
+        await clock.sleep(delayMs, signal);
       }
   }
 
   /** Takes one that was kept from before. */
   keep(fresh: FreshAccount): StorageAccount {
-    const { account, remainingMs } = fresh;
-    this.#held = { account, lifeMs: remainingMs, endMs: this.#options.clock.now() + remainingMs };
+    const { account, remainingMs, lifeMs = remainingMs } = fresh;
+    this.#held = { account, lifeMs, endMs: this.#options.clock.now() + remainingMs };
     this.#isEnded = false;
     this.#failures = 0;
     return account;
@@ -104,11 +109,6 @@ export class RenewingAccounts implements AccountSource {
       this.#failures += 1;
       throw error;
     }
-  }
-
-  #canWait(error: unknown): boolean {
-    if (!this.#options.isPatient || this.#held === undefined) return false;
-    return isBackstayError(error) && error.kind === "temporary";
   }
 
   /** Spread, so that many do not come back at the same moment. */

@@ -3,7 +3,7 @@ import type { Power, PowerAction } from "../../platform/ports/power.ts";
 import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
 import type { Probe } from "../../platform/ports/system-events.ts";
 import type { DoctorCheck } from "../../protocol/local-api/doctor-check.ts";
-import type { RepositoryOrder } from "../../protocol/run-order.ts";
+import type { RepositoryOrder, RouteAccount, RouteOrder } from "../../protocol/run-order.ts";
 import { daemonChecks } from "../doctor/daemon-checks.ts";
 import { machineChecks } from "../doctor/machine-checks.ts";
 import type { DaemonPlaces } from "./daemon-places.ts";
@@ -17,6 +17,8 @@ export interface DaemonDoctorParts {
   readonly latestKnownMs: () => number | undefined;
   readonly inForce: () => ReadonlyMap<string, PolicyInForce>;
   readonly repositories: Pick<RepositoryPlaces, "of">;
+  /** For an issued route. */
+  readonly account: (route: RouteOrder) => Promise<RouteAccount>;
   readonly secrets: SecretKeeper;
   readonly secretsNeeded: () => readonly string[];
   readonly power: Power;
@@ -47,7 +49,7 @@ export async function daemonDoctor(
       targets: policies.map((found) => ({
         policy: found.name,
         place: found.policy.destination.repository,
-        reach: async (end) => await reach(await parts.repositories.of(found), end),
+        reach: async (end) => await reach(await parts.repositories.of(found), parts.account, end),
       })),
       secrets,
       secretsNeeded: parts.secretsNeeded(),
@@ -64,12 +66,14 @@ export async function daemonDoctor(
 
 /** Asks the storage, by its first route, for the repository's configuration: there or not, it has answered. */
 async function reach(
-  { routes: [{ url, settings }] }: Pick<RepositoryOrder, "routes">,
+  { routes: [route] }: Pick<RepositoryOrder, "routes">,
+  account: DaemonDoctorParts["account"],
   signal: AbortSignal,
 ): Promise<void> {
   // Only now: the storage of all kinds is much to load, and nobody asks for it in an idle daemon.
   const { openStore } = await import("../../storage/open-store.ts");
-  const store = openStore(url, { environment: settings ?? {} });
+  const issued = route.issuedFor === undefined ? {} : (await account(route)).settings;
+  const store = openStore(route.url, { environment: { ...route.settings, ...issued } });
   try {
     await store.stat({ type: "config", name: "" }, signal);
   } finally {

@@ -3,7 +3,7 @@
 import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
 import { proxyVariables } from "../../platform/proxy-choice.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
-import type { RepositoryOrder } from "../../protocol/run-order.ts";
+import type { RepositoryOrder, RouteAccount, RouteOrder } from "../../protocol/run-order.ts";
 import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
 import type { BundleInForce } from "../control/bundle-in-force.ts";
 import type { KeyMessage } from "../jobs/engine-run.ts";
@@ -26,6 +26,8 @@ export interface DaemonJobsParts {
   readonly bundle: () => BundleInForce | undefined;
   readonly recovery: (repositoryId: string) => RepositoryOrder["recovery"];
   readonly onKeys: (session: SessionRecord, told: KeyMessage) => void;
+  /** As `SessionSurroundings.account`. */
+  readonly account: (route: RouteOrder, refused: RouteAccount | undefined) => Promise<RouteAccount>;
   readonly hold: (session: SessionRecord) => Hold | undefined;
 }
 
@@ -68,6 +70,7 @@ export function daemonJobs(parts: DaemonJobsParts): { jobs: JobRunner; places: R
     prepare: async (session, signal) => await preparation.prepare(session, signal),
     scripts: (policy) => preparation.scripts(policy),
     keys: parts.onKeys,
+    account: parts.account,
     hold: parts.hold,
     sessionsAtOnce,
     onFailure: (error) => log.failure("A session went wrong by a mistake of ours.", error),

@@ -252,6 +252,7 @@ export class Daemon {
       bundle: () => this.#server.bundle,
       recovery: (repositoryId) => this.#server.recovery(repositoryId),
       onKeys: (session, told) => this.#server.keysChanged(session, told),
+      account: async (route, refused) => await this.#server.account(route, refused),
       hold: (session) => this.#holds.beforeStart(session),
     });
   }
@@ -355,6 +356,7 @@ export class Daemon {
         latestKnownMs: () => this.#history.latestKnownMs(),
         inForce: () => this.#policies.inForce,
         repositories: this.#repositories,
+        account: async (route) => await this.#server.account(route, undefined),
         secrets: options.secrets,
         secretsNeeded: () => this.#secretsNeeded(),
         power: options.power,

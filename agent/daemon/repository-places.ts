@@ -78,14 +78,14 @@ export class RepositoryPlaces {
     const previousPasswords = destination.previousPasswords.map((name) => this.#open(bundle, name));
     const wantedRecovery = recovery(repositoryId);
     return {
-      routes: allowed.map((route) => this.#route(bundle, route)),
+      routes: allowed.map((route) => this.#route(bundle, repositoryId, route)),
       password: this.#open(bundle, policy.encryption.password.secret),
       ...(previousPasswords.length > 0 && { previousPasswords }),
       ...(wantedRecovery !== undefined && { recovery: wantedRecovery }),
     };
   }
 
-  #route(bundle: BundleInForce, route: DestinationRoute): RouteOrder {
+  #route(bundle: BundleInForce, repositoryId: string, route: DestinationRoute): RouteOrder {
     const { kind, repository: url } = route;
     if (route.kind === "gateway")
       return this.#order(kind, url, {
@@ -93,6 +93,7 @@ export class RepositoryPlaces {
         RESTIC_REST_PASSWORD: this.#open(bundle, route.passwordSecret),
         ...(route.pins.length > 0 && { BACKSTAY_REST_PINS: route.pins.join(",") }),
       });
+    if (route.isIssued) return { ...this.#order(kind, url, {}), issuedFor: repositoryId };
     const account = route.credentialsSecret;
     const settings =
       account === undefined ? {} : this.#settings(account, this.#open(bundle, account));

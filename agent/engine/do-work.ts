@@ -1,21 +1,20 @@
 /** Does what an order asks for, whatever kind of work that is. */
 import type { RunOrder, RunReport } from "../../protocol/run-order.ts";
-import type { RequestCounts } from "../../storage/request-counts.ts";
 import { doBackup } from "./backup-work.ts";
 import { doCheck } from "./check-work.ts";
 import type { EngineOutput } from "./engine-output.ts";
-import { withRepository } from "./repository-access.ts";
+import { type StorageUse, withRepository } from "./repository-access.ts";
 import { doRestore } from "./restore-work.ts";
 import { reportOfBackup, reportOfCheck, reportOfRestore } from "./run-report.ts";
 
-/** Requests to the repository's storage are counted in `counts`. Resolves with the report of work that came to its end; rejects as the work does. */
+/** Resolves with the report of work that came to its end; rejects as the work does. */
 export async function doWork(
   order: RunOrder,
   output: EngineOutput,
-  counts: RequestCounts,
+  storage: StorageUse,
   signal: AbortSignal,
 ): Promise<RunReport> {
-  return await withRepository(order, output, counts, signal, async (repository) => {
+  return await withRepository(order, output, storage, signal, async (repository) => {
     const { work, lockWaitMs } = order;
     switch (work.kind) {
       case "backup": {

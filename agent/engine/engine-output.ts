@@ -1,5 +1,6 @@
 /** The engine's standard output: messages of one line each, none of which ever keeps the work waiting. */
 import type { Writable } from "node:stream";
+import { redactor } from "../../protocol/redaction.ts";
 import type { EngineMessage, RunIssue, RunProgress, RunReport } from "../../protocol/run-order.ts";
 
 const progressMs = 250;
@@ -10,7 +11,7 @@ const unreadBytesMax = 256 * 1024;
 
 export class EngineOutput {
   readonly #output: Writable;
-  readonly #redact: (text: string) => string;
+  #redact: (text: string) => string;
   readonly #timers: readonly NodeJS.Timeout[];
   #progress: RunProgress | undefined;
   #issues = 0;
@@ -49,6 +50,23 @@ export class EngineOutput {
   /** The route of the order by which the repository was reached. */
   route(route: number): void {
     this.#send({ type: "route", route }, true);
+  }
+
+  /** Asks for an account for a route of the order. */
+  account(route: number, isRefused: boolean): void {
+    this.#send({ type: "account", route, isRefused }, true);
+  }
+
+  /** From now on none of these is in a message. */
+  hide(secrets: readonly string[]): void {
+    const before = this.#redact;
+    const more = redactor(secrets);
+    this.#redact = (text) => more(before(text));
+  }
+
+  /** A text as it may be told. */
+  redacted(text: string): string {
+    return this.#redact(text);
   }
 
   /** The one message that tells a secret; whoever reads it keeps it from everybody else. */

@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 import path from "node:path";
 import type { Writable } from "node:stream";
 import { outliveHangUp } from "../../platform/hang-up.ts";
+import { openClock } from "../../platform/open-clock.ts";
 import { openDurableFiles } from "../../platform/open-durable-files.ts";
 import { openProcessLimits } from "../../platform/open-process-limits.ts";
 import { redactor } from "../../protocol/redaction.ts";
@@ -14,6 +15,7 @@ import { type RunOrder, type RunReport, secretsOf } from "../../protocol/run-ord
 import { RequestCounts } from "../../storage/request-counts.ts";
 import { doWork } from "./do-work.ts";
 import { EngineOutput } from "./engine-output.ts";
+import { IssuedAccounts } from "./issued-accounts.ts";
 import { readOrder } from "./order-input.ts";
 import { EndOfRun, reportOfFailure } from "./run-report.ts";
 
@@ -32,8 +34,16 @@ export async function runEngineProcess(): Promise<never> {
   const counts = new RequestCounts();
   let order: RunOrder | undefined;
   let output: EngineOutput;
+  const accounts = new IssuedAccounts({
+    clock: openClock(),
+    ask: (route, isRefused) => output.account(route, isRefused),
+    hide: (secrets) => output.hide(secrets),
+  });
   try {
-    order = await readOrder(process.stdin, () => endBecause("the order's sender is gone"));
+    order = await readOrder(process.stdin, {
+      gone: () => endBecause("the order's sender is gone"),
+      answered: (answer) => accounts.answered(answer),
+    });
     if (order === undefined) process.exit(1);
     output = new EngineOutput(messageStream(), redactorOf(order), () =>
       endBecause("nobody reads the messages"),
@@ -51,13 +61,13 @@ export async function runEngineProcess(): Promise<never> {
     process.on(event, (error: unknown) => failed.reject(error));
   try {
     const report = await Promise.race([
-      doWork(order, output, counts, ending.signal),
+      doWork(order, output, { counts, accounts: (route) => accounts.of(route) }, ending.signal),
       failed.promise,
     ]);
     return await finish(output, order, withTraffic(report, counts));
   } catch (error) {
     const report = reportOfFailure(error, output.issues, ending.signal);
-    if (report.error?.kind === "bug") process.stderr.write(`${traceOf(error, order)}\n`);
+    if (report.error?.kind === "bug") process.stderr.write(`${traceOf(error, output)}\n`);
     return await finish(output, order, withTraffic(report, counts));
   }
 }
@@ -71,15 +81,15 @@ async function finish(
   order: RunOrder | undefined,
   report: RunReport,
 ): Promise<never> {
-  if (order?.reportFile !== undefined) await leaveReport(order, order.reportFile, report);
+  if (order?.reportFile !== undefined) await leaveReport(output, order.reportFile, report);
   setTimeout(() => process.exit(report.exitCode), lastMessagesMs).unref();
   await output.finish(report);
   process.exit(report.exitCode);
 }
 
 /** For a daemon that does not live to read the messages. */
-async function leaveReport(order: RunOrder, file: string, report: RunReport): Promise<void> {
-  const text = redactorOf(order)(JSON.stringify(report));
+async function leaveReport(output: EngineOutput, file: string, report: RunReport): Promise<void> {
+  const text = output.redacted(JSON.stringify(report));
   const files = openDurableFiles();
   try {
     await files.createFile(
@@ -108,7 +118,7 @@ function redactorOf({ repository }: RunOrder): (text: string) => string {
   return redactor(secretsOf(repository));
 }
 
-function traceOf(error: unknown, order: RunOrder): string {
+function traceOf(error: unknown, output: EngineOutput): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return redactorOf(order)(text);
+  return output.redacted(text);
 }

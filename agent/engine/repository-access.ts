@@ -2,14 +2,23 @@
 import { durabilityWarningText } from "../../platform/ports/durable-files.ts";
 import { type BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { RouteOrder, RunOrder } from "../../protocol/run-order.ts";
+import type { AccountSource } from "../../storage/account-source.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { openSteadyStore } from "../../storage/open-steady-store.ts";
-import { openStore } from "../../storage/open-store.ts";
+import { type OpenStoreOptions, openStore } from "../../storage/open-store.ts";
 import type { RequestCounts } from "../../storage/request-counts.ts";
 import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import { Repository } from "../repository/repository.ts";
 import type { EngineOutput } from "./engine-output.ts";
 import { tendKeys } from "./key-tending.ts";
+
+/** What an engine uses to reach a storage. */
+export interface StorageUse {
+  /** Where requests are counted. */
+  readonly counts: RequestCounts;
+  /** Of the route of that index, if its accounts are issued. */
+  readonly accounts: (route: number) => AccountSource;
+}
 
 /** So long a route may take to answer while there is another one. */
 const probeMs = 30_000;
@@ -21,15 +30,15 @@ const probeMs = 30_000;
 export async function withRepository<T>(
   order: RunOrder,
   output: EngineOutput,
-  counts: RequestCounts,
+  storage: StorageUse,
   signal: AbortSignal,
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
-  const route = await chooseRoute(order.repository.routes, counts, signal);
+  const { routes } = order.repository;
+  const index = await chooseRoute(routes, storage, signal);
   const { limits } = order;
-  const store = openSteadyStore(route.url, {
-    environment: route.settings ?? {},
-    counts,
+  const store = openSteadyStore(routes[index].url, {
+    ...(await wayIn(routes, index, storage, signal)),
     uploadBytesPerSecond: limits.uploadBytesPerSecond,
     downloadBytesPerSecond: limits.downloadBytesPerSecond,
     warn: (warning) =>
@@ -38,11 +47,25 @@ export async function withRepository<T>(
   });
   try {
     const isThere = (await store.stat({ type: "config", name: "" }, signal)) !== undefined;
-    output.route(order.repository.routes.indexOf(route));
+    output.route(index);
     return await work(await openRepository(order, store, isThere, output, signal));
   } finally {
     await store.close();
   }
+}
+
+/** Of an issued route the first account also says where in the storage's world it is good: a region, the name of an account. */
+async function wayIn(
+  routes: readonly RouteOrder[],
+  index: number,
+  { counts, accounts }: StorageUse,
+  signal: AbortSignal,
+): Promise<OpenStoreOptions> {
+  const { settings, issuedFor } = routes[index];
+  if (issuedFor === undefined) return { environment: settings ?? {}, counts };
+  const source = accounts(index);
+  const first = await source.account(signal);
+  return { environment: { ...settings, ...first.settings }, counts, accounts: source };
 }
 
 /**
@@ -51,29 +74,32 @@ export async function withRepository<T>(
  */
 async function chooseRoute(
   routes: readonly RouteOrder[],
-  counts: RequestCounts,
+  storage: StorageUse,
   signal: AbortSignal,
-): Promise<RouteOrder> {
+): Promise<number> {
   if (routes.length > 1)
-    for (const route of routes) if (await answers(route, counts, signal)) return route;
-  return routes[0];
+    for (const index of routes.keys())
+      if (await answers(routes, index, storage, signal)) return index;
+  return 0;
 }
 
 async function answers(
-  { url, settings }: RouteOrder,
-  counts: RequestCounts,
+  routes: readonly RouteOrder[],
+  index: number,
+  storage: StorageUse,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const store = openStore(url, { environment: settings ?? {}, counts });
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(probeMs)]);
+  let store: ObjectStore | undefined;
   try {
+    store = openStore(routes[index].url, await wayIn(routes, index, storage, inTime));
     await store.stat({ type: "config", name: "" }, inTime);
     return true;
   } catch (error) {
     signal.throwIfAborted();
     return !inTime.aborted && !(isBackstayError(error) && error.kind === "temporary");
   } finally {
-    await store.close();
+    await store?.close();
   }
 }
 

@@ -62,6 +62,8 @@ function isMessage(message: Record<string, unknown>): boolean {
       return isObject(issue) && ["path", "code", "message"].every((name) => isText(issue[name]));
     case "route":
       return isCount(message["route"]);
+    case "account":
+      return isCount(message["route"]) && typeof message["isRefused"] === "boolean";
     case "recovery":
       return isText(message["keyName"]) && isText(message["password"]);
     case "password-changed":

@@ -5,6 +5,7 @@ import type { ProcessLimits } from "../../platform/ports/process-limits.ts";
 import { endProcessGroup } from "../../platform/process-group.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type {
+  AccountAnswer,
   EngineMessage,
   RunIssue,
   RunOrder,
@@ -47,6 +48,8 @@ export interface EngineRunOptions {
   /** The route of the order by which it reached the repository. */
   readonly route: (route: number) => void;
   readonly keys: (told: KeyMessage) => void;
+  /** Answers an engine that needs an account for a route. Never rejects. */
+  readonly account: (route: number, isRefused: boolean) => Promise<AccountAnswer>;
 }
 
 /** What an engine did to the keys of its repository. */
@@ -176,6 +179,9 @@ export class EngineRun {
       case "route":
         this.#options.route(message.route);
         return;
+      case "account":
+        void this.#giveAccount(message.route, message.isRefused);
+        return;
       case "recovery":
       case "password-changed":
         this.#options.keys(message);
@@ -188,6 +194,12 @@ export class EngineRun {
         this.#options.progress(message.progress);
       }
     }
+  }
+
+  async #giveAccount(route: number, isRefused: boolean): Promise<void> {
+    const answer = await this.#options.account(route, isRefused);
+    if (this.#child.stdin?.writable === true)
+      this.#child.stdin.write(`${JSON.stringify(answer)}\n`);
   }
 
   /**

@@ -5,6 +5,9 @@ import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts
 import { RateEstimate } from "../../protocol/rate-estimate.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import {
+  type AccountAnswer,
+  type RouteAccount,
+  type RouteOrder,
   type RunIssue,
   type RunProgress,
   runOrderVersion,
@@ -43,6 +46,8 @@ export interface SessionSurroundings {
   readonly issue: (sessionId: string, issue: RunIssue) => void;
   /** Told what an engine did to the keys of a session's repository; a recovery password is told here only. */
   readonly keys: (session: SessionRecord, told: KeyMessage) => void;
+  /** An account for an issued route; `refused` is one of before that the storage refuses. Rejects with STORE_…. */
+  readonly account: (route: RouteOrder, refused: RouteAccount | undefined) => Promise<RouteAccount>;
 }
 
 const issuesAtOnce = 100;
@@ -57,6 +62,8 @@ export class SessionRun {
   readonly #ending = new AbortController();
   readonly #killing = new AbortController();
   readonly #rate = new RateEstimate();
+  /** Given to the engine last, by route. */
+  readonly #accounts = new Map<number, RouteAccount>();
   #redact: (text: string) => string = (text) => text;
   #engine: EngineRun | undefined;
   #isBegun = false;
@@ -191,6 +198,7 @@ export class SessionRun {
       issue: (issue) => this.#receiveIssue(issue),
       route: (index) => this.#reached(prepared, index),
       keys: (told) => this.#world.keys(this.#session(), told),
+      account: async (index, isRefused) => await this.#account(prepared, index, isRefused),
     });
     this.#engine = engine;
     // Before it has its order it does nothing: no engine works that the journal does not know.
@@ -223,6 +231,33 @@ export class SessionRun {
       ...(before !== undefined && before !== location && { locationBefore: before }),
       ...(index > 0 && { isDetour: true as const }),
     });
+  }
+
+  async #account(
+    { order }: PreparedRun,
+    index: number,
+    isRefused: boolean,
+  ): Promise<AccountAnswer> {
+    const route = order.repository.routes[index];
+    const told = (answer: AccountAnswer["answer"]): AccountAnswer => ({
+      type: "account",
+      route: index,
+      answer,
+    });
+    if (route?.issuedFor === undefined)
+      return told({ kind: "permanent", problem: "there is no account to ask for" });
+    try {
+      const refused = isRefused ? this.#accounts.get(index) : undefined;
+      const account = await this.#world.account(route, refused);
+      this.#accounts.set(index, account);
+      return told(account);
+    } catch (error) {
+      const isTemporary = isBackstayError(error) && error.kind === "temporary";
+      const problem = isBackstayError(error)
+        ? String(error.context["problem"] ?? error.message)
+        : "it could not be asked for";
+      return told({ kind: isTemporary ? "temporary" : "permanent", problem });
+    }
   }
 
   async #finish(done: Conclusion): Promise<void> {

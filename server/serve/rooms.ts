@@ -6,6 +6,7 @@ import { ApiTokens } from "../access/api-tokens.ts";
 import { authorise } from "../access/authorise.ts";
 import { agentApiRoutes } from "../agent-api/agent-routes.ts";
 import { bundleRoutes } from "../agent-api/bundle-routes.ts";
+import { storageAccountRoute } from "../agent-api/storage-account-route.ts";
 import { syncRoutes } from "../agent-api/sync-routes.ts";
 import { WakeDesk } from "../agent-api/wake-desk.ts";
 import { AgentIntents } from "../bundles/agent-intents.ts";
@@ -36,12 +37,14 @@ import { ReportInbox } from "../reports/report-inbox.ts";
 import { ReportedSessions } from "../reports/reported-sessions.ts";
 import { ServerMemory } from "../reports/server-memory.ts";
 import { StatusInbox } from "../reports/status-inbox.ts";
+import { StorageAccounts } from "../storage-accounts/storage-accounts.ts";
 import type { ServerOptions } from "./server-options.ts";
 
 /** What the routes of all interfaces share. */
 export interface Rooms extends ManagementRooms {
   readonly fleet: FleetIdentity;
   readonly bundles: Bundles;
+  readonly accounts: StorageAccounts;
   readonly schedule: ServerSchedule;
   readonly memory: ServerMemory;
   readonly wakes: WakeDesk;
@@ -86,6 +89,7 @@ export async function makeRooms(
       keys: signingKeys,
       licence: async (queries) => await licences.terms(queries),
     }),
+    accounts: new StorageAccounts({ ground }),
     commands: new Commands(ground, signer),
     schedule: new ServerSchedule(ground, signer),
     uploads: new CommandUploads(ground),
@@ -106,6 +110,7 @@ export async function registerRoutes(app: App, rooms: Rooms): Promise<void> {
   await managementApi(app, rooms);
   await agentApiRoutes(app, rooms, [
     (scope) => bundleRoutes(scope, rooms),
+    (scope) => storageAccountRoute(scope, rooms),
     (scope) => syncRoutes(scope, rooms),
   ]);
 }

@@ -176,9 +176,14 @@ export const layers: readonly Layer[] = [
     ],
   },
   {
+    name: "server/storage-accounts",
+    holds: /^server\/storage-accounts\//,
+    mayImport: [...serverGround, "storage (adapters)"],
+  },
+  {
     name: "server/agent-api",
     holds: /^server\/agent-api\//,
-    mayImport: [...serverGround, "server/http", ...roomsOfServer],
+    mayImport: [...serverGround, "server/http", "server/storage-accounts", ...roomsOfServer],
   },
   {
     name: "server/management",
@@ -194,6 +199,7 @@ export const layers: readonly Layer[] = [
       "server/access",
       ...roomsOfServer,
       "server/gateway",
+      "server/storage-accounts",
       "server/agent-api",
       "server/management",
     ],

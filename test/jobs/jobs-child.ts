@@ -43,6 +43,7 @@ const jobs = new JobRunner({
   scripts: () => ({}),
   hold: () => undefined,
   keys: () => undefined,
+  account: async () => fail(new Error("there is no server")),
   sessionsAtOnce: 2,
   onFailure: fail,
 });

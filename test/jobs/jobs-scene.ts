@@ -108,6 +108,7 @@ export class JobsScene {
       scripts: () => ({}),
       hold: () => undefined,
       keys: () => undefined,
+      account: async () => await Promise.reject(new Error("there is no server")),
       sessionsAtOnce: 2,
       onFailure: (error) => this.failures.push(error),
       ...options,

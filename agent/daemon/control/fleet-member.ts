@@ -11,7 +11,7 @@ import { entitlementStand } from "../../../protocol/control/entitlement-stand.ts
 import type { AgentStatus } from "../../../protocol/control/reports.ts";
 import { verifyDocument } from "../../../protocol/control/signed-document.ts";
 import type { ServerStatus, StatusFacts } from "../../../protocol/local-api/status.ts";
-import type { RepositoryOrder } from "../../../protocol/run-order.ts";
+import type { RepositoryOrder, RouteAccount, RouteOrder } from "../../../protocol/run-order.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
 import { BundleBook } from "../../control/bundle-book.ts";
 import type { BundleCopy } from "../../control/bundle-copy.ts";
@@ -32,6 +32,7 @@ import type { PolicyInForce } from "../policy-book.ts";
 import type { SessionOrders } from "../session-orders.ts";
 import { CommandWork } from "./command-work.ts";
 import { contactFact } from "./fleet-memory.ts";
+import { IssuedAccounts } from "./issued-accounts.ts";
 import { RecoveryDeposits } from "./recovery-deposits.ts";
 import { bundleConditions, contactConditions } from "./server-conditions.ts";
 import { statusReport } from "./status-report.ts";
@@ -73,6 +74,7 @@ export class FleetMember {
   readonly #journal: CommandJournal;
   readonly #reports: ReportOutbox;
   readonly #deposits: RecoveryDeposits;
+  readonly #accounts: IssuedAccounts;
   readonly #loop: ControlLoop;
   readonly #ending = new AbortController();
   #isLeaving = false;
@@ -99,6 +101,16 @@ export class FleetMember {
     });
     this.#deposits = new RecoveryDeposits(state.facts, agentId);
     const nowMs = (): number => this.#time.nowMs();
+    this.#accounts = new IssuedAccounts({
+      link: this.#link,
+      facts: state.facts,
+      sealingKey,
+      clock,
+      nowMs,
+      signal: this.#ending.signal,
+      onFailure: (error) =>
+        parts.core.log.failure("The server gives no account for the storage.", error),
+    });
     this.#journal = new CommandJournal({
       store: state.commands,
       nowMs,
@@ -181,6 +193,11 @@ export class FleetMember {
   sessionChanged(session: SessionRecord): void {
     if (session.state === "finished") this.#report(session);
     this.#loop.statusChanged();
+  }
+
+  /** An account for an issued route. STORE_UNAVAILABLE, STORE_DENIED. */
+  async account(route: RouteOrder, refused: RouteAccount | undefined): Promise<RouteAccount> {
+    return await this.#accounts.account(route, refused);
   }
 
   /** What an order is to ask for by way of a recovery password. */

@@ -4,6 +4,7 @@
  */
 import type { BundleCopy } from "../../control/bundle-copy.ts";
 import type { DaemonCore } from "../daemon-core.ts";
+import { accountsFact } from "./issued-accounts.ts";
 import { depositsFact } from "./recovery-deposits.ts";
 
 /** When the server was heard of last, ms since 1970. */
@@ -33,5 +34,5 @@ export async function forgetFleet({ state }: Core, copy: BundleCopy): Promise<vo
     const progress = { ...command.progress, state: "canceled", text: "The machine left." } as const;
     commands.put({ ...command, progress, isTold: true });
   }
-  for (const name of [contactFact, depositsFact, agentFact]) facts.remove(name);
+  for (const name of [contactFact, depositsFact, accountsFact, agentFact]) facts.remove(name);
 }

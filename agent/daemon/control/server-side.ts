@@ -9,7 +9,7 @@ import { BackstayError, isBackstayError } from "../../../protocol/backstay-error
 import { refusalOf } from "../../../protocol/control/agent-problem.ts";
 import type { EnrolAnswer } from "../../../protocol/local-api/orders.ts";
 import type { ServerStatus } from "../../../protocol/local-api/status.ts";
-import type { RepositoryOrder } from "../../../protocol/run-order.ts";
+import type { RepositoryOrder, RouteAccount, RouteOrder } from "../../../protocol/run-order.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
 import { BundleCopy } from "../../control/bundle-copy.ts";
 import type { BundleInForce } from "../../control/bundle-in-force.ts";
@@ -162,6 +162,12 @@ export class ServerSide {
 
   recovery(repositoryId: string): RepositoryOrder["recovery"] {
     return this.#member?.recovery(repositoryId);
+  }
+
+  /** An account for an issued route. STORE_UNAVAILABLE, STORE_DENIED. */
+  async account(route: RouteOrder, refused: RouteAccount | undefined): Promise<RouteAccount> {
+    if (this.#member !== undefined) return await this.#member.account(route, refused);
+    throw new BackstayError("STORE_DENIED", { problem: "this machine belongs to no fleet" });
   }
 
   /** An engine has changed the keys of a repository. */

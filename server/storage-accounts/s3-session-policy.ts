@@ -1,0 +1,39 @@
+/** What an account of one machine may do in a bucket: less than the role that it is taken from. Pure. */
+
+/** What Amazon takes; packed it must be smaller still, which is told only by an attempt. */
+export const sessionPolicyCharactersMax = 2048;
+
+export interface MachinePlace {
+  /** Of the role's ARN: `aws`, `aws-cn`, `aws-us-gov`. */
+  readonly partition: string;
+  readonly bucket: string;
+  /** Ends with a slash. */
+  readonly prefix: string;
+}
+
+/**
+ * Create, read and list below the prefix; remove `locks/` only. Nothing of versions, retention, lifecycle or the bucket.
+ */
+export function sessionPolicy({ partition, bucket, prefix }: MachinePlace): string {
+  const arn = `arn:${partition}:s3:::${bucket}`;
+  const statements = [
+    {
+      Effect: "Allow",
+      Action: [
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+      ],
+      Resource: `${arn}/${prefix}*`,
+    },
+    { Effect: "Allow", Action: "s3:DeleteObject", Resource: `${arn}/${prefix}locks/*` },
+    {
+      Effect: "Allow",
+      Action: "s3:ListBucket",
+      Resource: arn,
+      Condition: { StringLike: { "s3:prefix": `${prefix}*` } },
+    },
+  ];
+  return JSON.stringify({ Version: "2012-10-17", Statement: statements });
+}
