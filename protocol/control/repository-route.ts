@@ -54,6 +54,19 @@ export const repositoryRoute = z.discriminatedUnion("kind", [
 ]);
 export type RepositoryRoute = z.output<typeof repositoryRoute>;
 
+/** What a gateway keeps files in. */
+export type GatewayStorage = z.output<typeof gatewayStorage>;
+
+/** What the gateway keeps the files of a repository with these routes in; undefined: its folder. */
+export function storageOfRoutes(routes: readonly RepositoryRoute[]): GatewayStorage | undefined {
+  return routes.find((route) => route.kind === "gateway")?.storage;
+}
+
+/** Name of the secret with the account for a route's place, if it has one. */
+export function secretOfRoute(route: RepositoryRoute): string | undefined {
+  return route.kind === "direct" ? route.secret : route.storage?.secret;
+}
+
 /** A way that was replaced, and stays usable until every machine goes by what replaced it. */
 export const retiringRoute = z.object({
   route: repositoryRoute,

@@ -7,7 +7,12 @@ import {
   destinationDocument,
   repositoryScheme,
 } from "../../protocol/control/bundle.ts";
-import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
+import {
+  type GatewayStorage,
+  type RepositoryRoute,
+  secretOfRoute,
+  storageOfRoutes,
+} from "../../protocol/control/repository-route.ts";
 import { signDocument, unverifiedContent } from "../../protocol/control/signed-document.ts";
 import type { Tables } from "../database/tables.ts";
 import {
@@ -25,7 +30,12 @@ import {
   requireSignatureOf,
   routesForMachines,
 } from "./destination-documents.ts";
-import { retiringAfter, type ShownRetiringRoute, shownRetiring } from "./retiring-routes.ts";
+import {
+  retiringAfter,
+  type ShownRetiringRoute,
+  shownRetiring,
+  usableRoutes,
+} from "./retiring-routes.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
 
 /** For each machine; absent: without limit. */
@@ -56,15 +66,23 @@ export interface Repository extends RepositorySettings {
   readonly version: number;
 }
 
+/** Knows what lies where the gateway keeps files. */
+export interface DataMoves {
+  /** RESOURCE_STATE unless all that is stored in the repository is in `storage` already; undefined: the gateway's folder. */
+  requireMoved(repositoryId: string, storage: GatewayStorage | undefined): Promise<void>;
+}
+
 type RepositoryRow = Selectable<Tables["repositories"]>;
 
 export class Repositories {
   readonly #ground: ServerGround;
   readonly #keys: SigningKeys;
+  readonly #moves: DataMoves | undefined;
 
-  constructor(ground: ServerGround, keys: SigningKeys) {
+  constructor(ground: ServerGround, keys: SigningKeys, moves?: DataMoves) {
     this.#ground = ground;
     this.#keys = keys;
+    this.#moves = moves;
   }
 
   async list(
@@ -97,6 +115,7 @@ export class Repositories {
       created_ms: now,
       version: 1,
     };
+    requireOneStorage(settings.routes);
     const made = await this.#change(actor, "repository.create", tenantId, async (queries) => {
       await requireFreeName(queries, row);
       await requireSecrets(queries, tenantId, settings.routes);
@@ -109,7 +128,7 @@ export class Repositories {
 
   /**
    * RESOURCE_CHANGED if it is no longer at that version, RESOURCE_EXISTS if the new name is taken, RESOURCE_IN_USE for
-   * another name while policies use the old one.
+   * another name while policies use the old one, RESOURCE_STATE if the gateway would look for its data where it is not.
    */
   async replace(
     actor: string,
@@ -118,7 +137,11 @@ export class Repositories {
     version: number,
     settings: RepositorySettings,
   ): Promise<Repository> {
-    const { tenantId } = await this.get(scope, id);
+    const known = await readRow(this.#ground.database, scope, id);
+    requireVersion("repository", known, version);
+    requireOneStorage(settings.routes);
+    await this.#requireMoved(known, settings.routes);
+    const tenantId = known.tenant_id;
     const made = await this.#change(actor, "repository.update", tenantId, async (queries) => {
       const before = await readRow(queries, scope, id);
       requireVersion("repository", before, version);
@@ -217,6 +240,19 @@ export class Repositories {
     return { ...row, epoch: wanted.epoch, unsigned: JSON.stringify(wanted) };
   }
 
+  /** Before the change, as it may take long. */
+  async #requireMoved(before: RepositoryRow, routes: readonly RepositoryRoute[]): Promise<void> {
+    const storage = storageOfRoutes(routes);
+    const hasGateway = routes.some(({ kind }) => kind === "gateway");
+    if (!hasGateway || storage?.url === storageOfRoutes(usableRoutes(before))?.url) return;
+    if (this.#moves === undefined)
+      throw new BackstayError("RESOURCE_STATE", {
+        repository: before.name,
+        problem: "nobody here can look whether its data is at the new place",
+      });
+    await this.#moves.requireMoved(before.id, storage);
+  }
+
   async #shown(rows: readonly RepositoryRow[]): Promise<Repository[]> {
     const { database } = this.#ground;
     return await Promise.all(
@@ -298,21 +334,34 @@ async function requireUnused(queries: Queries, row: RepositoryRow): Promise<void
     throw new BackstayError("RESOURCE_IN_USE", { repository: row.name, policy: user.name });
 }
 
+/** RESOURCE_INVALID if a gateway would have to choose. */
+function requireOneStorage(routes: readonly RepositoryRoute[]): void {
+  const storages = routes
+    .filter(({ kind }) => kind === "gateway")
+    .map((route) => storageOfRoutes([route]));
+  if (new Set(storages.map((storage) => JSON.stringify(storage))).size > 1)
+    throw new BackstayError("RESOURCE_INVALID", {
+      field: "routes",
+      problem: "all gateway routes of a repository name the same storage",
+    });
+}
+
 async function requireSecrets(
   queries: Queries,
   tenantId: string,
   routes: readonly RepositoryRoute[],
 ): Promise<void> {
   for (const route of routes) {
-    if (route.kind !== "direct" || route.secret === undefined) continue;
+    const secret = secretOfRoute(route);
+    if (secret === undefined) continue;
     const found = await queries
       .selectFrom("secrets")
       .select("id")
       .where("tenant_id", "=", tenantId)
-      .where("name", "=", route.secret)
+      .where("name", "=", secret)
       .executeTakeFirst();
     if (found === undefined)
-      throw new BackstayError("RESOURCE_INVALID", { field: "routes", secret: route.secret });
+      throw new BackstayError("RESOURCE_INVALID", { field: "routes", secret });
   }
 }
 

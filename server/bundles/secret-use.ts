@@ -1,4 +1,5 @@
 /** Who names a secret: what may not be removed while anybody does. */
+import { secretOfRoute } from "../../protocol/control/repository-route.ts";
 import type { PolicyDocument } from "../../protocol/policy/policy.ts";
 import { policy } from "../../protocol/policy/policy.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
@@ -26,7 +27,7 @@ export async function secretUse(
     .where("tenant_id", "=", tenantId)
     .execute();
   const user = repositories.find((row) =>
-    usableRoutes(row).some((route) => route.kind === "direct" && route.secret === name),
+    usableRoutes(row).some((route) => secretOfRoute(route) === name),
   );
   return user === undefined ? undefined : { repository: user.name };
 }

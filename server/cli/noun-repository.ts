@@ -4,6 +4,7 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
 import { fileText, listOf, sizeOption, textOf } from "./option-values.ts";
 import { momentText, sizeText } from "./quantities.ts";
+import { objections, refuseBad, testRoutes, testVerb, withLastTest } from "./repository-test.ts";
 import { retireRoute, retiringText, routeText } from "./repository-retirement.ts";
 import {
   addTarget,
@@ -22,10 +23,13 @@ import { collect, type Verb, type VerbCall } from "./verb.ts";
 const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 type Routes = RepositoryAnswer["routes"];
+type GatewayRoute = Extract<Routes[number], { readonly kind: "gateway" }>;
 
 function addSettings(command: Command): void {
   command
     .option("--gateway", "through the gateway of this server")
+    .option("--storage <url>", "what the gateway keeps the files in; its folder if absent")
+    .option("--storage-secret <name>", "secret with the account for that")
     .option("--gateway-url <url>", "through the gateway at this address; repeatable", collect)
     .option(
       "--direct <url>",
@@ -38,12 +42,19 @@ function addSettings(command: Command): void {
   addTenantOption(command);
 }
 
+function storageOf(options: VerbCall["options"]): Pick<GatewayRoute, "storage"> {
+  const url = textOf(options["storage"]);
+  const secret = textOf(options["storageSecret"]);
+  return url === undefined ? {} : { storage: { url, ...(secret !== undefined && { secret }) } };
+}
+
 /** In the order gateway, other gateways, direct; undefined if no option tells. `apply -f` takes any order. */
 function routesOf({ options }: VerbCall): Routes | undefined {
   const secret = textOf(options["directSecret"]);
+  const gateway = { kind: "gateway" as const, ...storageOf(options) };
   const routes = [
-    ...(options["gateway"] === true ? [{ kind: "gateway" as const }] : []),
-    ...listOf(options["gatewayUrl"]).map((url) => ({ kind: "gateway" as const, url })),
+    ...(options["gateway"] === true ? [gateway] : []),
+    ...listOf(options["gatewayUrl"]).map((url) => ({ ...gateway, url })),
     ...listOf(options["direct"]).map((url) => ({
       kind: "direct" as const,
       url,
@@ -68,10 +79,13 @@ const create: Verb = {
   summary: "make a repository, for policies to name as backstay:NAME",
   examples: [
     "backstay-server repository create main --gateway",
+    "backstay-server repository create cloud --gateway --storage s3:https://s3.example/backups --storage-secret s3-account",
     "backstay-server repository create cloud --direct 's3:s3.example/backups/{tenant}/{agent}' --direct-secret s3-account",
   ],
   define: (command) => {
-    command.argument("<name>", "name of the new repository");
+    command
+      .argument("<name>", "name of the new repository")
+      .option("--no-test", "do not look first whether its places are as they must be");
     addSettings(command);
   },
   run: async (call) => {
@@ -84,10 +98,13 @@ const create: Verb = {
       routes,
       quotas: quotasOf(call, {}),
     };
-    const made = (await (await call.client()).post(repositories.path, given))
-      .body as RepositoryAnswer;
+    const client = await call.client();
+    const test = call.options["test"] === false ? undefined : await testRoutes(client, given);
+    if (test !== undefined) refuseBad(test, given.name);
+    const made = (await client.post(repositories.path, given)).body as RepositoryAnswer;
     const waits = made.isUsable ? "" : "; it awaits the signature of the destination key";
-    return said(made, `repository ${made.name} made: ${made.id}${waits}`);
+    const line = `repository ${made.name} made: ${made.id}${waits}`;
+    return { json: made, lines: [line, ...(test === undefined ? [] : objections(test))] };
   },
 };
 
@@ -163,37 +180,40 @@ export const repositoryVerbs: readonly Verb[] = [
       id,
     ],
   }),
-  showVerb<RepositoryAnswer>({
-    kind: repositories,
-    example: "backstay-server repository show main",
-    facts: ({
-      name,
-      id,
-      tenantId,
-      routes,
-      retiring,
-      quotas,
-      epoch,
-      isUsable,
-      unsigned: waiting,
-      createdMs,
-    }) => [
-      ["Name", name],
-      ["Id", id],
-      ["Tenant", tenantId],
-      ["Routes", routes.map(routeText).join("\n")],
-      ["Retiring", retiring.map(retiringText).join("\n") || "none"],
-      ["Each machine at most", sizeText(quotas.storedBytesMax)],
-      ["Warning from", sizeText(quotas.storedBytesWarn)],
-      ["Destination", `epoch ${epoch}, ${isUsable ? "signed" : "not signed yet"}`],
-      ["Awaits signature", waiting === null ? "nothing" : "a change"],
-      ["Made", momentText(createdMs)],
-    ],
-  }),
+  withLastTest(
+    showVerb<RepositoryAnswer>({
+      kind: repositories,
+      example: "backstay-server repository show main",
+      facts: ({
+        name,
+        id,
+        tenantId,
+        routes,
+        retiring,
+        quotas,
+        epoch,
+        isUsable,
+        unsigned: waiting,
+        createdMs,
+      }) => [
+        ["Name", name],
+        ["Id", id],
+        ["Tenant", tenantId],
+        ["Routes", routes.map(routeText).join("\n")],
+        ["Retiring", retiring.map(retiringText).join("\n") || "none"],
+        ["Each machine at most", sizeText(quotas.storedBytesMax)],
+        ["Warning from", sizeText(quotas.storedBytesWarn)],
+        ["Destination", `epoch ${epoch}, ${isUsable ? "signed" : "not signed yet"}`],
+        ["Awaits signature", waiting === null ? "nothing" : "a change"],
+        ["Made", momentText(createdMs)],
+      ],
+    }),
+  ),
   create,
   change,
   unsigned,
   sign,
+  testVerb,
   retireRoute,
   removeVerb({
     kind: repositories,

@@ -3,6 +3,7 @@ import { proxyVariables } from "../../platform/proxy-choice.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { tlsPin } from "../../protocol/control/enrolment.ts";
 import { runServer } from "../serve/run-server.ts";
+import type { Environment } from "./environment.ts";
 import { countOption, fileText, listOf, textOf } from "./option-values.ts";
 import { collect, type Verb } from "./verb.ts";
 
@@ -66,10 +67,7 @@ export const serveVerb: Verb = {
         masterKeyFile: textOf(options["masterKeyFile"]),
         trustedProxies: optional(listOf(options["trustedProxy"])),
         licenceIssuerFile: textOf(options["licenceIssuer"]),
-        storageEnvironment: {
-          ...proxyVariables(environment),
-          RESTIC_CACERT: environment["RESTIC_CACERT"],
-        },
+        storageEnvironment: storageEnvironment(environment),
         pollSeconds: countOption("poll", options["poll"]),
         logLevel: level,
         writeLog: (line) => void process.stderr.write(line),
@@ -80,6 +78,15 @@ export const serveVerb: Verb = {
     return { json: undefined, lines: [] };
   },
 };
+
+/** Proxies, and the file of an authority, as storages take them. */
+function storageEnvironment(environment: Environment): Record<string, string> {
+  const authority = environment["RESTIC_CACERT"] ?? "";
+  return {
+    ...proxyVariables(environment),
+    ...(authority !== "" && { RESTIC_CACERT: authority }),
+  };
+}
 
 function addressOf(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:]+)):(\d{1,5})$/i.exec(text);

@@ -16,8 +16,23 @@ const repositories: ResourceKind = { noun: "repository", path: "/api/v1/reposito
 
 /** A way as people read it. */
 export function routeText(route: RepositoryAnswer["routes"][number]): string {
-  if (route.kind === "gateway") return route.url === undefined ? "gateway" : `gateway ${route.url}`;
-  return `direct ${route.url}${route.secret === undefined ? "" : ` (secret ${route.secret})`}`;
+  if (route.kind === "gateway")
+    return [
+      "gateway",
+      ...(route.url === undefined ? [] : [route.url]),
+      ...(route.storage === undefined ? [] : [`in ${placeText(route.storage)}`]),
+    ].join(" ");
+  return `direct ${placeText(route)}`;
+}
+
+function placeText({
+  url,
+  secret,
+}: {
+  readonly url: string;
+  readonly secret?: string | undefined;
+}): string {
+  return secret === undefined ? url : `${url} (secret ${secret})`;
 }
 
 /** A way that was replaced, and who it waits for. */

@@ -124,8 +124,8 @@ export class ChangeNotes {
         "note.holder as holder",
       ])
       .where("note.holder", "!=", this.#holder)
-      .where(({ or, eb }) =>
-        or([eb("lease.until_ms", "is", null), eb("lease.until_ms", "<", now())]),
+      .where((columns) =>
+        columns.or([columns("lease.until_ms", "is", null), columns("lease.until_ms", "<", now())]),
       );
     if (file !== undefined)
       query = query

@@ -1,9 +1,10 @@
 /** Accounts of machines at the gateway: who may come in, and what is agreed with them. One question to the database a request. */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { GatewayStorage } from "../../protocol/control/repository-route.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { GatewayPlace } from "./gateway-objects.ts";
 import { refusal } from "./gateway-problems.ts";
-import { type GatewayStorage, storageOf } from "./gateway-storage.ts";
+import { storageOf } from "./gateway-storage.ts";
 
 /** Bytes; null: without limit. */
 export interface StorageLimits {

@@ -12,6 +12,7 @@ import {
 import { connect } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { MemoryStore } from "../../storage/memory/memory-store.ts";
 import {
   basic,
   type GatewayMachine,
@@ -31,7 +32,8 @@ beforeAll(async () => {
   ground = await makeTestGround(path.join(folder, "server.db"), {
     dataFolder: path.join(folder, "data"),
   });
-  scene = new GatewayScene(ground);
+  const memory = new MemoryStore();
+  scene = new GatewayScene(ground, { open: () => memory });
   await scene.start();
 });
 afterAll(async () => {
@@ -86,7 +88,13 @@ function rawRequest(method: string, target: string, more = ""): string {
   return `${method} ${target} HTTP/1.1\r\nhost: gateway\r\nauthorization: ${basic(machine)}\r\nconnection: close\r\n${more}\r\n`;
 }
 
-describe("files", () => {
+describe.each([
+  { kind: "the folder" },
+  { kind: "an object storage", storage: { url: "s3:memory" } },
+])("files in $kind", ({ storage }) => {
+  beforeEach(async () => {
+    await scene.keepIn(machine, storage);
+  });
   it("come back whole, by their parts, and as sizes", async () => {
     await create();
     const name = await store("data", "0123456789");
@@ -192,14 +200,14 @@ describe("files", () => {
     expect(huge).toMatch(/connection: close/i);
     expect(await scene.counted(machine)).toEqual({ bytes: 5, objects: 1 });
   });
-  it("need a repository that was created", async () => {
+  it("of a repository that was never created are in no folder; an object storage has none", async () => {
     const body = content("x");
-    expect(await outcome(scene.ask(machine, "POST", `data/${hashed(body)}`, { body }))).toBe(
-      "404 gateway-not-created",
-    );
     expect(await outcome(scene.ask(machine, "GET", "config"))).toBe("404 gateway-absent");
+    const stored = await outcome(scene.ask(machine, "POST", `data/${hashed(body)}`, { body }));
+    expect(stored).toBe(storage === undefined ? "404 gateway-not-created" : "200");
     expect(existsSync(scene.folderOf(machine))).toBe(false);
-    expect(await scene.counted(machine)).toEqual({ bytes: 0, objects: 0 });
+    const counts = storage === undefined ? { bytes: 0, objects: 0 } : { bytes: 1, objects: 1 };
+    expect(await scene.counted(machine)).toEqual(counts);
   });
 });
 

@@ -3,6 +3,7 @@
  * of the repository, and closed when nobody has asked for a while, or its route or its account is another.
  */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { GatewayStorage } from "../../protocol/control/repository-route.ts";
 import { storageSettings } from "../../protocol/storage-settings.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import type { OpenStoreOptions } from "../../storage/open-store.ts";
@@ -10,7 +11,7 @@ import type { ServerGround } from "../ground/server-ground.ts";
 import { tenantSecret } from "../ground/tenant-secret.ts";
 import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
 import { refusal } from "./gateway-problems.ts";
-import { type GatewayStorage, storageOf } from "./gateway-storage.ts";
+import { storageOf } from "./gateway-storage.ts";
 import { StoreObjects } from "./store-objects.ts";
 
 export interface GatewayStoresParts {
@@ -34,7 +35,7 @@ const usualLimits: StoreLimits = { openMax: 32, idleMs: 5 * 60_000 };
 /** Objects that are in use until they are released. */
 export interface HeldObjects {
   readonly objects: GatewayObjects;
-  release(): void;
+  readonly release: () => void;
 }
 
 interface OpenStore {

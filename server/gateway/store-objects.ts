@@ -46,7 +46,10 @@ export class StoreObjects implements GatewayObjects {
     handle: Handle,
     range: ByteRange | undefined,
   ): Promise<StreamedObject | undefined> {
-    return await requireStreamed(this.#at(place)).open(handle, range, never);
+    const opened = await requireStreamed(this.#at(place)).open(handle, range, never);
+    // Whoever reads hears of it all the same; whoever has stopped to read must not end the server.
+    opened?.body.on("error", () => undefined);
+    return opened;
   }
 
   async stat(place: GatewayPlace, handle: Handle): Promise<number | undefined> {

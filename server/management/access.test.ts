@@ -115,6 +115,13 @@ const entries: Readonly<Record<string, Entry>> = {
     id: "repository",
     body: ({ name }) => ({ name, routes: [{ kind: "gateway" }], quotas: { storedBytesMax: 5 } }),
   },
+  "POST /api/v1/repositories/test": {
+    ...administer,
+    body: ({ tenant }) => ({ tenantId: tenant, routes: [{ kind: "direct", url: "/mnt/x" }] }),
+    namesTenant: true,
+  },
+  "GET /api/v1/repositories/:id/test": { ...read, id: "repository" },
+  "POST /api/v1/repositories/:id/test": { ...operate, id: "repository" },
   "POST /api/v1/repositories/:id/signature": {
     ...administer,
     id: "repository",

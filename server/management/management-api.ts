@@ -11,6 +11,7 @@ import { enrolmentRoutes } from "./enrolment-routes.ts";
 import { groupRoutes } from "./group-routes.ts";
 import { escrowRoutes, licenceRoutes } from "./licence-routes.ts";
 import type { ManagementRooms } from "./management-rooms.ts";
+import { placeTestRoutes } from "./place-test-routes.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import { repositoryRoutes } from "./repository-routes.ts";
 import { rolloutRoutes } from "./rollout-routes.ts";
@@ -28,6 +29,7 @@ export async function managementApi(app: App, rooms: ManagementRooms): Promise<v
     agentRoutes(scoped, rooms);
     agentIntentRoutes(scoped, rooms);
     repositoryRoutes(scoped, rooms);
+    placeTestRoutes(scoped, rooms);
     secretRoutes(scoped, rooms);
     signingKeyRoutes(scoped, rooms);
     policyRoutes(scoped, rooms);

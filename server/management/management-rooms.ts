@@ -19,6 +19,7 @@ import type { Tenants } from "../fleet/tenants.ts";
 import type { AuditLog } from "../ground/audit-log.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { Licences } from "../licence/licences.ts";
+import type { PlaceTests } from "../places/place-tests.ts";
 import type { MachineStates } from "../reports/machine-states.ts";
 import type { ReportedSessions } from "../reports/reported-sessions.ts";
 
@@ -32,6 +33,7 @@ export interface ManagementRooms {
   readonly intents: AgentIntents;
   readonly machineRepositories: MachineRepositories;
   readonly repositories: Repositories;
+  readonly placeTests: PlaceTests;
   readonly secrets: Secrets;
   readonly signingKeys: SigningKeys;
   readonly policies: Policies;

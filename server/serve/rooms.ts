@@ -25,6 +25,7 @@ import { Agents } from "../fleet/agents.ts";
 import { type FleetIdentity, makeFleetIdentity } from "../fleet/fleet-identity.ts";
 import { Groups } from "../fleet/groups.ts";
 import { Tenants } from "../fleet/tenants.ts";
+import { StorageMoves } from "../gateway/storage-moves.ts";
 import type { AuditLog } from "../ground/audit-log.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import type { App } from "../http/http-app.ts";
@@ -32,6 +33,7 @@ import { readIssuer } from "../licence/licence-issuers.ts";
 import { Licences } from "../licence/licences.ts";
 import { managementApi } from "../management/management-api.ts";
 import type { ManagementRooms } from "../management/management-rooms.ts";
+import { PlaceTests } from "../places/place-tests.ts";
 import { MachineStates } from "../reports/machine-states.ts";
 import { ReportInbox } from "../reports/report-inbox.ts";
 import { ReportedSessions } from "../reports/reported-sessions.ts";
@@ -55,7 +57,10 @@ export interface Rooms extends ManagementRooms {
 /** Makes the rooms on a ground, and the first keys in a database that has none. LICENCE_INVALID for an issuer's file that is none. */
 export async function makeRooms(
   ground: ServerGround & { readonly audit: AuditLog },
-  { licenceIssuerFile }: Pick<ServerOptions, "licenceIssuerFile"> = {},
+  {
+    licenceIssuerFile,
+    storageEnvironment = {},
+  }: Pick<ServerOptions, "licenceIssuerFile" | "storageEnvironment"> = {},
 ): Promise<Rooms> {
   const issuer = licenceIssuerFile === undefined ? undefined : await readIssuer(licenceIssuerFile);
   const signingKeys = new SigningKeys(ground);
@@ -79,7 +84,12 @@ export async function makeRooms(
     enrolmentTokens: fleet.enrolmentTokens,
     enrolments: fleet.enrolments,
     identityConflicts: fleet.conflicts,
-    repositories: new Repositories(ground, signingKeys),
+    repositories: new Repositories(
+      ground,
+      signingKeys,
+      new StorageMoves({ ground, environment: storageEnvironment }),
+    ),
+    placeTests: new PlaceTests({ ground, environment: storageEnvironment }),
     secrets: new Secrets(ground),
     signingKeys,
     policies: new Policies(ground),

@@ -33,7 +33,7 @@ export interface ServerOptions {
   readonly makesFirstAdmin?: boolean | undefined;
   readonly rateLimits?: Partial<RateLimits> | undefined;
   /** Proxies and authorities for the storages of repositories, as variables of the environment. */
-  readonly storageEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly storageEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly logLevel: LogLevel;
   /** Where lines of the log go, each with its line feed. */
   readonly writeLog: (line: string) => void;

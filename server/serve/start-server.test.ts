@@ -18,12 +18,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { pinOfKey } from "../../platform/server-pins.ts";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../protocol/error-catalog.ts";
+import { addGatewayMachine, basic, type GatewayMachine } from "../../test/gateway/gateway-scene.ts";
 import { askPinned } from "../../test/server/pinned-request.ts";
 import {
   type PostgresCluster,
   postgresPrograms,
   startPostgres,
 } from "../../test/server/postgres-cluster.ts";
+import { openDatabase } from "../database/open-database.ts";
 import { makeCertificate, makeCertificateKey } from "./own-certificate.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
@@ -55,9 +57,20 @@ async function start(options: Partial<ServerOptions> = {}): Promise<RunningServe
   return server;
 }
 
-const anyId = "0190a5d0-0000-7000-8000-000000000000";
-/** Of nobody: where the gateway is, an account is asked for. */
-const gatewayFile = `/gateway/${anyId}/${anyId}/config`;
+/** A machine with an account at the gateway's folder, in the database of servers. */
+async function machineIn(address: string): Promise<GatewayMachine> {
+  const { database, close } = await openDatabase(address);
+  const machine = await addGatewayMachine({ database, now: () => Date.now() });
+  await close();
+  return machine;
+}
+
+/** Where the folder is, nothing is found yet. */
+async function gatewayStatus({ url }: RunningServer, machine: GatewayMachine): Promise<number> {
+  const headers = { authorization: basic(machine) };
+  return (await askPinned(`${url}${machine.path}config`, { headers })).status;
+}
+
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const refusal = (code: ErrorCode) => expect.toSatisfy((error) => isBackstayError(error, code));
 const localAccess = (data = "data") =>
@@ -203,10 +216,11 @@ describe("a server with a folder of its own", () => {
   });
 
   it("refuses what is meant for its repositories when their folder is not there", async () => {
-    const statusOf = async (server: RunningServer): Promise<number> =>
-      (await askPinned(`${server.url}${gatewayFile}`)).status;
     const first = await start();
-    expect(await statusOf(first)).toBe(401);
+    const machine = await machineIn(path.join(folder, "data", "server.db"));
+    const statusOf = async (server: RunningServer): Promise<number> =>
+      await gatewayStatus(server, machine);
+    expect(await statusOf(first)).toBe(404);
     await first.stop();
     const repositories = path.join(folder, "data", "repositories");
     renameSync(repositories, `${repositories}.away`);
@@ -216,7 +230,7 @@ describe("a server with a folder of its own", () => {
     expect(existsSync(repositories)).toBe(false);
     await second.stop();
     renameSync(`${repositories}.away`, repositories);
-    expect(await statusOf(await start())).toBe(401);
+    expect(await statusOf(await start())).toBe(404);
   });
 
   it("limits how often one address may ask, each kind of traffic by itself", async () => {
@@ -342,15 +356,16 @@ describe.skipIf(postgresPrograms() === undefined)("servers that share a PostgreS
     });
     expect(created.status).toBe(201);
     expect(new Set(servers.map(({ pin }) => pin)).size).toBe(1);
-    const gateways = await Promise.all(
-      servers.map(async ({ url }) => (await askPinned(`${url}${gatewayFile}`)).status),
-    );
-    expect(gateways.toSorted((a, b) => a - b)).toEqual([401, 503, 503]);
     for (const { url, pin } of servers) {
       expect((await askPinned(`${url}/healthz`)).pin).toBe(pin);
       const seen = await askPinned(`${url}/api/v1/tenants`, { headers: bearer(token) });
       expect(JSON.parse(seen.text)).toMatchObject({ items: [{ name: "acme" }] });
     }
+    const machine = await machineIn(database);
+    const gateways = await Promise.all(
+      servers.map(async (server) => await gatewayStatus(server, machine)),
+    );
+    expect(gateways.toSorted((a, b) => a - b)).toEqual([404, 503, 503]);
   });
 
   it("say which database is not there", async () => {

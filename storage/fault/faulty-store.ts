@@ -125,7 +125,7 @@ export class FaultyStore implements ObjectStore {
         const opened = await inner.open(handle, range, signal);
         if (fault === undefined || opened === undefined) return opened;
         if (fault.fault === "flipped") return { ...opened, body: flippedBody(opened) };
-        opened.body.destroy();
+        opened.body.on("error", () => undefined).destroy();
         throw this.#error(fault, "load");
       },
     };

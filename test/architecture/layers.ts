@@ -22,9 +22,15 @@ const repositoryUsers = [...contracts, "agent/patterns", "agent/repository", "ag
 const serverGround = ["protocol", ports, "platform", "server/database", "server/ground"];
 /** Each knows its own tables and rules; none knows HTTP. */
 const serverRooms = ["fleet", "bundles", "commands", "reports", "licence", "escrow", "http"];
-const roomsOfServer = ["fleet", "bundles", "commands", "reports", "licence", "escrow"].map(
-  (name) => `server/${name}`,
-);
+const roomsOfServer = [
+  "fleet",
+  "bundles",
+  "commands",
+  "reports",
+  "licence",
+  "escrow",
+  "places",
+].map((name) => `server/${name}`);
 
 /** The layers. A layer may import itself and what it names here; what that imports in turn is not implied. */
 export const layers: readonly Layer[] = [
@@ -163,6 +169,11 @@ export const layers: readonly Layer[] = [
     name: "server/access",
     holds: /^server\/access\//,
     mayImport: [...serverGround, "server/http"],
+  },
+  {
+    name: "server/places",
+    holds: /^server\/places\//,
+    mayImport: [...serverGround, "storage", "storage (composition)"],
   },
   {
     name: "server/gateway",
