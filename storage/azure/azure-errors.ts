@@ -107,7 +107,8 @@ function refusalError(
   const requestId = header("x-ms-request-id");
   const facts = {
     ...context,
-    ...(word === "" ? { status } : { refusal: word }),
+    status,
+    ...(word === "" ? {} : { refusal: word }),
     ...(requestId === undefined ? {} : { requestId }),
   };
   const differenceMs = clockDifferenceMs(header("date"));

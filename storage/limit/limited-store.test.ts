@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../platform/fake/fake-clock.ts";
+import { BackstayError } from "../../protocol/backstay-error.ts";
 import { MemoryStore } from "../memory/memory-store.ts";
 import type { Handle } from "../object-store.ts";
 import { describeStoreContract } from "../store-contract.ts";
@@ -47,6 +48,49 @@ describeStoreContract(
       downloadBytesPerSecond: 100_000,
     }).store,
 );
+
+/** Refuses what comes while it has as many requests as it bears. */
+class BusyStore extends MemoryStore {
+  running = 0;
+  refused = 0;
+  most = 0;
+  bears = 2;
+
+  override async save(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (this.running >= this.bears) {
+      this.refused += 1;
+      await turn();
+      throw new BackstayError("STORE_UNAVAILABLE", { status: 503 });
+    }
+    this.running += 1;
+    this.most = Math.max(this.most, this.running);
+    await turn();
+    this.running -= 1;
+    await super.save(handle, data, signal);
+  }
+}
+
+describe("LimitedStore over a storage that gets too many requests", () => {
+  it("asks for fewer at once, and for more again when it may", async () => {
+    const inner = new BusyStore();
+    const { store } = limited({ connections: 8 }, inner);
+    const all = async (from: number, count: number): Promise<number> => {
+      const before = inner.refused;
+      const saves = Array.from({ length: count }, (_, i) =>
+        store.save(handleOf(from + i), new Uint8Array(10), never),
+      );
+      await Promise.allSettled(saves);
+      return inner.refused - before;
+    };
+    // With eight at once all the time it would be about six for each two that pass.
+    expect(await all(0, 200)).toBeLessThan(100);
+    inner.bears = 8;
+    await all(1000, 100);
+    inner.most = 0;
+    expect(await all(2000, 100)).toBe(0);
+    expect(inner.most).toBe(8);
+  });
+});
 
 describe("LimitedStore", () => {
   it("holds uploads to their rate", async () => {

@@ -1,5 +1,6 @@
 /**
- * Holds a store to a rate of bytes a second in each direction, and to a number of requests at once.
+ * Holds a store to a rate of bytes a second in each direction, and to a number of requests at once, which falls when the
+ * storage says that it gets too many.
  *
  * A file is one piece: it waits for its turn and then goes at full speed, so the rate holds on average over
  * a few files. Locks never wait: a lock that is refreshed too late is a lost session.
@@ -16,6 +17,13 @@ import type {
   StoredFile,
   StreamedObjects,
 } from "../object-store.ts";
+import {
+  afterSuccess,
+  afterThrottling,
+  firstPace,
+  isThrottling,
+  type RequestPace,
+} from "./request-pace.ts";
 import { RequestSlots } from "./request-slots.ts";
 import { TransferRate } from "./transfer-rate.ts";
 
@@ -25,7 +33,7 @@ export interface LimitOptions {
   readonly uploadBytesPerSecond?: number;
   /** Above 0; unlimited unless given. */
   readonly downloadBytesPerSecond?: number;
-  /** Requests at once, at least 1; what the store likes unless given. */
+  /** Most requests at once, at least 1; what the store likes unless given. */
   readonly connections?: number;
   /** Bytes of files under way at once; a larger file goes alone. 256 MiB unless given. */
   readonly inFlightBytesMax?: number;
@@ -40,11 +48,13 @@ export class LimitedStore implements ObjectStore {
   readonly #upload: TransferRate;
   readonly #download: TransferRate;
   readonly #connections: number;
+  #pace: RequestPace;
 
   constructor(inner: ObjectStore, options: LimitOptions) {
     const { clock, uploadBytesPerSecond, downloadBytesPerSecond } = options;
     this.#inner = inner;
     this.#connections = options.connections ?? inner.capabilities.connections;
+    this.#pace = firstPace(this.#connections);
     this.#slots = new RequestSlots(
       this.#connections,
       options.inFlightBytesMax ?? 256 * 1024 * 1024,
@@ -86,6 +96,7 @@ export class LimitedStore implements ObjectStore {
           const opened = await inner.open(handle, range, signal);
           if (opened === undefined) return undefined;
           const body = Readable.from(paced(opened.body, this.#download, signal));
+          opened.body.on("error", () => undefined);
           // Also if nobody ever reads it.
           body.once("close", () => opened.body.destroy());
           return { ...opened, body };
@@ -162,11 +173,22 @@ export class LimitedStore implements ObjectStore {
 
   async #inSlot<T>(bytes: number, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
     const release = await this.#slots.enter(bytes, signal);
+    const { round } = this.#pace;
     try {
-      return await act();
+      const result = await act();
+      this.#keep(afterSuccess(this.#pace, this.#connections));
+      return result;
+    } catch (error) {
+      if (isThrottling(error)) this.#keep(afterThrottling(this.#pace, round));
+      throw error;
     } finally {
       release();
     }
+  }
+
+  #keep(pace: RequestPace): void {
+    if (pace.allowed !== this.#pace.allowed) this.#slots.allow(pace.allowed);
+    this.#pace = pace;
   }
 }
 

@@ -9,7 +9,7 @@ interface Waiter {
 export type ReleaseSlot = () => void;
 
 export class RequestSlots {
-  readonly #countMax: number;
+  #countMax: number;
   readonly #bytesMax: number;
   readonly #waiters: Waiter[] = [];
   #count = 0;
@@ -20,6 +20,12 @@ export class RequestSlots {
     if (!(countMax >= 1) || !(bytesMax >= 1)) throw new RangeError("slots must be at least 1");
     this.#countMax = countMax;
     this.#bytesMax = bytesMax;
+  }
+
+  /** From now on so many at once, at least 1. Those that are under way go on. */
+  allow(countMax: number): void {
+    this.#countMax = countMax;
+    this.#admit();
   }
 
   /** Requests under way. */
