@@ -12,7 +12,7 @@ import {
 const anyMost = fc.integer({ min: 1, max: 64 });
 
 /** `true`: a success. `false`: throttled in the present round. */
-function after(events: readonly boolean[], most: number): RequestPace {
+function paceAfter(events: readonly boolean[], most: number): RequestPace {
   return events.reduce(
     (pace, isGood) => (isGood ? afterSuccess(pace, most) : afterThrottling(pace, pace.round)),
     firstPace(most),
@@ -23,7 +23,7 @@ describe("the pace of requests", () => {
   it("stays between one and the most, whatever happens", () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 300 }), anyMost, (events, most) => {
-        const { allowed } = after(events, most);
+        const { allowed } = paceAfter(events, most);
         expect(Number.isInteger(allowed)).toBe(true);
         expect(allowed).toBeGreaterThanOrEqual(1);
         expect(allowed).toBeLessThanOrEqual(most);
@@ -37,7 +37,7 @@ describe("the pace of requests", () => {
         anyMost,
         fc.nat(100),
         (events, most, round) => {
-          const pace = after(events, most);
+          const pace = paceAfter(events, most);
           const rise = afterSuccess(pace, most).allowed - pace.allowed;
           expect([0, 1]).toContain(rise);
           const { allowed } = afterThrottling(pace, round);
@@ -51,7 +51,7 @@ describe("the pace of requests", () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 100 }), anyMost, (events, most) => {
         const enough = Array.from({ length: most * most + 1 }, () => true);
-        expect(after([...events, ...enough], most).allowed).toBe(most);
+        expect(paceAfter([...events, ...enough], most).allowed).toBe(most);
       }),
     );
   });
