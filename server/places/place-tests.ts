@@ -82,14 +82,14 @@ export class PlaceTests {
   /** Tests places that no repository has yet; nothing is kept. */
   async testRoutes(tenantId: string, routes: readonly RepositoryRoute[]): Promise<PlaceTestAnswer> {
     const testedMs = this.#parts.ground.now();
-    const places: TestedPlace[] = [];
-    for (const place of placesOf(tenantId, routes))
-      places.push({
+    const places = placesOf(tenantId, routes).map(
+      async (place): Promise<TestedPlace> => ({
         route: place.route,
         place: place.url,
         findings: await this.#findings(tenantId, place),
-      });
-    return { testedMs, places };
+      }),
+    );
+    return { testedMs, places: await Promise.all(places) };
   }
 
   async #findings(tenantId: string, { url, secret }: Place): Promise<PlaceFinding[]> {

@@ -16,7 +16,9 @@ const sampledObjects = 100;
 /** `place` is what follows `s3:`. USAGE and STORE_UNSUPPORTED as `openS3Store`. */
 export function openS3Inspection(place: string, options: S3StoreOptions): PlaceInspection {
   const connection = new S3Connection(s3Place(place, options.environment), options);
-  return new S3Inspection(openS3Store(place, options), connection);
+  // Its object is to be removed again.
+  const store = openS3Store(place, { ...options, retention: undefined });
+  return new S3Inspection(store, connection);
 }
 
 class S3Inspection implements PlaceInspection {
