@@ -1,7 +1,7 @@
 /**
- * `npm run demo [FOLDER] [-- --keep]`: backs a folder up into a new repository, again, checks, restores it and compares
+ * `npm run demo [FOLDER] [-- --keep] [-- --s3]`: backs a folder up into a new repository, again, checks, restores it and compares
  * source and restore entry by entry, all through the real program. Then a management server has an agent do the same:
- * server-demo.ts. Without FOLDER it takes this checkout.
+ * server-demo.ts. Without FOLDER it takes this checkout; with --s3 all of it goes to an S3 server that it starts.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,6 +17,7 @@ import {
   type TreeComparison,
   type TreeDifference,
 } from "../tree-comparison.ts";
+import { DemoS3 } from "./demo-s3.ts";
 import { ServerDemo } from "./server-demo.ts";
 import { Story } from "./story.ts";
 
@@ -35,20 +36,27 @@ interface Places {
 
 async function runDemo(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { keep: { type: "boolean", default: false } },
+    options: {
+      keep: { type: "boolean", default: false },
+      s3: { type: "boolean", default: false },
+    },
     allowPositionals: true,
   });
   const source = path.resolve(positionals[0] ?? checkout);
   if (positionals.length > 1 || !existsSync(source)) {
-    console.error(`Usage: npm run demo [FOLDER] [-- --keep]; there must be a folder ${source}`);
+    console.error(
+      `Usage: npm run demo [FOLDER] [-- --keep] [-- --s3]; there must be a folder ${source}`,
+    );
     return 1;
   }
   const places = makePlaces(source);
-  const demo = new Demo(places, values.keep);
+  let demo: Demo | undefined;
+  let s3: DemoS3 | undefined;
   let isDone = false;
   const cleanUp = async (): Promise<void> => {
     if (values.keep && isDone) return;
-    await demo.end();
+    await demo?.end();
+    await s3?.stop();
     rmSync(places.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   };
   for (const [signal, exitCode] of [
@@ -57,6 +65,8 @@ async function runDemo(): Promise<number> {
   ] as const)
     process.once(signal, () => void cleanUp().finally(() => process.exit(exitCode)));
   try {
+    if (values.s3) s3 = await DemoS3.start(places.folder);
+    demo = new Demo(places, values.keep, s3);
     const exitCode = await demo.run();
     isDone = true;
     return exitCode;
@@ -88,24 +98,31 @@ class Demo {
   readonly #places: Places;
   readonly #backstay: RepositoryProgram;
   readonly #keep: boolean;
+  readonly #s3: DemoS3 | undefined;
+  readonly #repository: string;
   readonly #story = new Story();
   #demo: ServerDemo | undefined;
 
-  constructor(places: Places, keep: boolean) {
+  constructor(places: Places, keep: boolean, s3: DemoS3 | undefined) {
     this.#places = places;
     this.#keep = keep;
+    this.#s3 = s3;
     const { repository, cache, passwordFile } = places;
+    this.#repository = s3 === undefined ? repository : `${s3.address}/alone`;
     this.#backstay = backstayOn({
-      repository,
+      repository: this.#repository,
       cache,
       password: "",
-      environment: { BACKSTAY_PASSWORD_FILE: passwordFile },
+      environment: { ...s3?.environment, BACKSTAY_PASSWORD_FILE: passwordFile },
     });
   }
 
   async run(): Promise<number> {
-    const { source, repository, restored } = this.#places;
-    console.log(`Backstay backs up ${source}\ninto a new repository, ${repository}\n`);
+    const { source, restored } = this.#places;
+    const where = this.#s3 === undefined ? "" : ` at ${this.#s3.name}`;
+    console.log(
+      `Backstay backs up ${source}\ninto a new repository, ${this.#repository}${where}\n`,
+    );
     await this.#story.step("create the repository", "backstay init", async () => {
       const { id } = await this.#backstay.message("initialized", "init");
       return `repository ${String(id).slice(0, 10)}`;
@@ -175,7 +192,7 @@ class Demo {
     const { source, folder } = this.#places;
     const restored = path.join(folder, "restored-by-policy");
     const exclude = this.#excludes().slice(1);
-    const places = { source, folder, restored, exclude, keep: this.#keep };
+    const places = { source, folder, restored, exclude, keep: this.#keep, s3: this.#s3 };
     const demo = await ServerDemo.prepare(places, this.#story);
     this.#demo = demo;
     await demo.run();
@@ -240,15 +257,17 @@ class Demo {
   }
 
   #tellHow(): void {
-    const { repository, passwordFile } = this.#places;
+    const { passwordFile } = this.#places;
     console.log("");
     if (!this.#keep) {
       console.log("To have all of it left up, run it as `npm run demo -- --keep`.");
       return;
     }
     console.log(`Server and agent go on. In ${checkout}:`);
+    const account = Object.entries(this.#s3?.environment ?? {}).map((pair) => pair.join("="));
     const alone = [
-      `export BACKSTAY_REPOSITORY=${repository} BACKSTAY_PASSWORD_FILE=${passwordFile}`,
+      ...(account.length > 0 ? [`export ${account.join(" ")}`] : []),
+      `export BACKSTAY_REPOSITORY=${this.#repository} BACKSTAY_PASSWORD_FILE=${passwordFile}`,
       "agent/bin/backstay snapshots               # of the first part, without server and agent",
     ];
     for (const line of [...alone, ...(this.#demo?.howToGoOn() ?? [])]) console.log(`  ${line}`);

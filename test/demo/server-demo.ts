@@ -12,6 +12,7 @@ import type { SessionRecord } from "../../protocol/session-record.ts";
 import { DaemonScene, until } from "../daemon/daemon-scene.ts";
 import { type PrivateBus, privateBusProblem, startPrivateBus } from "../dbus/private-bus.ts";
 import { ServerScene } from "../fleet/server-scene.ts";
+import type { DemoS3 } from "./demo-s3.ts";
 import type { Story } from "./story.ts";
 
 export interface ServerDemoPlaces {
@@ -23,6 +24,8 @@ export interface ServerDemoPlaces {
   readonly restored: string;
   /** Both are to go on after this process. */
   readonly keep: boolean;
+  /** What the gateway keeps its files in; undefined: its folder. */
+  readonly s3: DemoS3 | undefined;
 }
 
 const policyName = "folder";
@@ -97,13 +100,14 @@ export class ServerDemo {
         return `process ${this.#server.processIds[0]} at ${this.#server.url()}, key ${this.#server.access().pin}`;
       },
     );
+    if (this.#places.s3 !== undefined) await this.#giveAccount(this.#places.s3);
     await this.#story.step(
       "make a tenant, a repository, a group and a policy for the folder",
       "backstay-server apply -f fleet.yaml",
-      async () => await this.#apply("[{ kind: gateway }]", everyThreeSeconds),
+      async () => await this.#apply(`[${this.#gateway()}]`, everyThreeSeconds),
     );
     await this.#story.step(
-      "give the repository a second way, for when the server is away: a folder that the machine reaches too",
+      "give the repository a second way, for when the server is away: straight to where the gateway keeps its files",
       "backstay-server apply -f fleet.yaml",
       async () => await this.#apply(await this.#bothRoutes(), everyThreeSeconds),
     );
@@ -225,12 +229,44 @@ export class ServerDemo {
     return stdout.trimEnd();
   }
 
-  /** The gateway, and the folder where it puts what this machine sends. */
+  /** The server learns the account of the storage, and whether the storage will do. */
+  async #giveAccount({ address, secret, name }: DemoS3): Promise<void> {
+    const server = this.#startedServer();
+    const file = path.join(this.#places.folder, "s3-account");
+    writeFileSync(file, secret, { mode: 0o600 });
+    await this.#story.step(
+      "give it the account of the S3 server, and have that tested",
+      [
+        "backstay-server tenant create demo",
+        "backstay-server secret set s3-account --file s3-account",
+        `backstay-server repository test --url ${address} --secret s3-account`,
+      ],
+      async () => {
+        await server.succeed(["tenant", "create", "demo"]);
+        await server.succeed(["secret", "set", "s3-account", "--file", file]);
+        const place = ["--url", `${address}/fleet`, "--secret", "s3-account"];
+        return `${name}:\n${(await server.succeed(["repository", "test", ...place])).trimEnd()}`;
+      },
+    );
+  }
+
+  #gateway(): string {
+    const { s3 } = this.#places;
+    if (s3 === undefined) return "{ kind: gateway }";
+    return `{ kind: gateway, storage: { url: "${s3.address}/fleet", secret: s3-account } }`;
+  }
+
+  /** The gateway, and the place where it puts what this machine sends. */
   async #bothRoutes(): Promise<string> {
+    const { s3 } = this.#places;
     const server = this.#startedServer();
     const [repository] = await server.client().list<RepositoryAnswer>("/api/v1/repositories");
-    const folder = path.join(server.data(), "repositories", "{tenant}", repository.id, "{agent}");
-    return `[{ kind: gateway }, { kind: direct, url: ${JSON.stringify(folder)} }]`;
+    const own = ["{tenant}", repository.id, "{agent}"];
+    const direct =
+      s3 === undefined
+        ? { kind: "direct", url: path.join(server.data(), "repositories", ...own) }
+        : { kind: "direct", url: [s3.address, "fleet", ...own].join("/"), secret: "s3-account" };
+    return `[${this.#gateway()}, ${JSON.stringify(direct)}]`;
   }
 
   async #apply(routes: string, schedule: string): Promise<string> {

@@ -6,6 +6,16 @@ import { describe, it } from "vitest";
 /** What Ceph's gateway needs. */
 export const radosgwPrograms = ["radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd"];
 
+/** What Swift needs. */
+export const swiftPrograms = [
+  "swift-proxy-server",
+  "swift-account-server",
+  "swift-container-server",
+  "swift-object-server",
+  "swift-ring-builder",
+  "memcached",
+];
+
 /** A `describe` whose tests need a server's programs; without them one skipped (in CI: failed) test says so. */
 export function describeWithPrograms(
   title: string,
@@ -23,7 +33,7 @@ export function describeWithPrograms(
 }
 
 /** True if all these programs are in PATH. */
-function areInstalled(programs: readonly string[]): boolean {
+export function areInstalled(programs: readonly string[]): boolean {
   const folders = (process.env["PATH"] ?? "").split(path.delimiter);
   return programs.every((program) =>
     folders.some((folder) => {

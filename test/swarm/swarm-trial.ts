@@ -62,7 +62,7 @@ export interface SwarmResult {
 const lostAnswers = 0.02;
 /** Machines start one after another over so long for each of them, on the whole: as fast as one server takes them. */
 const startMsEach = 20;
-const allWaitMs = 300_000;
+const allWaitMs = 600_000;
 
 export class SwarmTrial {
   readonly #options: SwarmOptions;
