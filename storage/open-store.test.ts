@@ -45,6 +45,17 @@ describe("openStore", () => {
       expect(storeSchemes).not.toContain(kind);
     }
   });
+  it("refuses locks and classes where the kind has none, and classes that can't be read at once", () => {
+    const retention = { mode: "compliance", days: 1 } as const;
+    for (const [address, options] of [
+      ["/srv/backup", { retention }],
+      ["rest:https://host/", { retention }],
+      ["/srv/backup", { storageClass: "COLD" }],
+      ["s3:https://host/bucket", { storageClass: "glacier" }],
+      ["azure:container:/", { storageClass: "Archive" }],
+    ] as const)
+      expect(thrownBy(() => openStore(address, options))).toMatchObject({ code: "STORE_LACKS" });
+  });
   it("refuses an empty address", () => {
     for (const address of ["", "local:"])
       expect(

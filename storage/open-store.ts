@@ -11,6 +11,7 @@ import { restPlace } from "./rest/rest-address.ts";
 import { RestStore } from "./rest/rest-store.ts";
 import type { RetentionRule } from "./retention-lock.ts";
 import { openS3Store } from "./s3/s3-store.ts";
+import { assertPossible } from "./storage-class.ts";
 import { storeAddress } from "./store-address.ts";
 
 export interface OpenStoreOptions {
@@ -34,11 +35,13 @@ export interface OpenStoreOptions {
  * nothing sent.
  *
  * Any other word before a colon names a store that is not built in: STORE_UNSUPPORTED. USAGE if the address is empty, is no
- * address of its kind, or the environment lacks what its kind needs.
+ * address of its kind, or the environment lacks what its kind needs. STORE_LACKS if its kind knows no locks of objects, or
+ * not the storage class, that the options ask for.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
   const { warn, environment = {}, counts } = options;
   const { scheme, place } = storeAddress(address);
+  assertPossible(scheme, options);
   if (scheme === "rest") return new RestStore(restPlace(place, environment), { counts });
   if (scheme === "s3") return openS3Store(place, { ...options, environment });
   if (scheme === "azure") return openAzureStore(place, { ...options, environment });

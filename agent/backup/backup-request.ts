@@ -1,4 +1,5 @@
 /** What a backup is asked for, and what it tells. */
+import type { Immutability } from "../../protocol/immutability.ts";
 import type { CompressionMode } from "../repository/blob/compression.ts";
 import type { SelectionOptions } from "./select/selection-options.ts";
 
@@ -21,6 +22,8 @@ export interface BackupRequest {
   readonly dryRun: boolean;
   /** Saves no snapshot if the tree is the parent's. */
   readonly skipIfUnchanged?: boolean;
+  /** Locks the snapshot and what it needs; the repository's store must lock what it saves likewise (`ruleOfObjects`). */
+  readonly immutability?: Immutability | undefined;
   /** How long to wait for other sessions' locks. */
   readonly lockWaitMs: number;
 }
@@ -50,8 +53,11 @@ export interface BackupProgress {
 export interface BackupWarning {
   /** Of the repository's files, such as `snapshots/ab…`. */
   readonly item: string;
-  /** `LATEST_GONE`: the last restore point of this source, by what this machine remembers, is not there or can't be read. */
-  readonly code: "LATEST_GONE";
+  /**
+   * `LATEST_GONE`: the last restore point of this source, by what this machine remembers, is not there or can't be read.
+   * `LOCKS_SHORT`: not everything that the new restore point needs could be locked for as long as it should be.
+   */
+  readonly code: "LATEST_GONE" | "LOCKS_SHORT";
   readonly message: string;
 }
 
@@ -87,6 +93,8 @@ export interface BackupEvents {
 export interface BackupSummary {
   /** Hex; undefined for a dry run, or if nothing changed and that was to be skipped. */
   readonly snapshotId: string | undefined;
+  /** Until when the snapshot and what it needs can't be removed; absent if it was not to be locked, or is not. */
+  readonly lockedUntilMs?: number | undefined;
   /** Hex. */
   readonly parentId: string | undefined;
   readonly filesNew: number;

@@ -19,10 +19,16 @@ import {
   type NamedSnapshot,
   shortIdLength,
 } from "../repository/snapshot/snapshot-finder.ts";
-import type { BackupEvents, BackupRequest, BackupSummary } from "./backup-request.ts";
+import type {
+  BackupEvents,
+  BackupRequest,
+  BackupSummary,
+  BackupWarning,
+} from "./backup-request.ts";
 import { BackupThreads, type WorkMessage } from "./backup-threads.ts";
 import { gearSecretBytes } from "./chunker/gear-chunker.ts";
 import { PackJournal, recoverPacks } from "./journal/pack-journal.ts";
+import { lockSnapshot } from "./lock-extension.ts";
 import { findParent, latestGone } from "./parent-snapshot.ts";
 import type { EntriesMessage } from "./scan/entry-notes.ts";
 import type { ScanDone, ScanIssue } from "./scan/scan-report.ts";
@@ -69,6 +75,9 @@ export class BackupSession {
   readonly #paths: readonly string[];
   #issues = 0;
   #recovered = 0;
+  /** Packs of the table that its index files name, and with those that were taken over. */
+  #packsFound = 0;
+  #packsOlder = 0;
 
   /** `lock` is written but not confirmed; undefined for a dry run. */
   constructor(
@@ -98,6 +107,7 @@ export class BackupSession {
     const signal = this.#signal;
     const snapshots = await listSnapshots(repository, signal, { damaged: () => undefined });
     await repository.loadIndex(signal);
+    this.#packsFound = repository.blobs.packCount;
     const parent = findParent(snapshots, this.#request, this.#paths, this.#startMs);
     const memory = SourceMemory.open(repository, this.#request.hostName, this.#paths);
     this.#missLatest(memory, snapshots);
@@ -116,6 +126,7 @@ export class BackupSession {
         await confirmed;
         await this.#recover(memory, index);
       }
+      this.#packsOlder = repository.blobs.packCount;
       return await this.#transfer({ parent, memory, hasCatalog, index, confirmed });
     } finally {
       memory?.close();
@@ -213,7 +224,24 @@ export class BackupSession {
     const snapshotId = await this.#save(done, parent, counts);
     await this.#remember(snapshotId, index, threads);
     if (snapshotId !== undefined) memory?.forgetJournals();
-    return { ...counts, snapshotId, parentId: parent?.id, endMs: Date.now() };
+    const lockedUntilMs = await this.#keepLocked(snapshotId, index);
+    return { ...counts, snapshotId, lockedUntilMs, parentId: parent?.id, endMs: Date.now() };
+  }
+
+  async #keepLocked(id: string | undefined, index: IndexWriter): Promise<number | undefined> {
+    const { immutability } = this.#request;
+    if (id === undefined || immutability === undefined) return undefined;
+    const snapshot = {
+      repository: this.#repository,
+      immutability,
+      startMs: this.#startMs,
+      packsFound: this.#packsFound,
+      packsOlder: this.#packsOlder,
+      indexFiles: index.written,
+      id,
+    };
+    const warn = (warning: BackupWarning): void => this.#events.warning?.(warning);
+    return await lockSnapshot(snapshot, warn, this.#signal);
   }
 
   /** A source that is not there, or looks as if its disk were not, makes no restore point. */

@@ -9,7 +9,10 @@ import type { ScanCounts } from "./scan/scan-report.ts";
 import type { SessionMemory } from "./work/session-memory.ts";
 
 /** A summary before the snapshot is saved. */
-export type SessionCounts = Omit<BackupSummary, "snapshotId" | "parentId" | "endMs">;
+export type SessionCounts = Omit<
+  BackupSummary,
+  "snapshotId" | "lockedUntilMs" | "parentId" | "endMs"
+>;
 
 /** Puts together what the threads counted. */
 export function sessionCounts(

@@ -13,13 +13,14 @@ import { findSnapshot } from "../repository/snapshot/snapshot-finder.ts";
 import { backupSources, type SourceOptions } from "./backup-sources.ts";
 import { addExamples, type CliCommand, collect, exitCodes, type Invocation } from "./command.ts";
 import { readListFile } from "./list-file.ts";
+import { addNewObjectOptions, type NewObjectOptions, newObjectsOf } from "./new-object-options.ts";
 import { ownPlaces } from "./own-places.ts";
 import { backupView } from "./progress-backup.ts";
 import { parseInstant } from "./quantities.ts";
 import { withRepository } from "./repository-session.ts";
 import { parseSize } from "./size-argument.ts";
 
-interface BackupOptions extends SourceOptions {
+interface BackupOptions extends SourceOptions, NewObjectOptions {
   readonly exclude: readonly string[];
   readonly iexclude: readonly string[];
   readonly excludeFile: readonly string[];
@@ -54,9 +55,11 @@ export const backupCommand: CliCommand<BackupOptions> = {
       .option("-n, --dry-run", "store nothing, only say what would be stored")
       .option("--read-concurrency <n>", "files read at once; chosen by the disk if absent", readers)
       .option("--skip-if-unchanged", "save no snapshot if nothing changed");
+    addNewObjectOptions(command);
     addExamples(command, [
       "backstay backup /etc /srv",
       "backstay backup / --one-file-system --exclude-caches --exclude '*.tmp'",
+      "backstay backup /srv --retention-days 30 --retention-mode compliance",
       "find /data -mtime -1 -print0 | backstay backup --files-from-raw -",
     ]);
   },
@@ -67,10 +70,12 @@ export const backupCommand: CliCommand<BackupOptions> = {
     if (options.parent !== undefined && options.force === true)
       throw new BackstayError("USAGE", { problem: "give either --parent or --force" });
     const excludes = excludesOf(invocation);
+    const newObjects = newObjectsOf(options);
     const threads = new StartedThreads(options.readConcurrency);
     const counts = new RequestCounts();
+    const session = { lock: "none", counts, newObjects } as const;
     try {
-      return await withRepository(invocation, { lock: "none", counts }, async (repository) => {
+      return await withRepository(invocation, session, async (repository) => {
         const parent = await parentOf(invocation, repository);
         const request: BackupRequest = {
           paths,
@@ -86,6 +91,7 @@ export const backupCommand: CliCommand<BackupOptions> = {
           ...(options.readConcurrency === undefined ? {} : { readers: options.readConcurrency }),
           dryRun: options.dryRun === true,
           skipIfUnchanged: options.skipIfUnchanged === true,
+          immutability: newObjects.immutability,
           lockWaitMs: invocation.globals.lockWaitMs,
         };
         return await backUp(invocation, repository, request, threads, counts);

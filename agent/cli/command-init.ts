@@ -2,13 +2,15 @@
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { Repository } from "../repository/repository.ts";
 import { addExamples, type CliCommand, exitCodes } from "./command.ts";
+import { addNewObjectOptions, type NewObjectOptions, newObjectsOf } from "./new-object-options.ts";
 import { findPassword } from "./password-source.ts";
 import { openNamedStore } from "./repository-session.ts";
 
-export const initCommand: CliCommand = {
+export const initCommand: CliCommand<NewObjectOptions> = {
   worksUnread: true,
 
   define(command) {
+    addNewObjectOptions(command);
     addExamples(command, [
       "backstay init --repo /mnt/disk/backup",
       "backstay init --repo /mnt/disk/backup --password-file /etc/backstay/password",
@@ -16,8 +18,8 @@ export const initCommand: CliCommand = {
   },
 
   async run(invocation) {
-    const { globals, environment, screen, signal } = invocation;
-    const store = await openNamedStore(invocation);
+    const { globals, environment, screen, signal, options } = invocation;
+    const store = await openNamedStore(invocation, { newObjects: newObjectsOf(options) });
     try {
       if ((await store.stat({ type: "config", name: "" }, signal)) !== undefined)
         throw new BackstayError("REPOSITORY_EXISTS", {

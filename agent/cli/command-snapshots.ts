@@ -1,5 +1,6 @@
 /** `backstay snapshots`: lists the snapshots. */
 import { InvalidArgumentError } from "commander";
+import { lockedSnapshots } from "../repository/retention/lock-record.ts";
 import {
   findSnapshots,
   type NamedSnapshot,
@@ -18,6 +19,9 @@ import {
 import { snapshotJson } from "./snapshot-json.ts";
 import { addSnapshotOptions, listOptions, type SnapshotOptions } from "./snapshot-options.ts";
 import { tableLines } from "./text-table.ts";
+
+/** Ms since 1970, by hex id. */
+type LockedUntil = ReadonlyMap<string, number>;
 
 interface SnapshotsOptions extends SnapshotOptions {
   readonly compact?: boolean;
@@ -44,17 +48,19 @@ export const snapshotsCommand: CliCommand<SnapshotsOptions> = {
     const { options, operands, environment, screen, signal, globals } = invocation;
     const by = options.groupBy === undefined ? undefined : parseGroupBy(options.groupBy);
     const choice = listOptions(options, environment, screen);
-    const snapshots = await withRepository(invocation, { lock: "shared" }, (repository) =>
-      findSnapshots(repository, operands, signal, choice),
+    const [snapshots, locks] = await withRepository(
+      invocation,
+      { lock: "shared" },
+      async (repository) => [
+        await findSnapshots(repository, operands, signal, choice),
+        await lockedSnapshots(repository, Date.now(), signal),
+      ],
     );
     const shown =
       options.latest === undefined ? snapshots : latestOfEach(snapshots, options.latest);
-    if (by === undefined) {
-      if (globals.json) screen.line(`[${shown.map((each) => snapshotJson(each)).join(",")}]`);
-      else showTable(invocation, shown);
-    } else {
-      showGroups(invocation, groupSnapshots(shown, by));
-    }
+    if (by !== undefined) showGroups(invocation, groupSnapshots(shown, by), locks);
+    else if (globals.json) screen.line(jsonOf(shown, locks));
+    else showTable(invocation, shown, locks);
     return choice.damagedIds.length > 0 ? exitCodes.failed : exitCodes.done;
   },
 };
@@ -67,12 +73,12 @@ function count(text: string): number {
 function showGroups(
   invocation: Invocation<SnapshotsOptions>,
   groups: readonly SnapshotGroup[],
+  locks: LockedUntil,
 ): void {
   const { screen, globals } = invocation;
   if (globals.json) {
     const parts = groups.map(({ key, snapshots }) => {
-      const list = snapshots.map((each) => snapshotJson(each)).join(",");
-      return `{"group_key":${JSON.stringify(key)},"snapshots":[${list}]}`;
+      return `{"group_key":${JSON.stringify(key)},"snapshots":${jsonOf(snapshots, locks)}}`;
     });
     screen.line(`[${parts.join(",")}]`);
     return;
@@ -84,13 +90,23 @@ function showGroups(
       ...(key.tags === null ? [] : [`tags ${key.tags.map(printedName).join(", ")}`]),
     ];
     screen.line(`snapshots of ${facts.length === 0 ? "all others" : facts.join("; ")}:`);
-    showTable(invocation, snapshots);
+    showTable(invocation, snapshots, locks);
   }
+}
+
+function jsonOf(snapshots: readonly NamedSnapshot[], locks: LockedUntil): string {
+  const texts = snapshots.map((each) => {
+    const untilMs = locks.get(each.id);
+    const until = untilMs === undefined ? "" : new Date(untilMs).toISOString();
+    return snapshotJson(each, until === "" ? "" : `,"locked_until":"${until}"`);
+  });
+  return `[${texts.join(",")}]`;
 }
 
 function showTable(
   { screen, options, globals }: Invocation<SnapshotsOptions>,
   snapshots: readonly NamedSnapshot[],
+  locks: LockedUntil,
 ): void {
   if (snapshots.length === 0) {
     if (!globals.quiet) screen.note("no snapshots");
@@ -98,6 +114,7 @@ function showTable(
   }
   const compact = options.compact === true;
   const hasSize = snapshots.some(({ snapshot }) => snapshot.summary !== undefined);
+  const hasLocks = snapshots.some(({ id }) => locks.has(id));
   const rows = snapshots.map(({ id, snapshot }) => [
     [id.slice(0, shortIdLength)],
     [formatLocalTime(snapshot.time.seconds)],
@@ -105,14 +122,20 @@ function showTable(
     compact ? [snapshot.tags.map(printedName).join(",")] : snapshot.tags.map(printedName),
     ...(compact ? [] : [snapshot.paths.map(printedName)]),
     ...(hasSize ? [[sizeOf(snapshot.summary?.totalBytesProcessed)]] : []),
+    ...(hasLocks ? [[dayOf(locks.get(id))]] : []),
   ]);
   const titles = ["ID", "Time", "Host", "Tags", ...(compact ? [] : ["Paths"])];
   const columns = [
     ...titles.map((title) => ({ title })),
     ...(hasSize ? [{ title: "Size", align: "right" as const }] : []),
+    ...(hasLocks ? [{ title: "Locked until" }] : []),
   ];
   for (const line of tableLines(columns, rows)) screen.line(line);
   if (!globals.quiet) screen.line(counted(snapshots.length, "snapshot"));
+}
+
+function dayOf(untilMs: number | undefined): string {
+  return untilMs === undefined ? "" : formatLocalTime(untilMs / 1000);
 }
 
 function sizeOf(bytes: number | undefined): string {

@@ -21,6 +21,7 @@ import {
   formatBytes,
   formatBytesShort,
   formatDuration,
+  formatLocalTime,
   formatPercent,
   formatRate,
   shareOf,
@@ -176,6 +177,9 @@ function summaryLines(
     "",
     `processed ${processed} in ${formatDuration(summary.endMs - summary.startMs)}`,
     outcomeLine(summary.snapshotId, isDry),
+    ...(summary.lockedUntilMs === undefined
+      ? []
+      : [`locked until ${formatLocalTime(summary.lockedUntilMs / 1000)}`]),
   ];
 }
 
@@ -299,6 +303,9 @@ function summaryMessage(summary: BackupSummary, isDry: boolean, traffic?: Reques
     backup_end: new Date(summary.endMs).toISOString(),
     snapshot_id: summary.snapshotId,
     dry_run: isDry || undefined,
+    ...(summary.lockedUntilMs !== undefined && {
+      locked_until: new Date(summary.lockedUntilMs).toISOString(),
+    }),
     // Beyond restic's: what an interrupted run saves the next one shows here.
     bytes_read: summary.bytesRead,
     bytes_stored: summary.bytesStored,

@@ -8,18 +8,26 @@ import type { RequestCounts } from "../../storage/request-counts.ts";
 import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import type { RepositoryLock } from "../repository/lock/repository-lock.ts";
 import { Repository } from "../repository/repository.ts";
+import { ruleOfObjects } from "../repository/retention/lock-generation.ts";
 import type { Invocation } from "./command.ts";
 import type { Environment } from "./environment.ts";
 import { failureLine } from "./error-report.ts";
 import type { GlobalOptions } from "./global-options.ts";
+import type { NewObjects } from "./new-object-options.ts";
 import { findPassword } from "./password-source.ts";
 import { secretBytes } from "./secret-text.ts";
 
-export interface SessionOptions {
-  /** `shared` for what reads, `exclusive` for what deletes, `none` for what locks by itself. */
-  readonly lock: "none" | "shared" | "exclusive";
+/** How a command uses the storage. */
+export interface StorageUse {
   /** Where requests are counted. */
   readonly counts?: RequestCounts;
+  /** Of a command that writes. */
+  readonly newObjects?: NewObjects;
+}
+
+export interface SessionOptions extends StorageUse {
+  /** `shared` for what reads, `exclusive` for what deletes, `none` for what locks by itself. */
+  readonly lock: "none" | "shared" | "exclusive";
 }
 
 type Asking = Pick<Invocation, "globals" | "environment" | "screen" | "signal">;
@@ -34,7 +42,7 @@ export async function withRepository<T>(
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
   const { globals, signal, screen } = invocation;
-  const store = await openNamedStore(invocation, options.counts);
+  const store = await openNamedStore(invocation, options);
   try {
     // Before the password is asked for: there may be nothing that it could open.
     if ((await store.stat({ type: "config", name: "" }, signal)) === undefined)
@@ -61,16 +69,18 @@ export async function withRepository<T>(
   }
 }
 
-/** The store of the repository that options or environment name, with retries and limits. USAGE if none is named. */
+/** The store of the repository that options or environment name, with retries and limits. USAGE if none is named, STORE_LACKS as `openStore`. */
 export async function openNamedStore(
   invocation: Pick<Invocation, "globals" | "environment" | "screen">,
-  counts?: RequestCounts,
+  { counts, newObjects: { immutability, storageClass } = {} }: StorageUse = {},
 ): Promise<ObjectStore> {
   const { globals, environment, screen } = invocation;
   const address = await repositoryAddress(globals, environment);
   return openSteadyStore(address, {
     environment,
     counts,
+    retention: immutability && ruleOfObjects(immutability),
+    storageClass,
     uploadBytesPerSecond: globals.uploadLimit,
     downloadBytesPerSecond: globals.downloadLimit,
     warn: (warning) => {

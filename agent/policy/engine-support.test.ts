@@ -38,20 +38,36 @@ it("takes a policy for files into a folder, with every rule of schedules, limits
   ).toEqual([]);
 });
 
+it("takes locks and classes where the storage has them", () => {
+  const immutability = { mode: "governance", days: 7 };
+  for (const [repository, storageClass] of [
+    ["s3:https://host/bucket", "GLACIER_IR"],
+    ["azure:container:/", "Cool"],
+    ["gs:bucket:/", "ARCHIVE"],
+  ])
+    expect(unsupported({ destination: { repository, immutability, storageClass } })).toEqual([]);
+});
+
 it.each([
   [{ source: { mode: "volumes", volumes: ["/"] } }, "source.mode volumes is"],
   [{ source: { mode: "entire-computer" } }, "source.mode entire-computer is"],
   [
-    { destination: { repository: "s3:https://host/bucket" } },
-    "destination.repository is storage of the kind s3",
+    { destination: { repository: "sftp:host:/" } },
+    "destination.repository is storage of the kind sftp",
   ],
   [
-    { destination: { repository: "azure:container:/" } },
-    "destination.repository is storage of the kind azure",
+    {
+      destination: { repository: "/mnt", immutability: { mode: "compliance", days: 30 } },
+    },
+    "destination.immutability objects can't be locked",
   ],
   [
-    { destination: { repository: "gs:bucket:/" } },
-    "destination.repository is storage of the kind gs",
+    { destination: { repository: "rest:https://host/", storageClass: "STANDARD_IA" } },
+    "destination.storageClass storage of the kind rest has no storage classes",
+  ],
+  [
+    { destination: { repository: "s3:https://host/bucket", storageClass: "DEEP_ARCHIVE" } },
+    "destination.storageClass what lies in DEEP_ARCHIVE can't be read at once",
   ],
   [
     { destination: { repository: "backstay:0af3" } },

@@ -2,6 +2,7 @@
 import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { Policy } from "../../protocol/policy/policy.ts";
 import type { Objection } from "../../protocol/policy/policy-mistake.ts";
+import { retentionProblem, storageClassProblem } from "../../storage/storage-class.ts";
 import { storeAddress, storeSchemes } from "../../storage/store-address.ts";
 
 /**
@@ -47,6 +48,11 @@ export function unsupportedSettings(
     ["destination", "credentials"],
     "have no effect with a folder of this machine",
   );
+  const { immutability, storageClass } = destination;
+  const unlockable = immutability === undefined ? undefined : retentionProblem(scheme);
+  refuse(unlockable !== undefined, ["destination", "immutability"], unlockable ?? "");
+  const unclassed = storageClass && storageClassProblem(scheme, storageClass);
+  refuse(unclassed !== undefined, ["destination", "storageClass"], unclassed ?? "");
   refuse(policy.retention !== undefined, ["retention"], "is not possible yet: everything is kept");
   refuse(policy.backupCache.enabled, ["backupCache", "enabled"], "is not possible yet");
   refuse(

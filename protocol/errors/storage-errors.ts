@@ -59,6 +59,13 @@ export const storageErrors = {
     remedy:
       "Use a path of this machine (`/path` or `local:/path`), or a REST server (`rest:https://…`).",
   },
+  STORE_LACKS: {
+    kind: "permanent",
+    exitCode: 1,
+    title: "The storage can't do what this backup should have of it.",
+    remedy:
+      "Use an object storage that can (docs/immutability.md), directly and not through a gateway, or leave the setting out.",
+  },
   STORE_ARCHIVED: {
     kind: "permanent",
     exitCode: 1,

@@ -1,5 +1,6 @@
 /** Where a policy sends its backups. */
 import { z } from "zod";
+import { retentionModes } from "../immutability.ts";
 import { routeKinds } from "../run-order.ts";
 import { secretReference } from "./scalars.ts";
 
@@ -14,6 +15,19 @@ const repository = z
     "must not hold a password: name a secret in credentials",
   );
 
+const immutability = z.strictObject({
+  mode: z
+    .enum(retentionModes)
+    .describe(
+      "governance: who has a special right at the storage may end a lock early; compliance: nobody.",
+    ),
+  days: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .describe("Each restore point can't be removed for so many days, and up to ten more."),
+});
+
 export const destination = z.strictObject({
   repository: repository.describe("As --repo takes it: a folder, or s3:…, azure:…, gs:…, rest:…"),
   routes: z
@@ -24,6 +38,16 @@ export const destination = z.strictObject({
       "Which of the ways to a repository of a management server may be used, in the order that the repository has; all if absent.",
     ),
   credentials: secretReference.optional().describe("Account for the storage, if it needs one."),
+  immutability: immutability
+    .optional()
+    .describe("Lock restore points in the storage: s3, azure and gs can, directly."),
+  storageClass: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be the storage's word for it, such as STANDARD_IA")
+    .optional()
+    .describe(
+      "Of new packs, in the storage's own word (STANDARD_IA, GLACIER_IR, Cool, NEARLINE); it must be one that can be read at once.",
+    ),
   create: z
     .boolean()
     .default(true)

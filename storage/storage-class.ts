@@ -1,0 +1,38 @@
+/** What new objects can be told to be, by the kind of storage: locked, and of a storage class. */
+import { BackstayError } from "../protocol/backstay-error.ts";
+
+export interface NewObjects {
+  readonly retention?: object | undefined;
+  readonly storageClass?: string | undefined;
+}
+
+/** Kinds that know neither. */
+const plain: ReadonlySet<string> = new Set(["local", "rest"]);
+/** In lower case; Google's archive is read like everything else. */
+const archives: Readonly<Record<string, readonly string[]>> = {
+  s3: ["glacier", "deep_archive"],
+  azure: ["archive"],
+};
+
+/** Why stores of this kind can't lock objects; undefined if they can. */
+export function retentionProblem(scheme: string): string | undefined {
+  return plain.has(scheme)
+    ? `objects can't be locked in storage of the kind ${scheme}: it takes s3, azure or gs, reached directly`
+    : undefined;
+}
+
+/** Why new packs can't be of this class in stores of this kind; undefined if they can. */
+export function storageClassProblem(scheme: string, storageClass: string): string | undefined {
+  if (plain.has(scheme)) return `storage of the kind ${scheme} has no storage classes`;
+  return archives[scheme]?.includes(storageClass.toLowerCase()) === true
+    ? `what lies in ${storageClass} can't be read at once, and backups, checks and restores read what packs hold`
+    : undefined;
+}
+
+/** STORE_LACKS if stores of this kind can't do what is asked for. */
+export function assertPossible(scheme: string, { retention, storageClass }: NewObjects): void {
+  const problem =
+    (retention === undefined ? undefined : retentionProblem(scheme)) ??
+    (storageClass === undefined ? undefined : storageClassProblem(scheme, storageClass));
+  if (problem !== undefined) throw new BackstayError("STORE_LACKS", { problem });
+}
