@@ -41,18 +41,24 @@ export async function* heldBack(
 ): AsyncGenerator<Uint8Array> {
   let held: Uint8Array | undefined;
   let bytes = 0;
+  let isGiving = false;
   try {
     for await (const chunk of source) {
       if (chunk.length === 0) continue;
       bytes += chunk.length;
       if (bytes > sizeBytes) break;
-      if (held !== undefined) yield held;
+      if (held !== undefined) {
+        // What is thrown in here is a failure of whoever reads.
+        isGiving = true;
+        yield held;
+        isGiving = false;
+      }
       held = chunk;
     }
     if (bytes !== sizeBytes)
       throw new BackstayError("INTERNAL", { problem: "the source has another size", sizeBytes });
   } catch (error) {
-    failed(error);
+    if (!isGiving) failed(error);
     throw error;
   }
   if (held !== undefined) yield held;

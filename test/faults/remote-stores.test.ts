@@ -41,8 +41,6 @@ describe("Azurite", () => {
   afterAll(async () => await server.stop());
   describeRemoteStoreFaults("the store of azure:", async () => azuritePlace(server), {
     partedBytes: 9 * mebibyte,
-    // Its word for bytes that were turned is that for anything that can't be; Azure has one of its own.
-    refusesVaguely: true,
   });
 });
 
