@@ -222,6 +222,21 @@ export const healthCatalog = {
     visibleAfterMs: 0,
     endsWhen: "the names differ, or one of them is gone",
   },
+  REPOSITORY_MAINTENANCE: {
+    severity: "info",
+    title: "The repository of a policy is in maintenance: no backups are made meanwhile.",
+    remedy:
+      "Nothing is wrong with this machine. Its server's administrator has decided so, and ends it.",
+    visibleAfterMs: 0,
+    endsWhen: "a session finds it active",
+  },
+  REPOSITORY_SEALED: {
+    severity: "warning",
+    title: "The repository of a policy is sealed, and there is no other one for new backups.",
+    remedy: "Ask the server's administrator for another active member of the pool.",
+    visibleAfterMs: 0,
+    endsWhen: "a backup finds a repository that takes it",
+  },
   ROUTE_CHANGED: {
     severity: "warning",
     title: "The last session went to its repository by another route than the first one.",

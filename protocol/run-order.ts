@@ -4,6 +4,7 @@
  * to the engine's questions follow (one line each), and when it ends, whoever gave the order is gone or wants the run to
  * end in order. Secrets travel on the standard input only: never in arguments or environment.
  */
+import type { ObeyedStand, RepositoryStand } from "./control/repository-state.ts";
 import type { RequestSums } from "./request-sums.ts";
 
 export const runOrderVersion = 2;
@@ -36,8 +37,20 @@ export interface RepositoryOrder {
     /** Name of the key file that it takes the place of. */
     readonly replaces?: string;
   };
+  /** Of a repository of a server: whether it takes part. */
+  readonly stand?: StandOrder;
   /** Make it if there is none. */
   readonly create: boolean;
+}
+
+/** By what an engine knows whether its repository is in maintenance or sealed. */
+export interface StandOrder {
+  readonly tenantId: string;
+  readonly repositoryId: string;
+  /** What the server has told; a newer one in the storage counts. */
+  readonly known?: RepositoryStand;
+  /** Who may sign what lies in the storage. */
+  readonly keys: readonly { readonly id: string; readonly key: string }[];
 }
 
 /** Everything in it that nobody else may read. */
@@ -149,6 +162,8 @@ export type EngineMessage =
   | { readonly type: "route"; readonly route: number }
   /** It needs an account for that route; the storage has refused the one before if `isRefused`. One question at a time. */
   | { readonly type: "account"; readonly route: number; readonly isRefused: boolean }
+  /** Once, of a repository that has one: the stand that this session obeys. */
+  | { readonly type: "stand"; readonly stand: ObeyedStand }
   /** A recovery key was added, and this is its password: in this message only, never in a file. */
   | { readonly type: "recovery"; readonly keyName: string; readonly password: string }
   /** The repository has the password of the order now; the old one too, if its key could not be removed. */

@@ -3,6 +3,7 @@
  * runs, and after it has ended. Kept in the state, shown by the local API, sent in reports. Moments are ms since 1970 by
  * the wall clock. Holds no secrets.
  */
+import type { ObeyedStand } from "./control/repository-state.ts";
 import type { RequestSums } from "./request-sums.ts";
 import type {
   BackupFigures,
@@ -30,11 +31,13 @@ export type SessionTask =
       readonly target: string;
       readonly overwrite: OverwriteRule;
       readonly verify: boolean;
+      /** Name of a repository that holds older backups of the policy; absent: that of now. */
+      readonly from?: string;
       /** Somebody at the machine asked for it, or its server did. */
       readonly origin: "machine" | "server";
     }
-  /** `data` as in CheckWork. */
-  | { readonly kind: "check"; readonly data: string };
+  /** `data` as in CheckWork, `from` as in a restore. */
+  | { readonly kind: "check"; readonly data: string; readonly from?: string };
 
 /** In the order in which a session goes through them; each is entered at most once. */
 export const sessionStates = ["queued", "preparing", "running", "ending", "finished"] as const;
@@ -57,8 +60,11 @@ export interface RunCause {
 
 /** Who ended a session before it was done. */
 export interface EndRequest {
-  /** `window`: the backup window closed. `limits`: battery, network. `policy`: it was removed. */
-  readonly by: "user" | "window" | "limits" | "policy" | "shutdown";
+  /**
+   * `window`: the backup window closed. `limits`: battery, network. `policy`: it was removed. `repository`: it is in
+   * maintenance or sealed.
+   */
+  readonly by: "user" | "window" | "limits" | "policy" | "repository" | "shutdown";
   /** For people. */
   readonly text: string;
 }
@@ -110,6 +116,8 @@ export interface SessionRecord {
   readonly locationBefore?: string;
   /** The route is not the first: that one was out of reach. */
   readonly isDetour?: true;
+  /** Whether its repository takes part, as it found out; absent if nothing was ever decided. */
+  readonly stand?: ObeyedStand;
   /** Of the server's destination that it goes by. */
   readonly destinationEpoch?: number;
   /** Set from the state `ending` on, as is all below that applies. */

@@ -6,12 +6,13 @@ import type { CheckResult } from "../check/report/check-report.ts";
 import { runCheck } from "../check/run-check.ts";
 import { addExamples, type CliCommand, exitCodes, type Invocation } from "./command.ts";
 import { daemonClient } from "./daemon-connection.ts";
-import { assertPolicyAlone, followTask } from "./daemon-task.ts";
+import { assertPolicyAlone, assertPolicyFor, followTask } from "./daemon-task.ts";
 import { checkView } from "./progress-check.ts";
 import { withRepository } from "./repository-session.ts";
 
 interface CheckOptions {
   readonly policy?: string;
+  readonly from?: string;
   readonly readData?: boolean;
   readonly readDataSubset?: string;
 }
@@ -22,6 +23,7 @@ export const checkCommand: CliCommand<CheckOptions> = {
   define(command) {
     command
       .option("--policy <name>", "let the daemon do it, of this policy's repository")
+      .option("--from <repository>", "with --policy: an earlier repository of its pool")
       .option("--read-data", "also read and verify every stored byte")
       .option(
         "--read-data-subset <what>",
@@ -52,6 +54,7 @@ export const checkCommand: CliCommand<CheckOptions> = {
     const { readDataSubset = options.readData === true ? "all" : "structure" } = options;
     if (options.policy !== undefined)
       return await checkByDaemon(invocation, options.policy, readDataSubset);
+    assertPolicyFor(options);
     const readData = dataToRead(readDataSubset);
     // The check takes its lock itself.
     return await withRepository(invocation, { lock: "none" }, async (repository) => {
@@ -88,13 +91,17 @@ function isLockRefused(error: unknown): boolean {
 }
 
 async function checkByDaemon(
-  invocation: Invocation,
+  invocation: Invocation<CheckOptions>,
   policy: string,
   data: string,
 ): Promise<number> {
   assertPolicyAlone(invocation);
+  const { from } = invocation.options;
   const client = daemonClient(invocation.environment);
-  const { sessionId } = await client.check({ policy, data }, invocation.signal);
+  const { sessionId } = await client.check(
+    { policy, data, ...(from !== undefined && { from }) },
+    invocation.signal,
+  );
   return await followTask(invocation, client, sessionId);
 }
 

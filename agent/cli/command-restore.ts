@@ -17,7 +17,7 @@ import {
 import { restoreSnapshot } from "../restore/restore.ts";
 import { addExamples, type CliCommand, collect, exitCodes, type Invocation } from "./command.ts";
 import { daemonClient } from "./daemon-connection.ts";
-import { assertPolicyAlone, followTask } from "./daemon-task.ts";
+import { assertPolicyAlone, assertPolicyFor, followTask } from "./daemon-task.ts";
 import { readListFile } from "./list-file.ts";
 import { printedName } from "./printed-text.ts";
 import { restoreView } from "./progress-restore.ts";
@@ -27,6 +27,7 @@ import { addSnapshotOptions, listOptions, type SnapshotOptions } from "./snapsho
 
 interface RestoreOptions extends SnapshotOptions {
   readonly policy?: string;
+  readonly from?: string;
   readonly target?: string;
   readonly include: readonly string[];
   readonly iinclude: readonly string[];
@@ -50,7 +51,8 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
     command
       .argument("<snapshot>", "id, `latest`, or one of them with :PATH for a part of it")
       .option("-t, --target <dir>", "folder to restore to; made if it does not exist")
-      .option("--policy <name>", "let the daemon do it, from this policy's repository");
+      .option("--policy <name>", "let the daemon do it, from this policy's repository")
+      .option("--from <repository>", "with --policy: an earlier repository of its pool");
     addPatternOptions(command);
     command
       .addOption(
@@ -80,6 +82,7 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
         problem: "say where to restore to with --target",
       });
     if (options.policy !== undefined) return await restoreByDaemon(invocation, options.policy);
+    assertPolicyFor(options);
     const { name, path: part } = splitSnapshotPath(operands[0]);
     const include = patternsOf(invocation, "include");
     const exclude = patternsOf(invocation, "exclude");
@@ -119,6 +122,7 @@ async function restoreByDaemon(
       target: path.resolve(target),
       overwrite,
       verify: verify === true,
+      ...(options.from !== undefined && { from: options.from }),
     },
     signal,
   );

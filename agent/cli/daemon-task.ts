@@ -15,6 +15,14 @@ export function assertPolicyAlone({ globals }: Invocation): void {
   throw new BackstayError("USAGE", { problem: "give either --policy or --repo" });
 }
 
+/** USAGE if an earlier repository is named, and no policy that has one. */
+export function assertPolicyFor({ from }: { readonly from?: string }): void {
+  if (from !== undefined)
+    throw new BackstayError("USAGE", {
+      problem: "--from needs the --policy whose backups these are",
+    });
+}
+
 /** Shows a session until its end; its exit code. Ctrl-C leaves it running. */
 export async function followTask(
   invocation: Invocation,

@@ -4,7 +4,7 @@ import type { BackupFigures } from "../../protocol/run-order.ts";
 import type { ScriptResult, SessionDetail, SessionRecord } from "../../protocol/session-record.ts";
 import { printedMessage, printedName } from "./printed-text.ts";
 import { counted, formatBytes, formatDuration, formatLocalTime } from "./quantities.ts";
-import { outcomeText } from "./status-text.ts";
+import { outcomeText, standText } from "./status-text.ts";
 import { tableLines } from "./text-table.ts";
 
 const labelCells = 12;
@@ -104,9 +104,10 @@ function figureLines(figures: BackupFigures): string[] {
   ];
 }
 
-function placeText({ repository, route, location }: SessionRecord): string {
+function placeText({ repository, route, location, stand }: SessionRecord): string {
   const place = location === undefined || location === repository ? "" : ` at ${location}`;
-  return `${repository}${place}${route === "gateway" ? ", through the gateway" : ""}`;
+  const way = route === "gateway" ? ", through the gateway" : "";
+  return `${repository}${place}${way}${standText(stand)}`;
 }
 
 /** What was asked of the storage. */

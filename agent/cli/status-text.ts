@@ -1,4 +1,5 @@
 /** The status in words: is everything backed up, what runs, what comes next and why, and what is wrong. Pure. */
+import { type ObeyedStand, stateOf } from "../../protocol/control/repository-state.ts";
 import type { HealthReason } from "../../protocol/local-api/health.ts";
 import { isOverdue } from "../../protocol/local-api/overall-health.ts";
 import type { PolicyStatus, StatusReport } from "../../protocol/local-api/status.ts";
@@ -188,8 +189,13 @@ function nextText({ atMs, reason }: PolicyStatus["next"], nowMs: number): string
   return why === "" ? when : `${when}: ${why}`;
 }
 
-function destinationLine({ place, route, reachable }: PolicyStatus["destination"]): ToneLine {
-  const way = route === "gateway" ? ", through the gateway" : "";
+function destinationLine({
+  place,
+  route,
+  stand,
+  reachable,
+}: PolicyStatus["destination"]): ToneLine {
+  const way = `${route === "gateway" ? ", through the gateway" : ""}${standText(stand)}`;
   const out = reachable === false ? ", out of reach" : "";
   return row("goes to", `${printedMessage(place)}${way}${out}`, out === "" ? "plain" : "warning");
 }
@@ -248,4 +254,12 @@ function strangers(report: StatusReport, known: ReadonlySet<string>, nowMs: numb
       ? [waitingLine(each, nowMs)]
       : runningLines(each, nowMs)),
   ]);
+}
+
+/** `, in maintenance (so says its storage)`; nothing for a repository that takes part. */
+export function standText(stand: ObeyedStand | undefined): string {
+  const state = stateOf(stand?.modes ?? []);
+  if (stand === undefined || state === "active") return "";
+  const who = stand.source === "storage" ? "its storage" : "the server";
+  return `, ${state === "sealed" ? "sealed" : "in maintenance"} (so says ${who})`;
 }

@@ -25,6 +25,7 @@ export function policiesOf(document: BundleDocument): Map<string, ServerPolicy> 
     policyVersion: version,
     managedBy,
     document: written,
+    former,
   } of document.policies) {
     const writtenVersion = written["version"];
     if (typeof writtenVersion === "number" && writtenVersion > policyVersion)
@@ -46,6 +47,7 @@ export function policiesOf(document: BundleDocument): Map<string, ServerPolicy> 
       policy: result.data,
       document: written as ServerPolicy["document"],
       repositoryId: destination.repository.slice(repositoryScheme.length),
+      former,
     });
   }
   return policies;
@@ -83,7 +85,10 @@ export function destinationsOf(
     if (destinations.has(repositoryId))
       throw new BackstayError("BUNDLE_DESTINATION", { name, problem: "is there twice" });
     const previous = document.previousPasswords[repositoryId] ?? [];
-    destinations.set(repositoryId, resolvedDestination(content, reader.agentId, previous));
+    const stand = Object.hasOwn(document.repositoryStands, repositoryId)
+      ? document.repositoryStands[repositoryId]
+      : undefined;
+    destinations.set(repositoryId, resolvedDestination(content, reader.agentId, previous, stand));
     epochs[repositoryId] = { epoch, signer };
   }
   return { destinations, epochs };
@@ -101,6 +106,7 @@ export function requireSecrets(
 ): void {
   const named = [
     ...[...policies.values()].flatMap((each) => secretReferences(each.policy)),
+    ...[...policies.values()].flatMap((each) => each.former.map((place) => place.passwordSecret)),
     ...[...destinations.values()].flatMap(secretsOfDestination),
   ];
   for (const name of named)

@@ -5,6 +5,7 @@ import {
   gatewaySecretName,
   type TrustDocument,
 } from "../../protocol/control/bundle.ts";
+import type { RepositoryStand } from "../../protocol/control/repository-state.ts";
 import type { Policy, PolicyDocument } from "../../protocol/policy/policy.ts";
 
 /** A policy of the server. */
@@ -18,6 +19,8 @@ export interface ServerPolicy {
   readonly document: PolicyDocument;
   /** What `destination.repository` names. */
   readonly repositoryId: string;
+  /** Repositories that hold older backups of it, newest first, with the names of their passwords. */
+  readonly former: readonly { readonly repositoryId: string; readonly passwordSecret: string }[];
 }
 
 /** One way to a repository. */
@@ -47,6 +50,8 @@ export interface Destination {
   readonly repositoryId: string;
   readonly name: string;
   readonly epoch: number;
+  /** Whether it takes part, as the server has told; undefined: nothing was ever decided. */
+  readonly stand: RepositoryStand | undefined;
   /** In the order in which they are tried; at least one. */
   readonly routes: readonly DestinationRoute[];
   /** Names of secrets: passwords that the repository had before, newest first. */
@@ -86,6 +91,7 @@ export function resolvedDestination(
   document: DestinationDocument,
   agentId: string,
   previousPasswords: readonly string[],
+  stand: RepositoryStand | undefined,
 ): Destination {
   const { repositoryId, name, epoch, tenantId } = document;
   const routes = document.routes.map((route): DestinationRoute => {
@@ -103,5 +109,5 @@ export function resolvedDestination(
     const { secret: credentialsSecret, issued = false } = route;
     return { kind: "direct", repository, credentialsSecret, isIssued: issued };
   });
-  return { repositoryId, name, epoch, routes, previousPasswords };
+  return { repositoryId, name, epoch, stand, routes, previousPasswords };
 }

@@ -61,8 +61,12 @@ export function verifyBundle(
   if (unknown !== undefined) throw new BackstayError("BUNDLE_NEWER", { feature: unknown });
   const policies = policiesOf(document);
   const { destinations, epochs } = destinationsOf(document, trust, reader, floors);
-  for (const { repositoryId, policy: given } of policies.values())
-    if (!destinations.has(repositoryId))
+  for (const { repositoryId, former, policy: given } of policies.values())
+    if (
+      ![repositoryId, ...former.map((place) => place.repositoryId)].every((id) =>
+        destinations.has(id),
+      )
+    )
       throw new BackstayError("BUNDLE_DESTINATION", { policy: given.name, problem: "is missing" });
   requireSecrets(document, policies, destinations, reader);
   return {

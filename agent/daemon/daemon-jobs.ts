@@ -2,6 +2,7 @@
 
 import type { SecretKeeper } from "../../platform/ports/secret-keeper.ts";
 import { proxyVariables } from "../../platform/proxy-choice.ts";
+import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { RepositoryOrder, RouteAccount, RouteOrder } from "../../protocol/run-order.ts";
 import type { Hold, SessionRecord } from "../../protocol/session-record.ts";
@@ -52,7 +53,14 @@ export function daemonJobs(parts: DaemonJobsParts): { jobs: JobRunner; places: R
     cacheRoot: folders.cache,
     ownFolders: own,
     guardedFolders: guardedFolders(folders),
-    hasBackup: (policy) => state.sessions.lastGood(policy) !== undefined,
+    hasBackup: ({ policy, repository }) => {
+      const last = state.sessions.lastGood(policy);
+      // Another member of a pool begins anew.
+      return (
+        last !== undefined &&
+        (last.repository === repository || !repository.startsWith(repositoryScheme))
+      );
+    },
     newestSnapshot: (policy) => state.sessions.lastGood(policy)?.figures?.snapshotId,
     checkTarget: async (policy) => {
       await parts.rules.refresh();

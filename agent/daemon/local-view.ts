@@ -107,8 +107,8 @@ export class LocalView implements DaemonView {
     return this.#request("A restore", policy, requestedBy, task);
   }
 
-  check({ policy, data }: CheckRequest, requestedBy: string): RunAnswer {
-    return this.#request("A check", policy, requestedBy, { kind: "check", data });
+  check({ policy, ...what }: CheckRequest, requestedBy: string): RunAnswer {
+    return this.#request("A check", policy, requestedBy, { kind: "check", ...what });
   }
 
   stop(name: string, requestedBy: string): StopAnswer {

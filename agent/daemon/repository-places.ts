@@ -33,13 +33,14 @@ export class RepositoryPlaces {
   }
 
   /**
-   * SECRET_MISSING, SECRET_UNREADABLE, SECRET_INVALID; POLICY_RESTRICTED if the machine allows none of the routes,
+   * Of a policy, or of its older backups in the repository of the name `from`. SECRET_MISSING, SECRET_UNREADABLE, SECRET_INVALID; POLICY_RESTRICTED if the machine allows none of the routes,
    * POLICY_SCOPE if the policy wants none of those that there are.
    */
-  async of({ policy, server }: PolicyInForce): Promise<Place> {
-    return server === undefined
-      ? await this.#own(policy)
-      : this.#ofServer(policy, server.repositoryId);
+  async of(found: PolicyInForce, from?: string): Promise<Place> {
+    const held = heldAt(found, from);
+    return held === undefined
+      ? await this.#own(found.policy)
+      : this.#ofServer(found.policy, held.repositoryId, held.passwordSecret);
   }
 
   async #own({ destination, encryption }: Policy): Promise<Place> {
@@ -54,7 +55,7 @@ export class RepositoryPlaces {
     return { routes: [this.#order("direct", url, settings)], password };
   }
 
-  #ofServer(policy: Policy, repositoryId: string): Place {
+  #ofServer(policy: Policy, repositoryId: string, passwordSecret: string): Place {
     const { bundle: inForce, recovery, guardRails } = this.#parts;
     const bundle = inForce();
     const destination = bundle?.destinations.get(repositoryId);
@@ -79,7 +80,13 @@ export class RepositoryPlaces {
     const wantedRecovery = recovery(repositoryId);
     return {
       routes: allowed.map((route) => this.#route(bundle, repositoryId, route)),
-      password: this.#open(bundle, policy.encryption.password.secret),
+      password: this.#open(bundle, passwordSecret),
+      stand: {
+        tenantId: bundle.trust.tenantId,
+        repositoryId,
+        ...(destination.stand !== undefined && { known: destination.stand }),
+        keys: bundle.trust.roles.policy,
+      },
       ...(previousPasswords.length > 0 && { previousPasswords }),
       ...(wantedRecovery !== undefined && { recovery: wantedRecovery }),
     };
@@ -128,6 +135,30 @@ export class RepositoryPlaces {
     this.#parts.onSecret(text);
     return text;
   }
+}
+
+/**
+ * Id and password of the server's repository that a policy goes to, or of the one of the name `from` that holds older
+ * backups of it; undefined for a policy of the machine. POLICY_SCOPE if it has no backups there.
+ */
+export function heldAt(
+  { policy, server }: PolicyInForce,
+  from: string | undefined,
+): { readonly repositoryId: string; readonly passwordSecret: string } | undefined {
+  const now = server && {
+    repositoryId: server.repositoryId,
+    passwordSecret: policy.encryption.password.secret,
+  };
+  if (from === undefined) return now;
+  const places = [...(now === undefined ? [] : [now]), ...(server?.former ?? [])];
+  const nameOf = (id: string): string | undefined => server?.bundle.destinations.get(id)?.name;
+  const held = places.find(({ repositoryId }) => nameOf(repositoryId) === from);
+  if (held !== undefined) return held;
+  const names = places.map(({ repositoryId }) => nameOf(repositoryId) ?? "").join(", ");
+  throw new BackstayError("POLICY_SCOPE", {
+    policy: policy.name,
+    problem: `it has no backups in ${from}${names === "" ? "" : `; there are some in ${names}`}`,
+  });
 }
 
 /** Those of the destination that the policy allows, in the destination's order. */

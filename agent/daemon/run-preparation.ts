@@ -10,7 +10,7 @@ import type { SessionRecord, SessionTask } from "../../protocol/session-record.t
 import type { JobScript, JobScripts, PreparedRun } from "../jobs/jobs.ts";
 import { localRepositories, resolveScope } from "../policy/policy-scope.ts";
 import type { PolicyInForce } from "./policy-book.ts";
-import type { RepositoryPlaces } from "./repository-places.ts";
+import { heldAt, type RepositoryPlaces } from "./repository-places.ts";
 import { allowedTarget } from "./restore-rails.ts";
 
 export interface RunPreparationParts {
@@ -25,8 +25,8 @@ export interface RunPreparationParts {
   readonly ownFolders: readonly string[];
   /** Folders that nothing is restored into; absolute. */
   readonly guardedFolders: readonly string[];
-  /** True if there is a good backup of the policy: then its repository exists, and must never be made anew. */
-  readonly hasBackup: (policy: string) => boolean;
+  /** True if there is a good backup of its policy: then its repository exists, and must never be made anew. */
+  readonly hasBackup: (session: SessionRecord) => boolean;
   /** Id of the newest snapshot that this machine knows of a policy. */
   readonly newestSnapshot: (policy: string) => string | undefined;
   /** STORE_MISSING if the drive of the target is not there. */
@@ -53,17 +53,22 @@ export class RunPreparation {
     const found = inForce().get(name);
     if (found === undefined) throw new BackstayError("POLICY_UNKNOWN", { policy: name });
     const { policy, server } = found;
-    const epoch = server?.bundle.destinations.get(server.repositoryId)?.epoch;
+    const { from } = session.task ?? {};
+    const held = heldAt(found, from);
+    const epoch = server?.bundle.destinations.get(held?.repositoryId ?? "")?.epoch;
     await checkTarget(policy);
     const work = await this.#work(session, policy);
     signal.throwIfAborted();
-    const place = await places.of(found);
+    const place = await places.of(found, from);
     signal.throwIfAborted();
     const { uploadPerSecond, downloadPerSecond, memory, duration } = policy.limits;
     const isBackup = session.kind === "backup";
     return {
       order: {
-        repository: { ...place, create: isBackup && policy.destination.create && !hasBackup(name) },
+        repository: {
+          ...place,
+          create: isBackup && policy.destination.create && !hasBackup(session),
+        },
         ...(cacheRoot !== undefined && { cacheRoot }),
         limits: {
           ...(uploadPerSecond !== undefined && { uploadBytesPerSecond: uploadPerSecond }),
@@ -94,12 +99,15 @@ export class RunPreparation {
 
   #restore(task: Extract<SessionTask, { kind: "restore" }>, policy: Policy): RestoreWork {
     const { guardRails, guardedFolders, hostName, newestSnapshot } = this.#parts;
-    const { snapshot, paths, overwrite, verify } = task;
+    const { snapshot, paths, overwrite, verify, from } = task;
     return {
       kind: "restore",
       hostName,
       // Other policies may back up into the same repository.
-      snapshot: snapshot === "latest" ? (newestSnapshot(policy.name) ?? snapshot) : snapshot,
+      snapshot:
+        snapshot === "latest" && from === undefined
+          ? (newestSnapshot(policy.name) ?? snapshot)
+          : snapshot,
       paths,
       ...allowedTarget(task, guardRails(), guardedFolders),
       overwrite,

@@ -1,9 +1,11 @@
 /** Asks the jobs for sessions on behalf of somebody: a user of this machine, or its server. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { repositoryScheme } from "../../protocol/control/bundle.ts";
 import type { GuardRails } from "../../protocol/policy/guard-rails.ts";
 import type { RunCause, SessionRecord, SessionTask } from "../../protocol/session-record.ts";
 import type { Jobs, RunTicket } from "../jobs/jobs.ts";
 import type { PolicyInForce } from "./policy-book.ts";
+import { heldAt } from "./repository-places.ts";
 import { allowedTarget } from "./restore-rails.ts";
 import { sessionsOf } from "./run-scheduler.ts";
 
@@ -22,17 +24,22 @@ export class SessionOrders {
     this.#parts = parts;
   }
 
-  /** A backup, or what the task says. POLICY_UNKNOWN, RESTORE_RESTRICTED, QUEUE_FULL, SHUTTING_DOWN. */
+  /** A backup, or what the task says. POLICY_UNKNOWN, POLICY_SCOPE, RESTORE_RESTRICTED, QUEUE_FULL, SHUTTING_DOWN. */
   request(policyName: string, cause: RunCause, task?: SessionTask): RunTicket {
     const { jobs, guardRails, guardedFolders } = this.#parts;
-    const { policy } = this.known(policyName);
+    const found = this.known(policyName);
+    const { policy } = found;
+    const held = heldAt(found, task?.from);
     // Looked at again when its turn has come.
     if (task?.kind === "restore") allowedTarget(task, guardRails(), guardedFolders);
     return jobs.request({
       policy: policyName,
       cause,
       priority: policy.priority,
-      repository: policy.destination.repository,
+      repository:
+        held === undefined
+          ? policy.destination.repository
+          : `${repositoryScheme}${held.repositoryId}`,
       ...(task !== undefined && { task }),
     });
   }

@@ -1,4 +1,5 @@
 /** Puts together what the daemon knows of itself and its policies. */
+import type { ObeyedStand } from "../../protocol/control/repository-state.ts";
 import type { HealthReason } from "../../protocol/local-api/health.ts";
 import type {
   AgentStatus,
@@ -8,6 +9,7 @@ import type {
   StatusFacts,
 } from "../../protocol/local-api/status.ts";
 import type { SessionRecord } from "../../protocol/session-record.ts";
+import type { Destination } from "../control/bundle-in-force.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { PolicyInForce } from "./policy-book.ts";
 import { routesOf } from "./repository-places.ts";
@@ -60,12 +62,28 @@ function policyStatus(found: PolicyInForce, { history, nextRun }: StatusParts): 
 function wayOf(
   { policy, server }: PolicyInForce,
   last: SessionRecord | undefined,
-): Pick<DestinationStatus, "place" | "route"> {
+): Pick<DestinationStatus, "place" | "route" | "stand"> {
   const destination = server?.bundle.destinations.get(server.repositoryId);
   if (destination === undefined)
     return { place: policy.destination.repository, route: last?.route ?? "direct" };
   const routes = routesOf(destination, policy);
   const used = routes.find(({ repository }) => repository === last?.location);
   const route = used ?? routes[0] ?? destination.routes[0];
-  return { place: `${destination.name} at ${route.repository}`, route: route.kind };
+  const stand = newestStand(destination, policy.destination.repository, last);
+  return {
+    place: `${destination.name} at ${route.repository}`,
+    route: route.kind,
+    ...(stand !== undefined && { stand }),
+  };
+}
+
+/** What the last session found in the storage counts until the server tells something newer. */
+function newestStand(
+  { stand: told }: Destination,
+  repository: string,
+  last: SessionRecord | undefined,
+): ObeyedStand | undefined {
+  const found = last?.repository === repository ? last.stand : undefined;
+  if (found !== undefined && found.number >= (told?.number ?? 0)) return found;
+  return told === undefined ? undefined : { ...told, source: "server" };
 }

@@ -1,5 +1,6 @@
 /** The engine's standard output: messages of one line each, none of which ever keeps the work waiting. */
 import type { Writable } from "node:stream";
+import type { ObeyedStand } from "../../protocol/control/repository-state.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import type { EngineMessage, RunIssue, RunProgress, RunReport } from "../../protocol/run-order.ts";
 
@@ -50,6 +51,11 @@ export class EngineOutput {
   /** The route of the order by which the repository was reached. */
   route(route: number): void {
     this.#send({ type: "route", route }, true);
+  }
+
+  /** What the repository's administrator has decided, and this session obeys. */
+  stand(stand: ObeyedStand): void {
+    this.#send({ type: "stand", stand }, true);
   }
 
   /** Asks for an account for a route of the order. */

@@ -11,6 +11,7 @@ import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import { Repository } from "../repository/repository.ts";
 import type { EngineOutput } from "./engine-output.ts";
 import { tendKeys } from "./key-tending.ts";
+import { obeyStand } from "./repository-stand.ts";
 
 /** What an engine uses to reach a storage. */
 export interface StorageUse {
@@ -48,6 +49,7 @@ export async function withRepository<T>(
   try {
     const isThere = (await store.stat({ type: "config", name: "" }, signal)) !== undefined;
     output.route(index);
+    await obeyStand(order, store, output, signal);
     return await work(await openRepository(order, store, isThere, output, signal));
   } finally {
     await store.close();

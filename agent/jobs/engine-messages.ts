@@ -1,4 +1,5 @@
 /** Reads what an engine says: lines of bounded length, each of which must be a message that we know. */
+import { repositoryStand } from "../../protocol/control/repository-state.ts";
 import type { EngineMessage } from "../../protocol/run-order.ts";
 
 const lineBytesMax = 1024 * 1024;
@@ -64,6 +65,8 @@ function isMessage(message: Record<string, unknown>): boolean {
       return isCount(message["route"]);
     case "account":
       return isCount(message["route"]) && typeof message["isRefused"] === "boolean";
+    case "stand":
+      return isStand(message["stand"]);
     case "recovery":
       return isText(message["keyName"]) && isText(message["password"]);
     case "password-changed":
@@ -82,3 +85,11 @@ function isMessage(message: Record<string, unknown>): boolean {
 
 const isCount = (value: unknown): boolean => typeof value === "number" && value >= 0;
 const isText = (value: unknown): boolean => typeof value === "string";
+
+function isStand(stand: unknown): boolean {
+  return (
+    isObject(stand) &&
+    repositoryStand.safeParse(stand).success &&
+    ["server", "storage"].includes(String(stand["source"]))
+  );
+}

@@ -4,6 +4,7 @@ import type { Clock } from "../../platform/ports/clock.ts";
 import type { ProcessLimits } from "../../platform/ports/process-limits.ts";
 import { endProcessGroup } from "../../platform/process-group.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { ObeyedStand } from "../../protocol/control/repository-state.ts";
 import type {
   AccountAnswer,
   EngineMessage,
@@ -47,6 +48,8 @@ export interface EngineRunOptions {
   readonly issue: (issue: RunIssue) => void;
   /** The route of the order by which it reached the repository. */
   readonly route: (route: number) => void;
+  /** What its repository's administrator has decided. */
+  readonly stand: (stand: ObeyedStand) => void;
   readonly keys: (told: KeyMessage) => void;
   /** Answers an engine that needs an account for a route. Never rejects. */
   readonly account: (route: number, isRefused: boolean) => Promise<AccountAnswer>;
@@ -178,6 +181,9 @@ export class EngineRun {
         return;
       case "route":
         this.#options.route(message.route);
+        return;
+      case "stand":
+        this.#options.stand(message.stand);
         return;
       case "account":
         void this.#giveAccount(message.route, message.isRefused);

@@ -92,6 +92,14 @@ function reportedFailure(report: RunReport, issues: number, lastWords: string): 
   const { exitCode, error } = report;
   if (error === undefined)
     return failed(new BackstayError("ENGINE_DIED", { exitCode }), issues, lastWords);
+  // Somebody has decided so: this machine has not failed.
+  if (error.code === "REPOSITORY_MAINTENANCE" || error.code === "REPOSITORY_SEALED")
+    return {
+      outcome: "canceled",
+      exitCode,
+      endedBy: { by: "repository", text: error.message },
+      issues,
+    };
   const failure = lastWords === "" ? error : { ...error, lastWords };
   return { outcome: "failure", exitCode, failure, ...figuresOf(report), issues };
 }

@@ -197,6 +197,7 @@ export class SessionRun {
       progress: (progress) => this.#receiveProgress(progress),
       issue: (issue) => this.#receiveIssue(issue),
       route: (index) => this.#reached(prepared, index),
+      stand: (stand) => journal.update(this.id, { stand }),
       keys: (told) => this.#world.keys(this.#session(), told),
       account: async (index, isRefused) => await this.#account(prepared, index, isRefused),
     });

@@ -48,10 +48,12 @@ export const bodies = {
     target: z.string().min(1).max(4096),
     overwrite: z.enum(overwriteRules),
     verify: z.boolean(),
+    from: policyName.exactOptional(),
   }) satisfies z.ZodType<RestoreRequest>,
   check: z.strictObject({
     policy: policyName,
     data: z.string().max(100),
+    from: policyName.exactOptional(),
   }) satisfies z.ZodType<CheckRequest>,
   stop: z.strictObject({ policy: policyName }) satisfies z.ZodType<StopRequest>,
   pause: z.strictObject({

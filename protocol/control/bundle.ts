@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { rawKey, tlsPin } from "./enrolment.ts";
+import { repositoryStand } from "./repository-state.ts";
 
 export const signedDocument = z.string().max(4_000_000);
 export const signatureTypes = {
@@ -14,6 +15,7 @@ export const signatureTypes = {
   command: "backstay-command+jws",
   request: "backstay-request+jwt",
   licence: "backstay-licence+jws",
+  "repository-state": "backstay-repository-state+jws",
 } as const;
 export type SignatureType = keyof typeof signatureTypes;
 
@@ -116,6 +118,11 @@ export const bundleDocument = z.object({
       managedBy: z.enum(["agent", "server"]),
       /** A PolicyDocument (protocol/policy); its `destination.repository` is `backstay:<repositoryId>`. */
       document: z.record(z.string(), z.unknown()),
+      /** Repositories that hold backups of it from before: other members of its pool, newest first. */
+      former: z
+        .array(z.object({ repositoryId: z.string(), passwordSecret: z.string() }))
+        .max(100)
+        .default([]),
     }),
   ),
   /** JWS of DestinationDocument, all that the policies name. */
@@ -124,6 +131,8 @@ export const bundleDocument = z.object({
   secrets: z.record(z.string(), z.string()),
   /** Per repository: passwords that it had before, newest first, names of secrets. For a change without a new full. */
   previousPasswords: z.record(z.string(), z.array(z.string())).default({}),
+  /** By id of the repository: maintenance and seals; absent: nothing was ever decided. */
+  repositoryStands: z.record(z.string(), repositoryStand).default({}),
   /** Public X25519 key to which the agent seals a recovery password for each repository; absent: no escrow. */
   recoveryKey: publicKey.optional(),
   entitlement: signedDocument.optional(),

@@ -22,12 +22,15 @@ export const commandOrder = z.discriminatedUnion("kind", [
     /** A folder of the machine; absolute. */
     target: z.string(),
     overwrite: z.enum(["always", "if-changed", "if-newer", "never"]).default("never"),
+    /** Name of a repository that holds older backups of the policy; absent: that of now. */
+    from: z.string().max(100).optional(),
   }),
   z.object({
     kind: z.literal("check"),
     ...policyArgument.shape,
     /** `structure`, or also a part of the data as --read-data-subset takes it (`5%`), or `all`. */
     data: z.string().default("structure"),
+    from: z.string().max(100).optional(),
   }),
   z.object({ kind: z.literal("sync") }),
   z.object({ kind: z.literal("collect-logs") }),

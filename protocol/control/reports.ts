@@ -60,7 +60,16 @@ export const agentStatus = z.object({
   policies: z.array(policyState).max(200),
   /** Where backups go by now; a session counts by what it began with. All of the bundle in force; absent: it does not tell. */
   destinations: z
-    .array(z.object({ repositoryId: z.string().max(64), epoch: z.int().min(1) }))
+    .array(
+      z.object({
+        repositoryId: z.string().max(64),
+        epoch: z.int().min(1),
+        /** Number of the stand (protocol/control/repository-state.ts) that new sessions there obey. */
+        standNumber: z.int().optional(),
+        /** Sessions run there. */
+        isBusy: z.boolean().optional(),
+      }),
+    )
     .max(1000)
     .optional(),
   pausedUntilMs: moment.optional(),

@@ -21,6 +21,20 @@ export const repositoryErrors = {
     title: "The repository is locked by another session.",
     remedy: "Wait for that session to end. If its machine is gone for good, run `backstay unlock`.",
   },
+  REPOSITORY_MAINTENANCE: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "The repository is in maintenance: nothing goes in or out.",
+    remedy:
+      "Wait until the server's administrator has ended it (`backstay-server repository member set-state`). Nothing is wrong with this machine.",
+  },
+  REPOSITORY_SEALED: {
+    kind: "temporary",
+    exitCode: 1,
+    title: "The repository is sealed: it can be read, and takes no new backups.",
+    remedy:
+      "The server's administrator gives the pool another active member, or ends the seal. Restores and checks work.",
+  },
   REPOSITORY_UNSUPPORTED: {
     kind: "permanent",
     exitCode: 1,

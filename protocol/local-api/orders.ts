@@ -25,6 +25,8 @@ export interface RestoreRequest {
   readonly target: string;
   readonly overwrite: OverwriteRule;
   readonly verify: boolean;
+  /** Name of a repository of the policy's pool that holds older backups; absent: that of now. */
+  readonly from?: string;
 }
 
 /** Body of `POST …/check`; the answer is a RunAnswer. */
@@ -32,6 +34,8 @@ export interface CheckRequest {
   readonly policy: string;
   /** `structure`, `all`, or a part of the data as --read-data-subset takes it. */
   readonly data: string;
+  /** As in a restore. */
+  readonly from?: string;
 }
 
 /** Body of `POST …/stop`. */

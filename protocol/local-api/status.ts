@@ -1,5 +1,6 @@
 /** The status of an agent: what `GET …/status` answers, and each line of `GET …/watch`. Times are ms since 1970. */
 import type { EntitlementStand } from "../control/entitlement-stand.ts";
+import type { ObeyedStand } from "../control/repository-state.ts";
 import type { RouteKind } from "../run-order.ts";
 import type { Pause, QueuedSession, RunningSession, SessionRecord } from "../session-record.ts";
 import type { Health, HealthReason } from "./health.ts";
@@ -95,6 +96,8 @@ export interface DestinationStatus {
   readonly place: string;
   /** The way that is in use. */
   readonly route: RouteKind;
+  /** Whether it takes part, by the newest that is known; absent: nothing was ever decided. */
+  readonly stand?: ObeyedStand;
   /** As it was seen last; absent if nobody looked yet. */
   readonly reachable?: boolean;
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { destinationDocument } from "../control/bundle.ts";
 import { rawKey } from "../control/enrolment.ts";
 import { repositoryRoute, retiringRoute } from "../control/repository-route.ts";
+import { repositoryModes } from "../control/repository-state.ts";
 import { policyName } from "../policy/scalars.ts";
 import { moment, ownerTenant, resourceId, tenantResource } from "./resource.ts";
 
@@ -22,7 +23,24 @@ const retiringRouteAnswer = z.object({
 export const repositoryAnswer = z.object({
   ...tenantResource.shape,
   name: z.string(),
-  routes: z.array(repositoryRoute).readonly().describe("In the order in which they are tried."),
+  routes: z
+    .array(repositoryRoute)
+    .readonly()
+    .describe("In the order in which they are tried; none of a pool."),
+  members: z
+    .array(z.string())
+    .readonly()
+    .describe(
+      "Of a pool: the repositories that it consists of. Each machine stores in one of them.",
+    ),
+  modes: repositoryModes,
+  standNumber: z.int().describe("Rises with each change of the modes."),
+  machines: z.int().describe("Active machines that store there, now or before."),
+  pending: z
+    .int()
+    .describe(
+      "Those of them that still run sessions there, or have not said that they obey the modes.",
+    ),
   retiring: z
     .array(retiringRouteAnswer)
     .readonly()

@@ -22,35 +22,55 @@ export interface ChosenPolicy {
   /** The version for this machine: the current one, or the one before until the rollout reaches it. */
   readonly text: PolicyText;
   readonly repository: RepositoryView;
+  /** Where backups of it are from before: other members of its pool, newest first. */
+  readonly former: readonly RepositoryView[];
 }
 
 /** A bundle before it is numbered, sealed and signed. */
 export interface BundleContent {
   readonly policies: BundleDocument["policies"];
   readonly destinations: BundleDocument["destinations"];
+  readonly repositoryStands: BundleDocument["repositoryStands"];
   /** In the clear. */
   readonly secrets: ReadonlyMap<string, Buffer>;
   readonly previousPasswords: BundleDocument["previousPasswords"];
   readonly rolloutId: string | undefined;
 }
 
+/** A policy of a machine, before it is known where its backups go. */
+export interface PolicyOfMachine {
+  readonly policy: PolicyView;
+  readonly text: PolicyText;
+}
+
 /** The policies of a machine in the order of their names, each once. */
-export function chosenPolicies(view: TenantView, machine: BundleMachine): ChosenPolicy[] {
+export function policiesOf(view: TenantView, machine: BundleMachine): PolicyOfMachine[] {
   const ids = new Set([
     ...(view.byAgent.get(machine.id) ?? []),
     ...machine.groups.flatMap((group) => view.byGroup.get(group) ?? []),
   ]);
-  const chosen: ChosenPolicy[] = [];
+  const found: PolicyOfMachine[] = [];
   for (const id of ids) {
     const policy = view.policies.get(id);
     if (policy === undefined) continue;
     const { rollout, previous, current } = policy;
     const isEarlier = rollout !== undefined && !isReached(rollout, machine.id);
-    const text = isEarlier ? (previous ?? current) : current;
-    const repository = view.repositories.get(text.repositoryName ?? "");
-    if (repository !== undefined) chosen.push({ policy, text, repository });
+    found.push({ policy, text: isEarlier ? (previous ?? current) : current });
   }
-  return chosen.toSorted((a, b) => (a.policy.name < b.policy.name ? -1 : 1));
+  return found.toSorted((a, b) => (a.policy.name < b.policy.name ? -1 : 1));
+}
+
+/** Those of them whose repository can be used. `placed`: by name of a pool the members that the machine stores in. */
+export function chosenPolicies(
+  view: TenantView,
+  policies: readonly PolicyOfMachine[],
+  placed: ReadonlyMap<string, readonly RepositoryView[]>,
+): ChosenPolicy[] {
+  return policies.flatMap(({ policy, text }) => {
+    const { repositoryName: name = "" } = text;
+    const [repository = view.repositories.get(name), ...former] = placed.get(name) ?? [];
+    return repository === undefined ? [] : [{ policy, text, repository, former }];
+  });
 }
 
 /** `owned` has what the machine has in each of the repositories of its policies. */
@@ -62,8 +82,11 @@ export function bundleContent(
 ): BundleContent {
   const secrets = new Map<string, Buffer>();
   const previousPasswords: Record<string, string[]> = {};
-  const repositories = new Map(chosen.map(({ repository }) => [repository.id, repository]));
-  for (const each of chosen) {
+  const places = chosen.flatMap((each) =>
+    [each.repository, ...each.former].map((repository) => ({ ...each, repository })),
+  );
+  const repositories = new Map(places.map(({ repository }) => [repository.id, repository]));
+  for (const each of places) {
     const mine = owned.get(each.repository.id);
     const before = passwordsBefore(view, each, mine);
     for (const [name, value] of [...policySecrets(view, each, mine), ...before])
@@ -81,6 +104,11 @@ export function bundleContent(
   return {
     policies: chosen.map(policyOfBundle),
     destinations: [...repositories.values()].map(({ jws }) => jws),
+    repositoryStands: Object.fromEntries(
+      [...repositories.values()].flatMap(({ id, stand: { modes, number } }) =>
+        number === 0 ? [] : [[id, { modes, number }]],
+      ),
+    ),
     secrets,
     previousPasswords,
     rolloutId: reached?.policy.rollout?.id,
@@ -117,7 +145,12 @@ export function contentHash(
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex");
 }
 
-function policyOfBundle({ policy, text, repository }: ChosenPolicy): BundleDocument["policies"][0] {
+function policyOfBundle({
+  policy,
+  text,
+  repository,
+  former,
+}: ChosenPolicy): BundleDocument["policies"][0] {
   const { document, passwordSecret } = text;
   const isAutomatic = passwordSecret === automaticSecret;
   return {
@@ -131,6 +164,10 @@ function policyOfBundle({ policy, text, repository }: ChosenPolicy): BundleDocum
         encryption: { ...document.encryption, password: { secret: automaticName(repository.id) } },
       }),
     },
+    former: former.map(({ id }) => ({
+      repositoryId: id,
+      passwordSecret: isAutomatic ? automaticName(id) : passwordSecret,
+    })),
   };
 }
 

@@ -133,6 +133,7 @@ function newRow(
     stored_bytes: 0,
     stored_objects: 0,
     obeyed_epoch: null,
+    obeyed_stand: null,
     created_ms: now(),
   };
 }

@@ -5,6 +5,7 @@ import { type Policy, type PolicyDocument, policy } from "../../protocol/policy/
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import { scheduleProblems } from "../../protocol/schedule/schedule-problems.ts";
 import type { Queries } from "../ground/server-ground.ts";
+import { membersOf } from "./pool-members.ts";
 import { automaticSecret } from "./secrets.ts";
 
 /** Far below what fits into a bundle with others. */
@@ -87,13 +88,13 @@ async function requireRepository(
     throw invalid("destination.credentials", "belongs to the routes of the repository");
   const found = await queries
     .selectFrom("repositories")
-    .select("destination")
+    .select(["destination", "members"])
     .where("tenant_id", "=", tenantId)
     .where("name", "=", name)
     .executeTakeFirst();
   if (found === undefined)
     throw invalid("destination.repository", `names no repository of the tenant: ${name}`);
-  if (found.destination === null)
+  if (found.destination === null && membersOf(found).length === 0)
     throw invalid(
       "destination.repository",
       `names a repository that awaits its signature: ${name}`,

@@ -13,6 +13,7 @@ import {
   secretOfRoute,
   storageOfRoutes,
 } from "../../protocol/control/repository-route.ts";
+import type { RepositoryModes } from "../../protocol/control/repository-state.ts";
 import { signDocument, unverifiedContent } from "../../protocol/control/signed-document.ts";
 import type { Tables } from "../database/tables.ts";
 import {
@@ -31,6 +32,14 @@ import {
   routesForMachines,
 } from "./destination-documents.ts";
 import {
+  type MemberStand,
+  memberStand,
+  membersOf,
+  modesOf,
+  poolOf,
+  requireMembers,
+} from "./pool-members.ts";
+import {
   retiringAfter,
   type ShownRetiringRoute,
   shownRetiring,
@@ -46,12 +55,18 @@ export interface RepositoryQuotas {
 
 export interface RepositorySettings {
   readonly name: string;
-  /** In the order in which machines try them; at least one. */
+  /** In the order in which machines try them; none for a pool. */
   readonly routes: readonly RepositoryRoute[];
+  /** Of a pool: names of the repositories that it consists of, each with routes of its own. Absent: as they are. */
+  readonly members?: readonly string[] | undefined;
+  /** Absent: as they are. */
+  readonly modes?: RepositoryModes | undefined;
   readonly quotas: RepositoryQuotas;
 }
 
-export interface Repository extends RepositorySettings {
+export interface Repository extends RepositorySettings, MemberStand {
+  readonly members: readonly string[];
+  readonly modes: RepositoryModes;
   readonly id: string;
   readonly tenantId: string;
   /** Routes that were replaced, and that some machines may still go by. */
@@ -108,6 +123,7 @@ export class Repositories {
       id: randomUUIDv7(),
       tenant_id: tenantId,
       ...columnsOf(settings),
+      ...standOf(settings.modes, undefined, now),
       retiring: "[]",
       epoch: 0,
       destination: null,
@@ -118,6 +134,7 @@ export class Repositories {
     requireOneStorage(settings.routes);
     const made = await this.#change(actor, "repository.create", tenantId, async (queries) => {
       await requireFreeName(queries, row);
+      await requireMembers(queries, row, undefined);
       await requireSecrets(queries, tenantId, settings.routes);
       const signed = this.#directed(row, await this.#keys.ring(queries));
       await queries.insertInto("repositories").values(signed).execute();
@@ -146,8 +163,12 @@ export class Repositories {
       const before = await readRow(queries, scope, id);
       requireVersion("repository", before, version);
       if (before.name !== settings.name) await requireUnused(queries, before);
-      const row = { ...before, ...columnsOf(settings), version: version + 1 };
+      const stand = standOf(settings.modes, before, this.#ground.now());
+      const members = settings.members ?? membersOf(before);
+      const columns = columnsOf({ ...settings, members });
+      const row = { ...before, ...columns, ...stand, version: version + 1 };
       await requireFreeName(queries, row);
+      await requireMembers(queries, row, before);
       await requireSecrets(queries, tenantId, settings.routes);
       const signed = this.#directed(row, await this.#keys.ring(queries));
       const next = { ...signed, retiring: retiringAfter(before, signed, this.#ground) };
@@ -213,6 +234,8 @@ export class Repositories {
 
   /** The row with the destination that follows from its settings: signed if the key is here, else waiting. Itself if it has that. */
   #directed(row: RepositoryRow, ring: KeyRing, isAnew = false): RepositoryRow {
+    // Machines are sent to its members, each of which is signed for itself.
+    if (membersOf(row).length > 0) return row;
     const now = this.#ground.now();
     const known = ring.known("destination");
     const wanted: DestinationDocument = {
@@ -256,7 +279,10 @@ export class Repositories {
   async #shown(rows: readonly RepositoryRow[]): Promise<Repository[]> {
     const { database } = this.#ground;
     return await Promise.all(
-      rows.map(async (row) => repositoryOf(row, await shownRetiring(database, row))),
+      rows.map(async (row) => {
+        const retiring = await shownRetiring(database, row);
+        return { ...repositoryOf(row), retiring, ...(await memberStand(database, row)) };
+      }),
     );
   }
 
@@ -270,7 +296,8 @@ export class Repositories {
       const made = await work(queries);
       await raiseTenantRevision(queries, tenantId);
       const { id: target, name, epoch, unsigned } = made;
-      const details = { name, epoch, awaitsSignature: unsigned === null ? 0 : 1 };
+      const awaitsSignature = unsigned === null ? 0 : 1;
+      const details = { name, epoch, awaitsSignature, modes: modesOf(made).join(", ") };
       await this.#ground.audit.record(queries, { tenantId, actor, action, target, details });
       return made;
     });
@@ -332,6 +359,9 @@ async function requireUnused(queries: Queries, row: RepositoryRow): Promise<void
   );
   if (user !== undefined)
     throw new BackstayError("RESOURCE_IN_USE", { repository: row.name, policy: user.name });
+  const pool = await poolOf(queries, row);
+  if (pool !== undefined)
+    throw new BackstayError("RESOURCE_IN_USE", { repository: row.name, pool });
 }
 
 /** RESOURCE_INVALID if a gateway would have to choose. */
@@ -367,22 +397,39 @@ async function requireSecrets(
 
 function columnsOf(
   settings: RepositorySettings,
-): Pick<RepositoryRow, "name" | "routes" | "quotas"> {
-  const { name, routes, quotas } = settings;
-  return { name, routes: JSON.stringify(routes), quotas: JSON.stringify(quotas) };
+): Pick<RepositoryRow, "name" | "routes" | "members" | "quotas"> {
+  const { name, routes, members = [], quotas } = settings;
+  return {
+    name,
+    routes: JSON.stringify(routes),
+    members: JSON.stringify(members),
+    quotas: JSON.stringify(quotas),
+  };
 }
 
-function repositoryOf(row: RepositoryRow, retiring: readonly ShownRetiringRoute[]): Repository {
+/** Another number for other modes. */
+function standOf(
+  modes: RepositoryModes | undefined,
+  before: RepositoryRow | undefined,
+  nowMs: number,
+): Pick<RepositoryRow, "modes" | "stand_number"> {
+  const { modes: known, stand_number: number } = before ?? { modes: "[]", stand_number: 0 };
+  const wanted = modes === undefined ? known : JSON.stringify([...new Set(modes)].toSorted());
+  if (wanted === known) return { modes: known, stand_number: number };
+  return { modes: wanted, stand_number: Math.max(number + 1, Math.floor(nowMs / 1000)) };
+}
+
+function repositoryOf(row: RepositoryRow): Omit<Repository, "retiring" | keyof MemberStand> {
   return {
     id: row.id,
     tenantId: row.tenant_id,
     name: row.name,
     routes: JSON.parse(row.routes) as RepositoryRoute[],
-    retiring,
+    members: membersOf(row),
     quotas: JSON.parse(row.quotas) as RepositoryQuotas,
     epoch: row.epoch,
     unsigned: waitingOf(row),
-    isUsable: row.destination !== null,
+    isUsable: row.destination !== null || membersOf(row).length > 0,
     createdMs: row.created_ms,
     version: row.version,
   };

@@ -3,6 +3,7 @@ import type { Selectable } from "kysely";
 import { type DestinationDocument, destinationDocument } from "../../protocol/control/bundle.ts";
 import type { EntitledTime } from "../../protocol/control/entitlement-stand.ts";
 import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
+import type { RepositoryModes } from "../../protocol/control/repository-state.ts";
 import { unverifiedContent } from "../../protocol/control/signed-document.ts";
 import { type PolicyDocument, policy } from "../../protocol/policy/policy.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
@@ -10,6 +11,7 @@ import type { Tables } from "../database/tables.ts";
 import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import { secretContext } from "../ground/tenant-secret.ts";
 import { keptDocument, repositoryName } from "./policy-check.ts";
+import { membersOf, modesOf } from "./pool-members.ts";
 import { previousValues } from "./previous-values.ts";
 import { type RolloutStand, rolloutStand } from "./rollout.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
@@ -46,6 +48,14 @@ export interface RepositoryView {
   /** As machines get it. */
   readonly jws: string;
   readonly destination: DestinationDocument;
+  readonly stand: { readonly modes: RepositoryModes; readonly number: number };
+}
+
+/** A repository that consists of others. */
+export interface PoolView {
+  readonly id: string;
+  /** Names. */
+  readonly members: readonly string[];
 }
 
 export interface TenantView {
@@ -55,6 +65,8 @@ export interface TenantView {
   readonly policies: ReadonlyMap<string, PolicyView>;
   /** Usable ones, by name. */
   readonly repositories: ReadonlyMap<string, RepositoryView>;
+  /** By name. */
+  readonly pools: ReadonlyMap<string, PoolView>;
   /** Ids of policies by the group and by the machine that they are given to. */
   readonly byGroup: ReadonlyMap<string, readonly string[]>;
   readonly byAgent: ReadonlyMap<string, readonly string[]>;
@@ -114,6 +126,11 @@ export async function readTenantView(
         : (JSON.parse(tenant.recovery_key) as { id: string; key: string }),
     policies: new Map(policies.map((row) => [row.id, policyView(row)])),
     repositories: views,
+    pools: new Map(
+      repositories
+        .filter((row) => membersOf(row).length > 0)
+        .map((row) => [row.name, { id: row.id, members: membersOf(row) }]),
+    ),
     byGroup: policiesBy(assignments, "group_id"),
     byAgent: policiesBy(assignments, "agent_id"),
     ring,
@@ -178,13 +195,16 @@ function repositoryViews(
   rows: readonly Selectable<Tables["repositories"]>[],
 ): Map<string, RepositoryView> {
   const views = new Map<string, RepositoryView>();
-  for (const { id, name, destination } of rows)
+  for (const row of rows) {
+    const { id, name, destination, stand_number: number } = row;
     if (destination !== null)
       views.set(name, {
         id,
         jws: destination,
         destination: destinationDocument.parse(unverifiedContent(destination)),
+        stand: { modes: modesOf(row), number },
       });
+  }
   return views;
 }
 

@@ -65,8 +65,9 @@ async function bodyOf(
     (await Promise.all(names.map((name) => reader.idsOf(kind, tenantId, name)))).flat();
   switch (declaration.kind) {
     case "repository": {
-      const { name, routes, quotas } = declaration;
-      return { ...owner, name, routes, quotas };
+      const { name, routes, members, modes, quotas } = declaration;
+      const pool = members.length > 0 ? { members } : {};
+      return { ...owner, name, routes, ...pool, modes, quotas };
     }
     case "agent":
       return agentLabelsBody.parse({ labels: declaration.labels });

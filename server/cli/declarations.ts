@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { repositoryRoute } from "../../protocol/control/repository-route.ts";
+import { repositoryModes } from "../../protocol/control/repository-state.ts";
 import { newEnrolmentTokenBody } from "../../protocol/management/enrolments.ts";
 import { groupSelector } from "../../protocol/management/groups.ts";
 import { licenceBody } from "../../protocol/management/licences.ts";
@@ -33,7 +34,11 @@ export const declaration = z.discriminatedUnion("kind", [
     kind: z.literal("repository"),
     ...owner,
     name: policyName,
-    routes: z.array(repositoryRoute).min(1).max(20),
+    routes: z.array(repositoryRoute).max(20).default([]),
+    /** Of a pool, in place of routes. */
+    members: z.array(policyName).max(100).default([]),
+    /** Absent: as they are. */
+    modes: repositoryModes.optional(),
     quotas: repositoryQuotas.default({}),
   }),
   /** Machines come by enrolment; here they are given labels. */

@@ -160,8 +160,9 @@ export class FleetReader {
   ): Promise<Declaration> {
     switch (kind) {
       case "repository": {
-        const { name, routes, quotas } = item as RepositoryAnswer;
-        return { kind, tenant, name, routes: [...routes], quotas };
+        const { name, routes, members, modes, quotas } = item as RepositoryAnswer;
+        const pool = { routes: [...routes], members: [...members] };
+        return { kind, tenant, name, ...pool, modes, quotas };
       }
       case "agent": {
         const { id, labels } = item as AgentAnswer;

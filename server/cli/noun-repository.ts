@@ -4,8 +4,9 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
 import { fileText, listOf, sizeOption, textOf } from "./option-values.ts";
 import { momentText, sizeText } from "./quantities.ts";
-import { objections, refuseBad, testRoutes, testVerb, withLastTest } from "./repository-test.ts";
+import { member, standText } from "./repository-member.ts";
 import { retireRoute, retiringText, routeText } from "./repository-retirement.ts";
+import { objections, refuseBad, testRoutes, testVerb, withLastTest } from "./repository-test.ts";
 import {
   addTarget,
   addTenantOption,
@@ -119,10 +120,11 @@ const change: Verb = {
   run: async (call) => {
     const client = await call.client();
     const { etag, body } = await targetOf<RepositoryAnswer>(call, repositories);
-    const { id, name, routes, quotas } = body;
+    const { id, name, routes, members, quotas } = body;
     const answer = await client.put(`${repositories.path}/${id}`, etag, {
       name: textOf(call.options["name"]) ?? name,
       routes: routesOf(call) ?? routes,
+      members,
       quotas: quotasOf(call, quotas),
     });
     return said(answer.body, `repository ${(answer.body as RepositoryAnswer).name}: changed`);
@@ -172,9 +174,9 @@ export const repositoryVerbs: readonly Verb[] = [
     summary: "list repositories",
     examples: ["backstay-server repository list"],
     titles: ["NAME", "ROUTES", "PER MACHINE", "STATE", "ID"],
-    row: ({ name, routes, quotas, isUsable, unsigned: waiting, id }) => [
+    row: ({ name, routes, members, quotas, isUsable, unsigned: waiting, id }) => [
       name,
-      routes.map(routeText).join(", "),
+      members.length > 0 ? `pool of ${members.join(", ")}` : routes.map(routeText).join(", "),
       sizeText(quotas.storedBytesMax),
       isUsable ? (waiting === null ? "signed" : "change awaits signature") : "awaits signature",
       id,
@@ -184,29 +186,25 @@ export const repositoryVerbs: readonly Verb[] = [
     showVerb<RepositoryAnswer>({
       kind: repositories,
       example: "backstay-server repository show main",
-      facts: ({
-        name,
-        id,
-        tenantId,
-        routes,
-        retiring,
-        quotas,
-        epoch,
-        isUsable,
-        unsigned: waiting,
-        createdMs,
-      }) => [
-        ["Name", name],
-        ["Id", id],
-        ["Tenant", tenantId],
-        ["Routes", routes.map(routeText).join("\n")],
-        ["Retiring", retiring.map(retiringText).join("\n") || "none"],
-        ["Each machine at most", sizeText(quotas.storedBytesMax)],
-        ["Warning from", sizeText(quotas.storedBytesWarn)],
-        ["Destination", `epoch ${epoch}, ${isUsable ? "signed" : "not signed yet"}`],
-        ["Awaits signature", waiting === null ? "nothing" : "a change"],
-        ["Made", momentText(createdMs)],
-      ],
+      facts: (repository) => {
+        const { name, id, tenantId, routes, retiring, members, quotas, epoch, createdMs } =
+          repository;
+        const { isUsable, unsigned: waiting } = repository;
+        return [
+          ["Name", name],
+          ["Id", id],
+          ["Tenant", tenantId],
+          ["Routes", routes.map(routeText).join("\n") || "those of its members"],
+          ["Members", members.join(", ") || "none"],
+          ["State", standText(repository)],
+          ["Retiring", retiring.map(retiringText).join("\n") || "none"],
+          ["Each machine at most", sizeText(quotas.storedBytesMax)],
+          ["Warning from", sizeText(quotas.storedBytesWarn)],
+          ["Destination", `epoch ${epoch}, ${isUsable ? "signed" : "not signed yet"}`],
+          ["Awaits signature", waiting === null ? "nothing" : "a change"],
+          ["Made", momentText(createdMs)],
+        ];
+      },
     }),
   ),
   create,
@@ -214,6 +212,7 @@ export const repositoryVerbs: readonly Verb[] = [
   unsigned,
   sign,
   testVerb,
+  member,
   retireRoute,
   removeVerb({
     kind: repositories,

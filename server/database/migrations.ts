@@ -40,6 +40,26 @@ const steps: readonly { readonly name: string; readonly statements: string }[] =
         places text NOT NULL
       )`,
   },
+  {
+    name: "members of pools",
+    statements: `
+      ALTER TABLE repositories ADD COLUMN members text NOT NULL DEFAULT '[]';
+      ALTER TABLE repositories ADD COLUMN modes text NOT NULL DEFAULT '[]';
+      ALTER TABLE repositories ADD COLUMN stand_number integer NOT NULL DEFAULT 0;
+      ALTER TABLE machine_repositories ADD COLUMN obeyed_stand integer;
+      ALTER TABLE machine_repositories ADD COLUMN is_busy integer NOT NULL DEFAULT 0;
+      ALTER TABLE machine_repositories ADD COLUMN stored_stand integer NOT NULL DEFAULT 0;
+      CREATE TABLE placements (
+        agent_id text NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+        pool_id text NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+        generation integer NOT NULL,
+        tenant_id text NOT NULL,
+        repository_id text NOT NULL REFERENCES repositories (id),
+        created_ms integer NOT NULL,
+        PRIMARY KEY (agent_id, pool_id, generation)
+      );
+      CREATE INDEX placements_of_repository ON placements (repository_id)`,
+  },
 ];
 
 interface MigrationTables {

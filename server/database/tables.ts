@@ -181,6 +181,12 @@ export interface Tables {
     routes: string;
     /** JSON: list of RetiringRoute. */
     retiring: Generated<string>;
+    /** JSON: names of the repositories that a pool consists of; empty for a repository with routes of its own. */
+    members: Generated<string>;
+    /** JSON of RepositoryModes. */
+    modes: Generated<string>;
+    /** Rises with each change of them; 0: nothing was ever decided. */
+    stand_number: Generated<number>;
     /** JSON: per machine storedBytesMax, storedBytesWarn. */
     quotas: string;
     epoch: number;
@@ -218,6 +224,23 @@ export interface Tables {
     stored_objects: number;
     /** Of the destination that the machine goes by; 0: its bundle names the repository no more; null: it has not said. */
     obeyed_epoch: number | null;
+    /** Number of the stand that its new sessions obey. */
+    obeyed_stand: number | null;
+    /** Its sessions run there, as it said last. */
+    is_busy: Generated<Flag>;
+    /** Number of the stand that lies in its storage. */
+    stored_stand: Generated<number>;
+    created_ms: number;
+  };
+  /** Which member of a pool a machine stores in: chosen once; the highest generation is for new backups. */
+  placements: {
+    agent_id: string;
+    /** Of the pool. */
+    pool_id: string;
+    generation: number;
+    tenant_id: string;
+    /** The member. */
+    repository_id: string;
     created_ms: number;
   };
   /** What the last test of a repository's places has found. */

@@ -1,6 +1,7 @@
 /** `/api/v1/repositories`: where the data of machines goes. */
 import { z } from "zod";
 import { repositoryRoute } from "../../protocol/control/repository-route.ts";
+import { repositoryModes } from "../../protocol/control/repository-state.ts";
 import {
   repositoryAnswer,
   repositoryQuotas,
@@ -34,7 +35,9 @@ const kind = { path: "repositories", tags, answer: repositoryAnswer };
 
 const repositoryBody = z.strictObject({
   name: policyName,
-  routes: z.array(repositoryRoute).min(1).max(20),
+  routes: z.array(repositoryRoute).max(20).default([]),
+  members: z.array(policyName).max(100).optional().describe("Of a pool, in place of routes."),
+  modes: repositoryModes.optional(),
   quotas: repositoryQuotas.default({}),
 });
 const newRepositoryBody = z.strictObject({ ...ownerTenant.shape, ...repositoryBody.shape });

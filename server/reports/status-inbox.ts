@@ -124,7 +124,11 @@ async function followDestinations(
     .execute();
   for (const { repository_id: id, ...before } of known) {
     const { epoch = 0, standNumber = 0, isBusy = false } = told.get(id) ?? {};
-    const now = { obeyed_epoch: epoch, obeyed_stand: standNumber, is_busy: isBusy ? 1 : 0 } as const;
+    const now = {
+      obeyed_epoch: epoch,
+      obeyed_stand: standNumber,
+      is_busy: isBusy ? 1 : 0,
+    } as const;
     if (isDeepStrictEqual(now, before)) continue;
     await queries
       .updateTable("machine_repositories")

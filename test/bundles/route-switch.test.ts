@@ -6,6 +6,7 @@ import { keepBundlesCurrent } from "../../server/bundles/bundle-upkeep.ts";
 import type { Repository } from "../../server/bundles/repositories.ts";
 import { endRetiring } from "../../server/bundles/retiring-routes.ts";
 import { StatusInbox } from "../../server/reports/status-inbox.ts";
+import { machineStatus } from "../server/machine-status.ts";
 import { eachGround } from "../server/test-ground.ts";
 import { actor, BundleScene, type SceneMachine, sceneTenant } from "./bundle-scene.ts";
 
@@ -39,26 +40,7 @@ eachGround("routes that are replaced", (ground) => {
     }));
     await new StatusInbox(ground()).take(
       { id: machine.id, tenantId: sceneTenant },
-      {
-        version: 1,
-        timeMs: ground().now(),
-        bundle: { state: "applied" },
-        health: "ok",
-        conditions: [],
-        policies: [],
-        destinations: given ?? obeyed,
-        clockOffsetMs: 0,
-        facts: {
-          hostName: "pc",
-          system: "linux",
-          architecture: "x64",
-          agentVersion: "1.2.3",
-          kind: "server",
-          addresses: [],
-          labels: {},
-        },
-        fingerprint: {},
-      },
+      machineStatus({ destinations: given ?? obeyed }),
     );
   };
   const sceneOf = async (): Promise<{ scene: BundleScene; machines: SceneMachine[] }> => {

@@ -118,6 +118,7 @@ export class SigningSide {
         "s3-account": this.sealed("id:key"),
       },
       previousPasswords: {},
+      repositoryStands: {},
       entitlement: this.entitlement(),
       trust: this.trust(),
       server: { urls: ["https://backup.example"], pins: [] },
@@ -148,5 +149,6 @@ export function policyOf(
       encryption: { password: { secret: "password" } },
       ...given,
     },
+    former: [],
   };
 }

@@ -137,6 +137,7 @@ export class CommandWork implements CommandExecutor {
 const refusals: ReadonlySet<string> = new Set([
   "POLICY_UNKNOWN",
   "POLICY_RESTRICTED",
+  "POLICY_SCOPE",
   "RESTORE_RESTRICTED",
   "QUEUE_FULL",
 ] satisfies BackstayError["code"][]);
@@ -146,7 +147,8 @@ function causeOf(cause: "manual" | "schedule"): RunCause {
 }
 
 function taskOf(order: Extract<CommandOrder, { kind: "restore" | "check" }>): SessionTask {
-  if (order.kind === "check") return { kind: "check", data: order.data };
+  const from = order.from === undefined ? {} : { from: order.from };
+  if (order.kind === "check") return { kind: "check", data: order.data, ...from };
   const { snapshot, paths, target, overwrite } = order;
   return {
     kind: "restore",
@@ -155,6 +157,7 @@ function taskOf(order: Extract<CommandOrder, { kind: "restore" | "check" }>): Se
     target,
     overwrite,
     verify: true,
+    ...from,
     origin: "server",
   };
 }

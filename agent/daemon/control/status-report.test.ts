@@ -52,15 +52,15 @@ it("says by which destinations it goes: what runs holds it to the one of its beg
     inForce: new Map(),
     bundle: { state: "applied" },
     destinations: [
-      { repositoryId: "a", epoch: 7 },
-      { repositoryId: "b", epoch: 7 },
+      { repositoryId: "a", epoch: 7, stand: undefined },
+      { repositoryId: "b", epoch: 7, stand: { modes: ["sealed"], number: 3 } },
     ],
     facts: machineFacts({}, undefined),
     fingerprint: {},
     clockOffsetMs: 0,
   });
   expect(report.destinations).toEqual([
-    { repositoryId: "a", epoch: 6 },
-    { repositoryId: "b", epoch: 7 },
+    { repositoryId: "a", epoch: 6, isBusy: true },
+    { repositoryId: "b", epoch: 7, standNumber: 3, isBusy: false },
   ]);
 });

@@ -13,7 +13,7 @@ export interface StatusReportParts {
   readonly inForce: ReadonlyMap<string, PolicyInForce>;
   readonly bundle: AgentStatus["bundle"];
   /** Of the bundle in force. */
-  readonly destinations: Iterable<Pick<Destination, "repositoryId" | "epoch">>;
+  readonly destinations: Iterable<Pick<Destination, "repositoryId" | "epoch" | "stand">>;
   readonly facts: MachineFacts;
   readonly fingerprint: Readonly<Record<string, string>>;
   /** Server's clock minus this machine's, ms. */
@@ -52,14 +52,19 @@ export function statusReport(parts: StatusReportParts): AgentStatus {
 
 /** What runs goes by what it began with: a replaced route is needed until that has ended. */
 function obeyed(
-  { repositoryId, epoch }: Pick<Destination, "repositoryId" | "epoch">,
+  { repositoryId, epoch, stand }: Pick<Destination, "repositoryId" | "epoch" | "stand">,
   { running }: StatusFacts,
-): { repositoryId: string; epoch: number } {
+): NonNullable<AgentStatus["destinations"]>[number] {
   const there = running.filter(
     ({ session }) => session.repository === `${repositoryScheme}${repositoryId}`,
   );
   const epochs = there.map(({ session }) => session.destinationEpoch ?? epoch);
-  return { repositoryId, epoch: Math.min(epoch, ...epochs) };
+  return {
+    repositoryId,
+    epoch: Math.min(epoch, ...epochs),
+    ...(stand !== undefined && { standNumber: stand.number }),
+    isBusy: there.length > 0,
+  };
 }
 
 function policyState(

@@ -1,6 +1,7 @@
 /** Looks at how the agent is: once a minute, and when something has happened. */
 import { returnMemory } from "../../../platform/memory-return.ts";
 import type { Probe } from "../../../platform/ports/system-events.ts";
+import { stateOf } from "../../../protocol/control/repository-state.ts";
 import type { Moment } from "../../../protocol/schedule/moment.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
 import type { DaemonCore } from "../daemon-core.ts";
@@ -60,9 +61,11 @@ export class HealthWatch {
   }
 
   /** To be told of each change of a session. What a check found stays true until another one. */
-  sessionChanged({ policy, kind, state, outcome, failure, route, isDetour }: SessionRecord): void {
+  sessionChanged(session: SessionRecord): void {
+    const { policy, kind, state, outcome, failure, route, isDetour } = session;
     if (state !== "finished") return;
     const { board } = this.#parts.core;
+    if (kind === "backup" && route !== undefined) this.#stand(session);
     if (route !== undefined)
       board.set(
         "ROUTE_CHANGED",
@@ -73,6 +76,15 @@ export class HealthWatch {
     if (failure?.code === "CHECK_FAILED")
       board.set("REPOSITORY_DAMAGED", policy, { problem: failure.message });
     else if (outcome === "success") board.set("REPOSITORY_DAMAGED", policy, undefined);
+  }
+
+  /** A backup was at its repository, and knows whether that takes part. */
+  #stand({ policy, stand }: SessionRecord): void {
+    const { board } = this.#parts.core;
+    const found = stateOf(stand?.modes ?? []);
+    const problem = { problem: `so says the ${stand?.source ?? "server"}` };
+    board.set("REPOSITORY_MAINTENANCE", policy, found === "maintenance" ? problem : undefined);
+    board.set("REPOSITORY_SEALED", policy, found === "sealed" ? problem : undefined);
   }
 
   async stop(): Promise<void> {
