@@ -42,6 +42,14 @@ export const healthCatalog = {
     visibleAfterMs: 0,
     endsWhen: "a backup of the policy ends without a warning",
   },
+  LOCKS_SHORT: {
+    severity: "warning",
+    title: "The last restore point of a policy is not locked for as long as it should be.",
+    remedy:
+      "Check that the storage keeps locks and that the account may set them (docs/immutability.md). The next backup tries again.",
+    visibleAfterMs: 0,
+    endsWhen: "a backup of the policy locks everything that its restore point needs",
+  },
   TARGET_UNREACHABLE: {
     severity: "warning",
     title: "The place that a policy backs up to could not be reached.",

@@ -5,6 +5,7 @@
  * end in order. Secrets travel on the standard input only: never in arguments or environment.
  */
 import type { ObeyedStand, RepositoryStand } from "./control/repository-state.ts";
+import type { Immutability } from "./immutability.ts";
 import type { RequestSums } from "./request-sums.ts";
 
 export const runOrderVersion = 2;
@@ -39,6 +40,10 @@ export interface RepositoryOrder {
   };
   /** Of a repository of a server: whether it takes part. */
   readonly stand?: StandOrder;
+  /** Locks what a backup leaves and what that needs. */
+  readonly immutability?: Immutability;
+  /** Of new packs, in the storage's own word. */
+  readonly storageClass?: string;
   /** Make it if there is none. */
   readonly create: boolean;
 }
@@ -222,6 +227,10 @@ export interface RunFailure {
 
 export interface BackupFigures {
   readonly snapshotId?: string;
+  /** Until when it and what it needs can't be removed; absent if it was not to be locked, or is not. */
+  readonly lockedUntilMs?: number;
+  /** Why it was to be locked and is not, or not all of it. */
+  readonly lockProblem?: string;
   readonly parentId?: string;
   readonly filesNew: number;
   readonly filesChanged: number;

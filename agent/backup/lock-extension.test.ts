@@ -26,7 +26,6 @@ const monthly: Immutability = { mode: "compliance", days: 30 };
 
 /** Locks what is saved, as object storages do. */
 class LockingStore extends MemoryStore implements ObjectStore {
-  override location = "locking";
   rule: Immutability | undefined;
   readonly untilMs = new Map<string, number>();
   /** Paths, in the order in which they were extended. */
@@ -192,7 +191,7 @@ it("believes only records that are sealed, of this name, and of this place", asy
     never,
   );
   expect((await lockedSnapshots(repository, nowMs, never)).size).toBe(1);
-  store.location = "elsewhere";
+  Object.assign(store, { location: "elsewhere" });
   expect((await lockedSnapshots(repository, nowMs, never)).size).toBe(0);
   scene.write("b", "second");
   await backup();

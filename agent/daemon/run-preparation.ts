@@ -62,11 +62,14 @@ export class RunPreparation {
     const place = await places.of(found, from);
     signal.throwIfAborted();
     const { uploadPerSecond, downloadPerSecond, memory, duration } = policy.limits;
+    const { immutability, storageClass } = policy.destination;
     const isBackup = session.kind === "backup";
     return {
       order: {
         repository: {
           ...place,
+          ...(isBackup && immutability !== undefined && { immutability }),
+          ...(isBackup && storageClass !== undefined && { storageClass }),
           create: isBackup && policy.destination.create && !hasBackup(session),
         },
         ...(cacheRoot !== undefined && { cacheRoot }),

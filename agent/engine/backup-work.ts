@@ -2,13 +2,21 @@
 import path from "node:path";
 import type { BackupFigures, BackupWork, RunOrder, RunProgress } from "../../protocol/run-order.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
-import type { BackupProgress, BackupRequest, BackupSummary } from "../backup/backup-request.ts";
+import type {
+  BackupProgress,
+  BackupRequest,
+  BackupSummary,
+  BackupWarning,
+} from "../backup/backup-request.ts";
 import { ownPlacesAt } from "../backup/own-place-records.ts";
 import { runBackup } from "../backup/run-backup.ts";
 import { collectExcludes } from "../backup/select/selection-options.ts";
 import { StartedThreads } from "../backup/threads/started-threads.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { EngineOutput } from "./engine-output.ts";
+
+/** What a backup needs to know of its order. */
+type BackupOrder = Pick<RunOrder, "lockWaitMs" | "cacheRoot" | "repository">;
 
 const shownFilesMax = 4;
 const shownCharactersMax = 1000;
@@ -17,21 +25,25 @@ const shownCharactersMax = 1000;
 export async function doBackup(
   repository: Repository,
   work: BackupWork,
-  order: Pick<RunOrder, "lockWaitMs" | "cacheRoot">,
+  order: BackupOrder,
   output: EngineOutput,
   signal: AbortSignal,
 ): Promise<BackupFigures> {
   const threads = new StartedThreads();
+  let lockProblem: string | undefined;
   try {
     const events = {
       progress: (progress: BackupProgress) => output.progress(shownProgress(progress)),
       issue: (issue: { path: string; code: string; message: string }) =>
         output.issue({ path: issue.path, code: issue.code, message: issue.message }),
-      warning: ({ code, message }: { code: string; message: string }) =>
-        output.issue({ path: "", code, message }),
+      warning: ({ code, message }: BackupWarning) => {
+        if (code === "LOCKS_SHORT") lockProblem = message;
+        output.issue({ path: "", code, message });
+      },
     };
     const request = backupRequest(work, order, repository.store);
-    return figuresOf(await runBackup(repository, request, events, signal, threads));
+    const summary = await runBackup(repository, request, events, signal, threads);
+    return { ...figuresOf(summary), ...(lockProblem !== undefined && { lockProblem }) };
   } finally {
     await threads.end();
   }
@@ -39,7 +51,7 @@ export async function doBackup(
 
 function backupRequest(
   work: BackupWork,
-  { lockWaitMs, cacheRoot }: Pick<RunOrder, "lockWaitMs" | "cacheRoot">,
+  { lockWaitMs, cacheRoot, repository: { immutability } }: BackupOrder,
   store: ObjectStore,
 ): BackupRequest {
   const excludes = collectExcludes(
@@ -72,6 +84,7 @@ function backupRequest(
     excludes: work.exclude,
     compression: work.compression,
     dryRun: false,
+    immutability,
     lockWaitMs,
   };
 }
@@ -88,9 +101,15 @@ function shownProgress(progress: BackupProgress): RunProgress {
   };
 }
 
-function figuresOf({ snapshotId, parentId, ...counts }: BackupSummary): BackupFigures {
+function figuresOf({
+  snapshotId,
+  lockedUntilMs,
+  parentId,
+  ...counts
+}: BackupSummary): BackupFigures {
   return {
     ...counts,
+    ...(lockedUntilMs === undefined ? {} : { lockedUntilMs }),
     ...(snapshotId === undefined ? {} : { snapshotId }),
     ...(parentId === undefined ? {} : { parentId }),
   };

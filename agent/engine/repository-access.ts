@@ -9,6 +9,7 @@ import { type OpenStoreOptions, openStore } from "../../storage/open-store.ts";
 import type { RequestCounts } from "../../storage/request-counts.ts";
 import { damagedPackText } from "../repository/blob/blob-loader.ts";
 import { Repository } from "../repository/repository.ts";
+import { ruleOfObjects } from "../repository/retention/lock-generation.ts";
 import type { EngineOutput } from "./engine-output.ts";
 import { tendKeys } from "./key-tending.ts";
 import { obeyStand } from "./repository-stand.ts";
@@ -35,11 +36,13 @@ export async function withRepository<T>(
   signal: AbortSignal,
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
-  const { routes } = order.repository;
+  const { routes, immutability, storageClass } = order.repository;
   const index = await chooseRoute(routes, storage, signal);
   const { limits } = order;
   const store = openSteadyStore(routes[index].url, {
     ...(await wayIn(routes, index, storage, signal)),
+    retention: immutability && ruleOfObjects(immutability),
+    storageClass,
     uploadBytesPerSecond: limits.uploadBytesPerSecond,
     downloadBytesPerSecond: limits.downloadBytesPerSecond,
     warn: (warning) =>

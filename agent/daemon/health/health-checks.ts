@@ -62,6 +62,20 @@ export function checkTargets(
   board.settle("TARGET_UNREACHABLE", found);
 }
 
+/** Policies whose last restore point was to be locked and is not. */
+export function checkLocks(
+  board: HealthBoard,
+  policies: Iterable<string>,
+  historyOf: (policy: string) => PolicyHistory,
+): void {
+  const found = new Map<string, Facts>();
+  for (const policy of policies) {
+    const problem = historyOf(policy).lastGood?.figures?.lockProblem;
+    if (problem !== undefined) found.set(policy, { problem });
+  }
+  board.settle("LOCKS_SHORT", found);
+}
+
 /** Secrets that policies name and nobody stored. */
 export async function checkSecrets(
   board: HealthBoard,

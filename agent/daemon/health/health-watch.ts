@@ -11,6 +11,7 @@ import type { SessionHistory } from "../session-history.ts";
 import {
   ClockCheck,
   checkEvents,
+  checkLocks,
   checkPolicies,
   checkSecrets,
   checkState,
@@ -123,6 +124,7 @@ export class HealthWatch {
       checkState(board, state, places.state);
       checkPolicies(board, policies);
       checkTargets(board, policies.inForce.keys(), (policy) => history.of(policy));
+      checkLocks(board, policies.inForce.keys(), (policy) => history.of(policy));
       const all = [...policies.inForce.values()].map(({ policy }) => policy);
       checkEvents(board, all, probes(), sourceOfEvent);
       await checkSecrets(board, options.secrets, this.#parts.secretsNeeded());
