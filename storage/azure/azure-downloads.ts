@@ -129,7 +129,8 @@ function downloadOf(response: BlobDownloadResponseParsed, handle: Handle): Downl
     });
   return {
     status: answer.status,
-    header: (name) => answer.headers.get(name),
+    // Blobs of rclone have an empty Content-Encoding, which is none.
+    header: (name) => answer.headers.get(name) || undefined,
     length: contentLength,
     body: readableStreamBody,
     md5: contentMD5 === undefined ? undefined : Buffer.from(contentMD5).toString("base64"),

@@ -10,6 +10,8 @@ export interface AzuriteOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
   /** Takes tokens of Entra ID, of which it checks everything but the signature. Needs `tls`. */
   readonly takesTokens?: boolean;
+  /** Name and key of its account in place of the published one. */
+  readonly account?: { readonly name: string; readonly key: string };
   /** 0 unless given: any that is free. */
   readonly port?: number;
 }
@@ -34,7 +36,7 @@ export class Azurite {
 
   /** Resolves when it listens. */
   static async start(options: AzuriteOptions = {}): Promise<Azurite> {
-    const { folder, tls, takesTokens = false, port = 0 } = options;
+    const { folder, tls, account, takesTokens = false, port = 0 } = options;
     const args = [
       ...["--blobHost", "127.0.0.1", "--blobPort", String(port)],
       // The client library speaks a newer version of the protocol than the emulator knows.
@@ -44,6 +46,10 @@ export class Azurite {
       ...(takesTokens ? ["--oauth", "basic"] : []),
     ];
     const child = spawn(process.execPath, [program, ...args], {
+      env: {
+        ...process.env,
+        ...(account === undefined ? {} : { AZURITE_ACCOUNTS: `${account.name}:${account.key}` }),
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     return new Azurite(child, tls === undefined ? "http" : "https", await listeningPort(child));
