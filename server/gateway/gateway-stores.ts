@@ -64,11 +64,6 @@ export class GatewayStores {
     ).unref();
   }
 
-  /** How many stores are open. */
-  get open(): number {
-    return this.#stores.size;
-  }
-
   /** Throws the Problem to answer with, SECRET_…, or what opening a store throws. */
   async hold(
     { tenantId, repositoryId }: GatewayPlace,
