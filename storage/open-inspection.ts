@@ -1,4 +1,5 @@
 /** Turns a repository's address into what can be found out about its place. */
+import { openGcsInspection } from "./gcs/gcs-inspection.ts";
 import { type OpenStoreOptions, openStore } from "./open-store.ts";
 import type { PlaceInspection } from "./place-finding.ts";
 import { openS3Inspection } from "./s3/s3-inspection.ts";
@@ -10,5 +11,6 @@ export function openInspection(address: string, options: OpenStoreOptions = {}):
   const { scheme, place } = storeAddress(address);
   const { environment = {} } = options;
   if (scheme === "s3") return openS3Inspection(place, { ...options, environment });
+  if (scheme === "gs") return openGcsInspection(place, { ...options, environment });
   return new StoreInspection(openStore(address, options));
 }

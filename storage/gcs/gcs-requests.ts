@@ -3,7 +3,12 @@ import { proxyFor } from "../../platform/proxy-choice.ts";
 import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import type { AccountSource } from "../account-source.ts";
-import { type HttpAnswer, type HttpRequest, HttpTransport } from "../http/http-transport.ts";
+import {
+  type HttpAnswer,
+  type HttpPlace,
+  type HttpRequest,
+  HttpTransport,
+} from "../http/http-transport.ts";
 import type { RequestCounts, RequestKind } from "../request-counts.ts";
 import { GcsAccount } from "./gcs-account.ts";
 import { type GcsEnvironment, gcsEndpoint, gcsProof } from "./gcs-address.ts";
@@ -33,6 +38,7 @@ export interface GcsRequestsOptions {
 const documentBytesMax = 32 * 1024 * 1024;
 
 export class GcsRequests {
+  readonly place: HttpPlace;
   readonly #transport: HttpTransport;
   readonly #account: GcsAccount;
   readonly #counts: RequestCounts | undefined;
@@ -44,14 +50,14 @@ export class GcsRequests {
     const { origin } = gcsEndpoint(environment);
     const authorities = environment["RESTIC_CACERT"] ?? "";
     const proxy = proxyFor(new URL(origin), environment);
-    const place = {
+    this.place = {
       origin,
       location,
       pins: [],
       authoritiesFile: authorities === "" ? undefined : authorities,
       proxy,
     };
-    this.#transport = new HttpTransport(place, {
+    this.#transport = new HttpTransport(this.place, {
       silenceMs,
       refusalError: (refusal, context) =>
         refusalError(refusal, context, redactor([this.#token ?? "", proxy?.password ?? ""])),

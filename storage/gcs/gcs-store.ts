@@ -3,7 +3,7 @@
  * (`ifGenerationMatch=0`), and Google compares the checksum of everything before it stores.
  */
 import { createHash } from "node:crypto";
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
 import { rangeHeader, readRange, readWhole } from "../http/http-body.ts";
 import type { HttpAnswer } from "../http/http-transport.ts";
@@ -176,7 +176,14 @@ export class GcsStore implements ObjectStore {
   async stat(handle: Handle, signal: AbortSignal): Promise<number | undefined> {
     assertHandle(handle);
     signal.throwIfAborted();
-    return (await this.#look(handle, signal))?.size;
+    try {
+      return (await this.#look(handle, signal))?.size;
+    } catch (error) {
+      // Where `create` would make the bucket, its absence is that of a repository.
+      const isMadeLater = handle.type === "config" && this.#project !== "";
+      if (isMadeLater && isBackstayError(error, "STORE_MISSING")) return undefined;
+      throw error;
+    }
   }
 
   async remove(handle: Handle, signal: AbortSignal): Promise<void> {
@@ -227,8 +234,7 @@ export class GcsStore implements ObjectStore {
   }
 
   async #createBucket(signal: AbortSignal): Promise<void> {
-    const project = this.#options.environment["GOOGLE_PROJECT_ID"] ?? "";
-    if (project === "") throw missing(this.location);
+    if (this.#project === "") throw missing(this.location);
     const document = {
       name: this.#place.bucket,
       iamConfiguration: {
@@ -239,7 +245,7 @@ export class GcsStore implements ObjectStore {
     const request = this.#request({
       kind: "other",
       method: "POST",
-      path: `/storage/v1/b?project=${encodeURIComponent(project)}`,
+      path: `/storage/v1/b?project=${encodeURIComponent(this.#project)}`,
       headers: { "content-type": "application/json; charset=UTF-8" },
       body: [Buffer.from(JSON.stringify(document))],
     });
@@ -247,6 +253,10 @@ export class GcsStore implements ObjectStore {
       // 409: somebody was faster. Whether it may be used shows when it is.
       if (answer.status !== 200 && answer.status !== 409) throw await answer.refusal();
     });
+  }
+
+  get #project(): string {
+    return this.#options.environment["GOOGLE_PROJECT_ID"] ?? "";
   }
 
   #target(handle: Handle): UploadTarget {

@@ -54,9 +54,9 @@ export class FakeTokens {
     return token;
   }
 
-  /** Ends a token before its time. */
-  revoke(token: string): void {
-    this.#issued.delete(token);
+  /** Ends all tokens before their time. */
+  revokeAll(): void {
+    this.#issued.clear();
   }
 
   /** A service account with a key of its own, as the JSON document that Google gives out. */
