@@ -37,7 +37,7 @@ export function s3Place(place: string, environment: S3Environment): S3Place {
   const [bucket = "", ...folders] = pathOf(url);
   if (bucket === "") throw usage("an s3: address names a bucket: s3:https://host/bucket/prefix");
   const vendor = vendorOf(url.hostname);
-  const region = setting("AWS_DEFAULT_REGION", "AWS_REGION") || vendor.region || "us-east-1";
+  const region = setting("AWS_DEFAULT_REGION", "AWS_REGION") || (vendor.region ?? "us-east-1");
   refuseSnow(region);
   const lookup = setting("BACKSTAY_S3_BUCKET_LOOKUP") || "auto";
   if (!lookups.includes(lookup))

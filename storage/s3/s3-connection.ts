@@ -215,13 +215,14 @@ export class S3Connection {
   }
 }
 
-/** Some servers say only "denied" to an account that has ended. */
+/** Some servers say only "denied" to an account that has ended, or has been taken back. */
 function hasEnded(refusal: S3Refusal, account: StorageAccount): boolean {
   if (isAccountRefusal(refusal)) return true;
+  const { status, name } = refusal;
+  if (status !== 403 || (name !== "" && name !== "AccessDenied")) return false;
   const { expiresMs } = account;
   const saidMs = Date.parse(refusal.header("date") ?? "");
-  const nowMs = Number.isNaN(saidMs) ? Date.now() : saidMs;
-  return refusal.status === 403 && expiresMs !== undefined && nowMs >= expiresMs;
+  return expiresMs === undefined || (Number.isNaN(saidMs) ? Date.now() : saidMs) >= expiresMs;
 }
 
 const silent = {

@@ -35,10 +35,7 @@ export class S3Objects {
   async size(handle: Handle, signal: AbortSignal): Promise<number | undefined> {
     return await this.head(handle, signal, ({ ContentLength }) => {
       if (ContentLength !== undefined) return ContentLength;
-      throw new BackstayError("STORE_UNAVAILABLE", {
-        ...factsOf(handle),
-        problem: "it does not say the size",
-      });
+      throw noAnswer(handle);
     });
   }
 
@@ -49,12 +46,15 @@ export class S3Objects {
     use: (said: Pick<HeadObjectCommandOutput, "ContentLength" | "ObjectLockRetainUntilDate">) => T,
   ): Promise<T | undefined> {
     const facts = factsOf(handle);
-    const ask = async () =>
-      await this.connection.send(
+    const ask = async (): Promise<HeadObjectCommandOutput> => {
+      const said = await this.connection.send(
         ({ HeadObjectCommand }) => new HeadObjectCommand(this.target(handle)),
         facts,
         signal,
       );
+      if (said.ETag === undefined) throw noAnswer(handle);
+      return said;
+    };
     try {
       return use(await ask());
     } catch (error) {
@@ -92,6 +92,10 @@ export class S3Objects {
         signal,
       );
       const body = said.Body as Readable;
+      if (said.ETag === undefined) {
+        body.on("error", () => undefined).destroy();
+        throw noAnswer(handle);
+      }
       const headers: Readonly<Record<string, string | undefined>> = {
         "content-range": said.ContentRange,
         "content-encoding": said.ContentEncoding,
@@ -140,6 +144,12 @@ export class S3Objects {
     if (same === undefined) return "absent";
     return same ? "same" : "other";
   }
+}
+
+/** The error for what every S3 server says and this one does not: something else has answered, such as a hotel's page. */
+export function noAnswer(handle: Handle): BackstayError {
+  const problem = "its answer is none of an S3 server";
+  return new BackstayError("STORE_UNAVAILABLE", { ...factsOf(handle), problem });
 }
 
 /** What errors about an object tell. */

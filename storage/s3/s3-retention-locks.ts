@@ -1,4 +1,8 @@
-/** Object Lock: until when objects can't be removed. */
+/**
+ * Object Lock: until when objects can't be removed. A server that has never heard of it takes the rule of a new object for
+ * nothing, and a lock that is set later for the object's new content. So nothing is believed, and nothing set, before it
+ * has been seen that locks are kept here.
+ */
 import { createHash } from "node:crypto";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { Handle, RetentionLocks } from "../object-store.ts";
@@ -8,6 +12,7 @@ import { factsOf, type S3Objects } from "./s3-objects.ts";
 export class S3RetentionLocks implements RetentionLocks {
   readonly #objects: S3Objects;
   readonly #mode: RetentionMode;
+  #isProved = false;
 
   constructor(objects: S3Objects, mode: RetentionMode) {
     this.#objects = objects;
@@ -19,11 +24,13 @@ export class S3RetentionLocks implements RetentionLocks {
       untilMs: said.ObjectLockRetainUntilDate?.getTime(),
     }));
     if (found === undefined) throw new BackstayError("STORE_NOT_FOUND", factsOf(handle));
+    if (found.untilMs !== undefined) this.#isProved = true;
     return found.untilMs;
   }
 
   /** The server refuses to shorten a lock, so it is asked at once. */
   async extend(handle: Handle, untilMs: number, signal: AbortSignal): Promise<void> {
+    await this.prove(handle, signal);
     try {
       await this.#set(handle, untilMs, signal);
     } catch (error) {
@@ -33,10 +40,37 @@ export class S3RetentionLocks implements RetentionLocks {
     }
   }
 
-  async #set(handle: Handle, untilMs: number, signal: AbortSignal): Promise<void> {
+  /** STORE_DENIED unless locks are kept here; `handle` is an object that should have one. Asks once. */
+  async prove(handle: Handle, signal: AbortSignal): Promise<void> {
+    if (this.#isProved || (await this.lockedUntil(handle, signal)) !== undefined) return;
+    if (await this.#isEnabled(signal)) {
+      this.#isProved = true;
+      return;
+    }
+    const problem = "objects are not locked in this bucket: it needs Object Lock from its making";
+    throw new BackstayError("STORE_DENIED", { ...factsOf(handle), problem });
+  }
+
+  /** What the bucket says. Amazon's refuses objects with a lock if it keeps none, so there an account need not ask. */
+  async #isEnabled(signal: AbortSignal): Promise<boolean> {
     const { connection } = this.#objects;
-    const { keepsHashes } = connection.place.vendor;
-    await connection.send(
+    const { bucket: Bucket, vendor } = connection.place;
+    try {
+      const { ObjectLockConfiguration: found } = await connection.send(
+        ({ GetObjectLockConfigurationCommand }) =>
+          new GetObjectLockConfigurationCommand({ Bucket }),
+        {},
+        signal,
+      );
+      return found?.ObjectLockEnabled === "Enabled";
+    } catch (error) {
+      if (!isBackstayError(error) || error.kind === "temporary") throw error;
+      return vendor.keepsHashes && error.context["status"] === 403;
+    }
+  }
+
+  async #set(handle: Handle, untilMs: number, signal: AbortSignal): Promise<void> {
+    await this.#objects.connection.send(
       ({ PutObjectRetentionCommand }) => {
         const command = new PutObjectRetentionCommand({
           ...this.#objects.target(handle),
@@ -45,18 +79,18 @@ export class S3RetentionLocks implements RetentionLocks {
             RetainUntilDate: new Date(untilMs),
           },
         });
-        if (!keepsHashes)
-          command.middlewareStack.add(
-            (next) => async (args) => {
-              const { headers, body } = args.request as {
-                headers: Record<string, string>;
-                body: string | Uint8Array;
-              };
-              headers["content-md5"] = createHash("md5").update(body).digest("base64");
-              return await next(args);
-            },
-            { step: "build", name: "contentMd5" },
-          );
+        // Some servers want this hash; it is always right.
+        command.middlewareStack.add(
+          (next) => async (args) => {
+            const { headers, body } = args.request as {
+              headers: Record<string, string>;
+              body: string | Uint8Array;
+            };
+            headers["content-md5"] = createHash("md5").update(body).digest("base64");
+            return await next(args);
+          },
+          { step: "build", name: "contentMd5" },
+        );
         return command;
       },
       factsOf(handle),

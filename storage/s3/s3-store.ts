@@ -1,4 +1,5 @@
 /** A store in a bucket of an S3 server, in restic's layout below a prefix. */
+import type { _Object } from "@aws-sdk/client-s3";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { AccountSource } from "../account-source.ts";
 import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
@@ -71,9 +72,10 @@ class S3Store implements ObjectStore {
     this.#objects = objects;
     this.#names = names;
     this.#rules = rules;
-    this.#uploads = new S3Uploads(objects, rules, names);
+    const locks = new S3RetentionLocks(objects, rules.retention?.mode ?? "governance");
+    this.#uploads = new S3Uploads(objects, rules, names, locks);
     this.streamed = new S3StreamedObjects(objects, this.#uploads);
-    this.retentionLocks = new S3RetentionLocks(objects, rules.retention?.mode ?? "governance");
+    this.retentionLocks = locks;
   }
 
   get capabilities(): StoreCapabilities {
@@ -133,36 +135,15 @@ class S3Store implements ObjectStore {
     assertFileType(type);
     signal.throwIfAborted();
     if (type === "config") return;
-    const { connection, prefix } = this.#objects;
-    const facts = { file: `${type}/` };
-    let token: string | undefined;
-    do {
-      const page = await connection.send(
-        ({ ListObjectsV2Command }) =>
-          new ListObjectsV2Command({
-            Bucket: connection.place.bucket,
-            Prefix: `${prefix}${type}/`,
-            ContinuationToken: token,
-          }),
-        facts,
-        signal,
-      );
-      for (const { Key = "", Size, StorageClass } of page.Contents ?? []) {
+    const { prefix } = this.#objects;
+    for await (const page of this.#pages(`${prefix}${type}/`, signal))
+      for (const { Key = "", Size, StorageClass } of page) {
         refuseSnow(StorageClass ?? "");
         const name = Key.slice(Key.lastIndexOf("/") + 1);
         if (!isFileName(type, name) || Key !== prefix + handlePath({ type, name })) continue;
         signal.throwIfAborted();
         if (Size !== undefined) yield { name, size: Size };
       }
-      const next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-      // An end that is none would be taken for a shorter list, and the same page again never ends.
-      if (page.IsTruncated === true && (next === undefined || next === token))
-        throw new BackstayError("STORE_UNAVAILABLE", {
-          ...facts,
-          problem: "its list does not go on",
-        });
-      token = next;
-    } while (token !== undefined);
   }
 
   async stat(handle: Handle, signal: AbortSignal): Promise<number | undefined> {
@@ -190,15 +171,44 @@ class S3Store implements ObjectStore {
     signal.throwIfAborted();
     const { prefix } = this.#objects;
     const isOurs = (key: string): boolean => {
-      const name = key.slice(key.lastIndexOf("/") + 1);
-      return fileTypes.some(
-        (type) => isFileName(type, name) && key === prefix + handlePath({ type, name }),
-      );
+      const last = key.slice(key.lastIndexOf("/") + 1);
+      return fileTypes.some((type) => {
+        const name = type === "config" ? "" : last;
+        return isFileName(type, name) && key === prefix + handlePath({ type, name });
+      });
     };
     return await sweepUploads(this.#objects.connection, prefix, isOurs, signal);
   }
 
   async close(): Promise<void> {
     await this.#objects.connection.close();
+  }
+
+  /** What lies below `Prefix`, a page at a time. STORE_UNAVAILABLE if an answer is no list, or does not go on to an end. */
+  async *#pages(Prefix: string, signal: AbortSignal): AsyncGenerator<readonly _Object[]> {
+    const { connection } = this.#objects;
+    const facts = { file: Prefix };
+    const broken = (problem: string): BackstayError =>
+      new BackstayError("STORE_UNAVAILABLE", { ...facts, problem });
+    let token: string | undefined;
+    do {
+      const page = await connection.send(
+        ({ ListObjectsV2Command }) =>
+          new ListObjectsV2Command({
+            Bucket: connection.place.bucket,
+            Prefix,
+            ContinuationToken: token,
+          }),
+        facts,
+        signal,
+      );
+      if (page.IsTruncated === undefined) throw broken("its answer is no list");
+      yield page.Contents ?? [];
+      const next = page.IsTruncated ? page.NextContinuationToken : undefined;
+      // An end that is none would be taken for a shorter list, and the same page again never ends.
+      if (page.IsTruncated && (next === undefined || next === token))
+        throw broken("its list does not go on");
+      token = next;
+    } while (token !== undefined);
   }
 }

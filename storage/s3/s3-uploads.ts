@@ -8,8 +8,9 @@ import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts
 import type { Handle } from "../object-store.ts";
 import type { RetentionRule } from "../retention-lock.ts";
 import type { S3Library } from "./s3-connection.ts";
-import { factsOf, type S3Objects } from "./s3-objects.ts";
+import { factsOf, noAnswer, type S3Objects } from "./s3-objects.ts";
 import { partBytesFor, uploadInParts } from "./s3-parts.ts";
+import type { S3RetentionLocks } from "./s3-retention-locks.ts";
 import { gathered, heldBack, pieces } from "./source-pieces.ts";
 import type { TakenNames } from "./taken-names.ts";
 
@@ -34,30 +35,51 @@ export class S3Uploads {
   readonly #objects: S3Objects;
   readonly #rules: S3WriteRules;
   readonly #names: TakenNames;
+  readonly #locks: S3RetentionLocks;
 
-  constructor(objects: S3Objects, rules: S3WriteRules, names: TakenNames) {
+  constructor(objects: S3Objects, rules: S3WriteRules, names: TakenNames, locks: S3RetentionLocks) {
     this.#objects = objects;
     this.#rules = rules;
     this.#names = names;
+    this.#locks = locks;
   }
 
-  /** Stores `data`, if nothing has the name. STORE_DENIED if the name is the hash of something else. */
+  /**
+   * Stores `data`, if nothing has the name. STORE_DENIED if the name is the hash of something else, or if it should be locked
+   * and is not.
+   */
   async create(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<CreateOutcome> {
+    const outcome = await this.#create(handle, data, signal);
+    if (this.#isLocked(handle)) await this.#locks.prove(handle, signal);
+    return outcome;
+  }
+
+  async #create(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<CreateOutcome> {
     const sizeBytes = data.length;
     const mustLook = this.#names.mustLook || sizeBytes > wholeBytesMax;
     if (mustLook && (await this.#isTaken(handle, signal))) return "exists";
     if (sizeBytes > wholeBytesMax)
       return await this.#inParts(handle, pieces(data, partBytesFor(sizeBytes)), signal);
-    const isTrial = this.#names.isUntried && sizeBytes <= trialBytesMax;
-    const outcome = await this.#put(handle, data, signal);
-    // Only an object that is there by now can be refused.
-    if (isTrial && outcome === "created" && this.#names.isUntried)
-      this.#names.tried(await this.#put(handle, data, signal));
-    return outcome;
+    return await this.#putAndTry(handle, data, signal);
   }
 
   /** As `StreamedObjects.receive`. */
   async createFrom(
+    handle: Handle,
+    sizeBytes: number,
+    source: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<CreateOutcome> {
+    const outcome = await this.#createFrom(handle, sizeBytes, source, signal).catch((error) => {
+      // A source that was told to stop may end early.
+      signal.throwIfAborted();
+      throw error;
+    });
+    if (this.#isLocked(handle)) await this.#locks.prove(handle, signal);
+    return outcome;
+  }
+
+  async #createFrom(
     handle: Handle,
     sizeBytes: number,
     source: AsyncIterable<Uint8Array>,
@@ -69,15 +91,27 @@ export class S3Uploads {
     const partBytes = partBytesFor(sizeBytes);
     const parts = gathered(source, sizeBytes, partBytes);
     if (sizeBytes > partBytes) return await this.#inParts(handle, parts, signal);
-    for await (const data of parts) return await this.#put(handle, data, signal);
-    return await this.#put(handle, new Uint8Array(0), signal);
+    for await (const data of parts) return await this.#putAndTry(handle, data, signal);
+    return await this.#putAndTry(handle, new Uint8Array(0), signal);
   }
 
-  /** True if the hash need not be taken first: it is in the name, and no other one is asked for. */
+  /**
+   * True if an object need not be held: its hash is in the name, no other one is asked for, and the server is known not to
+   * refuse the precondition, after which the source could not be read again.
+   */
   #canPass(handle: Handle, sizeBytes: number): boolean {
-    const { keepsHashes } = this.#objects.connection.place.vendor;
-    const needsHash = !keepsHashes && this.#isLocked(handle);
-    return hashOfName(handle) !== undefined && !needsHash && sizeBytes <= wholeBytesMax;
+    const isHashKnown = hashOfName(handle) !== undefined && !this.#needsMd5(handle);
+    return isHashKnown && !this.#names.isUntried && sizeBytes <= wholeBytesMax;
+  }
+
+  /** Tries at the same time what the server does with names that are taken, if that is not known. */
+  async #putAndTry(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<CreateOutcome> {
+    const isTrial = this.#names.isUntried && data.length <= trialBytesMax;
+    const outcome = await this.#put(handle, data, signal);
+    // Only an object that is there by now can be refused.
+    if (isTrial && outcome === "created" && this.#names.isUntried)
+      this.#names.tried(await this.#put(handle, data, signal));
+    return outcome;
   }
 
   async #pass(
@@ -91,7 +125,7 @@ export class S3Uploads {
     const body = Readable.from(held, { objectMode: false });
     try {
       return await this.#orExists(handle, signal, async (condition) => {
-        await this.#objects.connection.sendOnce(
+        const answer = await this.#objects.connection.sendOnce(
           (library) =>
             this.#putCommand(library, handle, {
               ...condition,
@@ -101,6 +135,7 @@ export class S3Uploads {
           factsOf(handle),
           signal,
         );
+        return answer.ETag;
       });
     } catch (error) {
       signal.throwIfAborted();
@@ -111,8 +146,8 @@ export class S3Uploads {
   }
 
   async #put(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<CreateOutcome> {
-    const put = async (condition: { IfNoneMatch?: string }): Promise<void> => {
-      await this.#objects.connection.send(
+    const put = async (condition: { IfNoneMatch?: string }): Promise<string | undefined> => {
+      const answer = await this.#objects.connection.send(
         (library) =>
           this.#putCommand(library, handle, {
             ...condition,
@@ -122,15 +157,17 @@ export class S3Uploads {
         factsOf(handle),
         signal,
       );
+      return answer.ETag;
     };
     try {
       return await this.#orExists(handle, signal, async (condition) => {
         try {
-          await put(condition);
+          return await put(condition);
         } catch (error) {
           if (!("IfNoneMatch" in condition) || !isUnknownToServer(error)) throw error;
-          await put({});
+          const tag = await put({});
           this.#names.unsupported();
+          return tag;
         }
       });
     } catch (error) {
@@ -141,21 +178,25 @@ export class S3Uploads {
     }
   }
 
-  /** `exists` if the write was refused for a name that is taken. */
+  /** `exists` if the write was refused for a name that is taken. `write` gives the tag that the server gave the object. */
   async #orExists(
     handle: Handle,
     signal: AbortSignal,
-    write: (condition: { IfNoneMatch?: string }) => Promise<void>,
+    write: (condition: { IfNoneMatch?: string }) => Promise<string | undefined>,
   ): Promise<CreateOutcome> {
     try {
-      await write(this.#names.condition);
-      return "created";
+      if ((await write(this.#names.condition)) !== undefined) return "created";
     } catch (error) {
       if (isBackstayError(error, "STORE_EXISTS")) return "exists";
-      const isConflict = said(error) === "ConditionalRequestConflict";
-      if (isConflict && (await this.#isTaken(handle, signal))) return "exists";
+      // Another one was writing it, and may have won.
+      const isConflict = isBackstayError(error) && error.context["status"] === 409;
+      if (!isConflict) throw error;
+      if (await this.#isTaken(handle, signal)) return "exists";
       throw error;
     }
+    // Swift says nothing of an object that a later write has replaced already.
+    if (await this.#isTaken(handle, signal)) return "exists";
+    throw noAnswer(handle);
   }
 
   async #inParts(

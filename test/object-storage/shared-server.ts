@@ -7,11 +7,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { KeptServer } from "./kept-server.ts";
 import type { Radosgw } from "./radosgw.ts";
+import type { Swift } from "./swift.ts";
 
-/** The one that all files of this test run share; it ends when the run has ended. */
+/** The Ceph gateway that all files of this test run share; it ends when the run has ended. */
 export async function sharedRadosgw(): Promise<Radosgw> {
   const folder = path.join(tmpdir(), `backstay-radosgw-${process.ppid}`);
   return await sharedServer<Radosgw>(folder, "radosgw-keeper.ts");
+}
+
+/** The Swift of this test run, likewise. */
+export async function sharedSwift(): Promise<Swift> {
+  const folder = path.join(tmpdir(), `backstay-swift-${process.ppid}`);
+  return await sharedServer<Swift>(folder, "swift-keeper.ts");
 }
 
 /** Waits for the server that `keeper` keeps for this test run, and starts the keeper if nobody has yet. */

@@ -16,6 +16,8 @@ export type Script = (head: string, body: Buffer) => ScriptedAnswer | undefined;
 export class ScriptedServer {
   /** First lines of all requests. */
   readonly requests: string[] = [];
+  /** How many have been made. */
+  connections = 0;
   script: Script;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -43,6 +45,7 @@ export class ScriptedServer {
   }
 
   #serve(socket: Socket): void {
+    this.connections += 1;
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
     socket.on("error", () => socket.destroy());
