@@ -1,0 +1,171 @@
+/**
+ * Repositories whose restore points are locked: in Ceph's gateway, which really keeps what is locked, and in our stand-in
+ * for Google. restic reads them as any other.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectRetentionCommand,
+  ListObjectVersionsCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { fileTypes, type Handle, handlePath } from "../../storage/object-store.ts";
+import { openStore } from "../../storage/open-store.ts";
+import { GoogleByProxy } from "../object-storage/google-fake/google-by-proxy.ts";
+import type { Radosgw } from "../object-storage/radosgw.ts";
+import { rawS3 } from "../object-storage/raw-s3.ts";
+import { describeWithPrograms, radosgwPrograms } from "../object-storage/server-programs.ts";
+import { sharedRadosgw } from "../object-storage/shared-server.ts";
+import { describeWithPeers } from "../peers.ts";
+import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import { RestScene } from "./rest-scene.ts";
+
+const never = new AbortController().signal;
+const dayMs = 86_400_000;
+
+interface Place {
+  readonly repository: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+describeWithPeers("a locked repository", ["restic018"], (peers) => {
+  let scene: RestScene;
+  beforeAll(() => {
+    scene = new RestScene();
+  });
+  afterAll(() => scene.remove());
+
+  function programs({ repository, environment }: Place): {
+    backstay: RepositoryProgram;
+    restic: RepositoryProgram;
+  } {
+    const common = { repository, password: "interop" };
+    return {
+      backstay: backstayOn({
+        ...common,
+        cache: scene.at("cache"),
+        environment: { ...environment, BACKSTAY_HOST: "interop" },
+      }),
+      restic: resticOn(peers.restic018, {
+        ...common,
+        environment: { ...environment, RESTIC_HOST: "interop" },
+      }),
+    };
+  }
+
+  /** When the locks of restore points end, oldest restore point first; undefined for one without. */
+  async function shownUntil(backstay: RepositoryProgram): Promise<(number | undefined)[]> {
+    const shown = await backstay.messages("snapshots");
+    return shown.map(({ locked_until: until }) =>
+      until === undefined ? undefined : Date.parse(String(until)),
+    );
+  }
+
+  /** Until when every object is locked, by its path; locks of sessions are left out. */
+  async function lockedObjects({
+    repository,
+    environment,
+  }: Place): Promise<Map<string, number | undefined>> {
+    const store = openStore(repository, { environment });
+    const handles: Handle[] = [{ type: "config", name: "" }];
+    for (const type of fileTypes)
+      if (type !== "locks")
+        for await (const { name } of store.list(type, never)) handles.push({ type, name });
+    const found = new Map<string, number | undefined>();
+    for (const handle of handles)
+      found.set(handlePath(handle), await store.retentionLocks?.lockedUntil(handle, never));
+    await store.close();
+    return found;
+  }
+
+  /** Backs up without locks, and then with them; every object is locked for as long as is shown. */
+  async function lockOneThatIsThere(place: Place, mode: string, turns: number): Promise<void> {
+    const { backstay, restic } = programs(place);
+    await backstay.succeed("init");
+    await scene.backUp(backstay);
+    const locking = ["--retention-days", "2", "--retention-mode", mode];
+    const startMs = Date.now();
+    for (let turn = 1; turn <= turns; turn += 1) {
+      scene.touch();
+      await backstay.succeed("backup", scene.source, "--host", "interop", ...locking);
+      const shown = await shownUntil(backstay);
+      expect(shown.map((untilMs) => untilMs !== undefined)).toEqual(
+        [false, true, true].slice(0, turn + 1),
+      );
+      const untilMs = shown.at(-1) ?? Number.NaN;
+      expect(untilMs).toBeGreaterThanOrEqual(startMs + 2 * dayMs);
+      const short = [...(await lockedObjects(place))].filter(([, at]) => !((at ?? 0) >= untilMs));
+      // The restore point that was to have no lock.
+      expect(short.map(([path]) => path.slice(0, 10))).toEqual(["snapshots/"]);
+    }
+    await scene.expectGood(restic);
+  }
+
+  describeWithPrograms("in Ceph's gateway", radosgwPrograms, () => {
+    const run = randomBytes(4).toString("hex");
+    let server: Radosgw;
+    let client: S3Client;
+    beforeAll(async () => {
+      server = await sharedRadosgw();
+      client = rawS3(server);
+    });
+    afterAll(() => client?.destroy());
+
+    it.each([
+      ["compliance", 2],
+      ["governance", 1],
+    ] as const)("can't be removed in %s mode", async (mode, turns) => {
+      const Bucket = `${mode}-${run}`;
+      await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+      const repository = `s3:${server.url}/${Bucket}/some/prefix`;
+      await lockOneThatIsThere({ repository, environment: server.environment }, mode, turns);
+      const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
+      const kept = Versions.filter(
+        ({ Key = "", IsLatest }) => IsLatest && /\/(?:data|index|keys|config)/.test(Key),
+      );
+      expect(kept.length).toBeGreaterThan(5);
+      for (const { Key, VersionId } of kept) {
+        const { Retention } = await client.send(new GetObjectRetentionCommand({ Bucket, Key }));
+        expect(Retention?.Mode).toBe(mode.toUpperCase());
+        const removal = new DeleteObjectCommand({ Bucket, Key, VersionId });
+        await expect(client.send(removal)).rejects.toMatchObject({ name: "AccessDenied" });
+      }
+    });
+
+    it("is made in a bucket that is made for it, and from the beginning", async () => {
+      const repository = `s3:${server.url}/made-${run}/x`;
+      const place = { repository, environment: server.environment };
+      const { backstay } = programs(place);
+      await backstay.succeed("init", "--retention-days", "1");
+      const untilMs = [...(await lockedObjects(place)).values()];
+      expect(untilMs).toHaveLength(2);
+      for (const each of untilMs) expect(each).toBeGreaterThan(Date.now() + dayMs);
+    });
+
+    it("is not promised by a bucket that keeps no locks", async () => {
+      const repository = `s3:${server.url}/without-${run}/x`;
+      const { backstay } = programs({ repository, environment: server.environment });
+      await backstay.succeed("init");
+      const { exitCode, stderr } = await backstay.run("backup", scene.source, "--retention-days=1");
+      expect(exitCode).toBe(1);
+      expect(String(stderr)).toContain("The storage refused access");
+    });
+  });
+
+  it("is one at Google, too", async () => {
+    const google = await GoogleByProxy.start();
+    try {
+      const { environment } = google;
+      google.fake.bucket("locked").settings.objectRetention = true;
+      await lockOneThatIsThere(
+        { repository: "gs:locked:/some/prefix", environment },
+        "compliance",
+        1,
+      );
+    } finally {
+      await google.stop();
+    }
+  });
+});
