@@ -10,6 +10,12 @@ import { StartedThreads } from "../backup/threads/started-threads.ts";
 import { utf8Text } from "../repository/json/utf8.ts";
 import type { Repository } from "../repository/repository.ts";
 import { findSnapshot } from "../repository/snapshot/snapshot-finder.ts";
+import {
+  backupEstimate,
+  estimateLines,
+  type StoragePrices,
+  storagePrices,
+} from "./backup-estimate.ts";
 import { backupSources, type SourceOptions } from "./backup-sources.ts";
 import { addExamples, type CliCommand, collect, exitCodes, type Invocation } from "./command.ts";
 import { readListFile } from "./list-file.ts";
@@ -37,6 +43,8 @@ interface BackupOptions extends SourceOptions, NewObjectOptions {
   readonly dryRun?: boolean;
   readonly readConcurrency?: number;
   readonly skipIfUnchanged?: boolean;
+  readonly estimate?: StoragePrices;
+  readonly dailyChange: number;
 }
 
 export const backupCommand: CliCommand<BackupOptions> = {
@@ -53,6 +61,12 @@ export const backupCommand: CliCommand<BackupOptions> = {
       .option("--parent <snapshot>", "compare with this snapshot, not the last of host and paths")
       .option("-f, --force", "compare with no snapshot: read every file")
       .option("-n, --dry-run", "store nothing, only say what would be stored")
+      .option(
+        "--estimate <prices>",
+        "with --dry-run: what a month would cost, such as put=0.005,get=0.0004,gb-month=0.023",
+        storagePrices,
+      )
+      .option("--daily-change <percent>", "how much of it is new each day", percent, 1)
       .option("--read-concurrency <n>", "files read at once; chosen by the disk if absent", readers)
       .option("--skip-if-unchanged", "save no snapshot if nothing changed");
     addNewObjectOptions(command);
@@ -69,6 +83,8 @@ export const backupCommand: CliCommand<BackupOptions> = {
     const paths = backupSources(operands, options, invocation.screen);
     if (options.parent !== undefined && options.force === true)
       throw new BackstayError("USAGE", { problem: "give either --parent or --force" });
+    if (options.estimate !== undefined && options.dryRun !== true)
+      throw new BackstayError("USAGE", { problem: "--estimate goes with --dry-run" });
     const excludes = excludesOf(invocation);
     const newObjects = newObjectsOf(options);
     const threads = new StartedThreads(options.readConcurrency);
@@ -127,7 +143,7 @@ function addSourceOptions(command: Command): void {
 }
 
 async function backUp(
-  { screen, globals, signal }: Invocation<BackupOptions>,
+  { screen, globals, signal, options }: Invocation<BackupOptions>,
   repository: Repository,
   request: BackupRequest,
   threads: StartedThreads,
@@ -137,6 +153,11 @@ async function backUp(
   try {
     const summary = await runBackup(repository, request, view.events, signal, threads);
     view.finish(summary, counts.sums);
+    if (options.estimate !== undefined) {
+      const estimate = backupEstimate(summary, options.estimate, options.dailyChange);
+      if (globals.json) screen.line(JSON.stringify({ message_type: "estimate", ...estimate }));
+      else for (const line of estimateLines(estimate)) screen.line(line);
+    }
     if (summary.issues > 0) throw new BackstayError("SOURCE_UNREADABLE", { files: summary.issues });
     return exitCodes.done;
   } finally {
@@ -197,6 +218,13 @@ function instant(text: string): number {
   if (timeMs === undefined)
     throw new InvalidArgumentError("Write it as 2026-03-01 12:00:30, or `now`.");
   return timeMs;
+}
+
+function percent(text: string): number {
+  const value = Number(text.replace(/\s*%$/, ""));
+  if (text.trim() === "" || !(value >= 0 && value <= 100))
+    throw new InvalidArgumentError("Give a number from 0 to 100.");
+  return value;
 }
 
 function readers(text: string): number {
