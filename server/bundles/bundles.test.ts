@@ -78,11 +78,14 @@ eachGround("bundles", (ground) => {
       ...documentOf("mails", ["/a"]),
       notifications: { mail: { server: "m", from: "a", to: ["b"], password: { secret: "cloud" } } },
     };
-    await scene.policies.create(actor, sceneTenant, scene.settings([machine.id], document));
-    await expect(scene.read(machine, bundle.serial)).rejects.toMatchObject({
-      code: "BUNDLE_INVALID",
-      context: { secret: "cloud" },
-    });
+    const settings = scene.settings([machine.id], document);
+    const refused = { code: "RESOURCE_INVALID", context: { secret: "cloud" } };
+    const policy = scene.policies.create(actor, sceneTenant, settings);
+    await expect(policy).rejects.toMatchObject(refused);
+    const routes = [{ kind: "direct" as const, url: "s3:https://other/bucket", secret: "cloud" }];
+    const other = { name: "other", routes, quotas: {} };
+    const repository = scene.repositories.create(actor, sceneTenant, other);
+    await expect(repository).rejects.toMatchObject(refused);
   });
 
   it("stay as they are while nothing changes in meaning", async () => {

@@ -6,6 +6,7 @@ import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import { scheduleProblems } from "../../protocol/schedule/schedule-problems.ts";
 import type { Queries } from "../ground/server-ground.ts";
 import { membersOf } from "./pool-members.ts";
+import { requireForMachines } from "./route-secrets.ts";
 import { automaticSecret } from "./secrets.ts";
 
 /** Far below what fits into a bundle with others. */
@@ -114,6 +115,7 @@ async function requireSecrets(queries: Queries, tenantId: string, read: Policy):
     .execute();
   const missing = named.find((name) => !found.some((row) => row.name === name));
   if (missing !== undefined) throw invalid("secret", `names no secret of the tenant: ${missing}`);
+  await requireForMachines(queries, tenantId, named);
 }
 
 function invalid(field: string, problem: string): BackstayError {

@@ -10,10 +10,9 @@ import {
 import {
   type GatewayStorage,
   type RepositoryRoute,
-  secretOfRoute,
   storageOfRoutes,
 } from "../../protocol/control/repository-route.ts";
-import type { RepositoryModes } from "../../protocol/control/repository-state.ts";
+import type { RepositoryModes } from "../../protocol/control/repository-stand.ts";
 import { signDocument, unverifiedContent } from "../../protocol/control/signed-document.ts";
 import type { Tables } from "../database/tables.ts";
 import {
@@ -45,6 +44,7 @@ import {
   shownRetiring,
   usableRoutes,
 } from "./retiring-routes.ts";
+import { requireRouteSecrets } from "./route-secrets.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
 
 /** For each machine; absent: without limit. */
@@ -135,7 +135,7 @@ export class Repositories {
     const made = await this.#change(actor, "repository.create", tenantId, async (queries) => {
       await requireFreeName(queries, row);
       await requireMembers(queries, row, undefined);
-      await requireSecrets(queries, tenantId, settings.routes);
+      await requireRouteSecrets(queries, row, settings.routes);
       const signed = this.#directed(row, await this.#keys.ring(queries));
       await queries.insertInto("repositories").values(signed).execute();
       return signed;
@@ -169,7 +169,7 @@ export class Repositories {
       const row = { ...before, ...columns, ...stand, version: version + 1 };
       await requireFreeName(queries, row);
       await requireMembers(queries, row, before);
-      await requireSecrets(queries, tenantId, settings.routes);
+      await requireRouteSecrets(queries, row, settings.routes);
       const signed = this.#directed(row, await this.#keys.ring(queries));
       const next = { ...signed, retiring: retiringAfter(before, signed, this.#ground) };
       await writeRow(queries, next, version);
@@ -374,25 +374,6 @@ function requireOneStorage(routes: readonly RepositoryRoute[]): void {
       field: "routes",
       problem: "all gateway routes of a repository name the same storage",
     });
-}
-
-async function requireSecrets(
-  queries: Queries,
-  tenantId: string,
-  routes: readonly RepositoryRoute[],
-): Promise<void> {
-  for (const route of routes) {
-    const secret = secretOfRoute(route);
-    if (secret === undefined) continue;
-    const found = await queries
-      .selectFrom("secrets")
-      .select("id")
-      .where("tenant_id", "=", tenantId)
-      .where("name", "=", secret)
-      .executeTakeFirst();
-    if (found === undefined)
-      throw new BackstayError("RESOURCE_INVALID", { field: "routes", secret });
-  }
 }
 
 function columnsOf(

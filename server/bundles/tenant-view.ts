@@ -2,8 +2,7 @@
 import type { Selectable } from "kysely";
 import { type DestinationDocument, destinationDocument } from "../../protocol/control/bundle.ts";
 import type { EntitledTime } from "../../protocol/control/entitlement-stand.ts";
-import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
-import type { RepositoryModes } from "../../protocol/control/repository-state.ts";
+import type { RepositoryModes } from "../../protocol/control/repository-stand.ts";
 import { unverifiedContent } from "../../protocol/control/signed-document.ts";
 import { type PolicyDocument, policy } from "../../protocol/policy/policy.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
@@ -14,6 +13,7 @@ import { keptDocument, repositoryName } from "./policy-check.ts";
 import { membersOf, modesOf } from "./pool-members.ts";
 import { previousValues } from "./previous-values.ts";
 import { type RolloutStand, rolloutStand } from "./rollout.ts";
+import { secretsOfServer } from "./route-secrets.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
 
 /** What the licence of the installation says to machines. */
@@ -116,7 +116,11 @@ export async function readTenantView(
       ? Buffer.from(ground.vault.open(sealed, secretContext(tenantId, name)))
       : undefined;
   const views = repositoryViews(repositories);
-  const ofServer = secretsOfServer(repositories, views);
+  // But for those that machines have by a signed destination of before.
+  const given = [...views.values()].flatMap(({ destination }) =>
+    destination.routes.map((route) => (route.kind === "direct" ? route.secret : undefined)),
+  );
+  const ofServer = secretsOfServer(repositories).difference(new Set(given));
   return {
     tenantId,
     revision,
@@ -169,26 +173,6 @@ function policyText(text: string, version: number): PolicyText {
     passwordSecret: read.encryption.password.secret,
     secrets: secretReferences(read),
   };
-}
-
-/**
- * Accounts that the server itself uses: no machine gets one, whatever else names it, but for those that machines have by
- * a signed destination of before.
- */
-function secretsOfServer(
-  rows: readonly Selectable<Tables["repositories"]>[],
-  views: ReadonlyMap<string, RepositoryView>,
-): Set<string | undefined> {
-  const names = rows.flatMap(({ routes }) =>
-    (JSON.parse(routes) as RepositoryRoute[]).map((route) => {
-      if (route.kind === "gateway") return route.storage?.secret;
-      return route.issuer === undefined ? undefined : route.secret;
-    }),
-  );
-  const given = [...views.values()].flatMap(({ destination }) =>
-    destination.routes.map((route) => (route.kind === "direct" ? route.secret : undefined)),
-  );
-  return new Set(names).difference(new Set(given));
 }
 
 function repositoryViews(
