@@ -142,6 +142,10 @@ eachGround("repositories in an object storage", (ground) => {
     await expect
       .poll(() => opened.map(({ store }) => store.isClosed), patient)
       .toEqual([true, false]);
+    await scene.keepIn(machine, { url: `${url}/elsewhere`, secret: "account" });
+    expect(await status()).toBe(200);
+    expect(opened.at(-1)?.address).toBe(`${url}/elsewhere`);
+    await expect.poll(() => opened[1]?.store.isClosed, patient).toBe(true);
     expect(ground().logged.join("\n")).not.toContain("a-secret");
   });
 
