@@ -1,4 +1,5 @@
 /** Turns a repository's address into what can be found out about its place. */
+import { openAzureInspection } from "./azure/azure-inspection.ts";
 import { openGcsInspection } from "./gcs/gcs-inspection.ts";
 import { type OpenStoreOptions, openStore } from "./open-store.ts";
 import type { PlaceInspection } from "./place-finding.ts";
@@ -11,6 +12,7 @@ export function openInspection(address: string, options: OpenStoreOptions = {}):
   const { scheme, place } = storeAddress(address);
   const { environment = {} } = options;
   if (scheme === "s3") return openS3Inspection(place, { ...options, environment });
+  if (scheme === "azure") return openAzureInspection(place, { ...options, environment });
   if (scheme === "gs") return openGcsInspection(place, { ...options, environment });
   return new StoreInspection(openStore(address, options));
 }

@@ -2,7 +2,7 @@
  * The way to one container: the client library, loaded at the first request, with the account that is good now. An
  * account that ends is asked for before each request, and once more when Azure refuses it.
  */
-import type { ContainerClient } from "@azure/storage-blob";
+import type { BlobServiceClient, ContainerClient } from "@azure/storage-blob";
 import type { BackstayError, ErrorContext } from "../../protocol/backstay-error.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import type { AccountSource, StorageAccount } from "../account-source.ts";
@@ -23,10 +23,10 @@ export interface AzureConnectionOptions extends AzureHttpOptions {
   readonly accounts?: AccountSource | undefined;
 }
 
-interface OpenedContainer {
+interface OpenedAccount {
   /** Undefined: the environment's. */
   readonly account: StorageAccount | undefined;
-  readonly client: ContainerClient;
+  readonly client: BlobServiceClient;
   readonly redact: (text: string) => string;
 }
 
@@ -36,7 +36,7 @@ const accountNames = ["AZURE_ACCOUNT_KEY", "AZURE_ACCOUNT_SAS"];
 export class AzureConnection {
   readonly #options: AzureConnectionOptions;
   readonly #http: AzureHttpClient;
-  #opened: Promise<OpenedContainer> | undefined;
+  #opened: Promise<OpenedAccount> | undefined;
   #account: StorageAccount | undefined;
 
   /** USAGE if the environment has to name an account and names none. */
@@ -47,24 +47,26 @@ export class AzureConnection {
   }
 
   /**
-   * What `act` does with the container; `act` is called again if the account was refused and there is another. Rejects
+   * What `act` does with the container, or with its account; `act` is called again if the account was refused and there is another. Rejects
    * with errors of the catalogue, or with the signal's reason.
    */
   async call<T>(
     context: ErrorContext,
     signal: AbortSignal,
-    act: (container: ContainerClient) => Promise<T>,
+    act: (container: ContainerClient, account: BlobServiceClient) => Promise<T>,
   ): Promise<T> {
     const opened = await this.#open(signal);
+    const actWith = async ({ client }: OpenedAccount): Promise<T> =>
+      await act(client.getContainerClient(this.#options.container), client);
     try {
-      return await act(opened.client);
+      return await actWith(opened);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (this.#options.accounts === undefined || !isAccountRefused(error))
         throw this.#error(error, context, opened);
       const next = await this.#open(signal, opened.account);
       if (next === opened) throw this.#error(error, context, opened);
-      return await act(next.client).catch((again: unknown) => {
+      return await actWith(next).catch((again: unknown) => {
         throw signal.aborted ? signal.reason : this.#error(again, context, next);
       });
     }
@@ -80,7 +82,7 @@ export class AzureConnection {
     await this.#http.close();
   }
 
-  async #open(signal: AbortSignal, refused?: StorageAccount): Promise<OpenedContainer> {
+  async #open(signal: AbortSignal, refused?: StorageAccount): Promise<OpenedAccount> {
     const { accounts } = this.#options;
     signal.throwIfAborted();
     const account = await accounts?.account(signal, refused);
@@ -92,7 +94,7 @@ export class AzureConnection {
     return await this.#opened;
   }
 
-  async #container(account: StorageAccount | undefined): Promise<OpenedContainer> {
+  async #container(account: StorageAccount | undefined): Promise<OpenedAccount> {
     const given = Object.entries(this.#options.environment);
     const environment: AzureEnvironment =
       account === undefined
@@ -110,22 +112,21 @@ export class AzureConnection {
     endpoint: string,
     proof: AzureAccount["proof"],
     environment: AzureEnvironment,
-  ): Promise<ContainerClient> {
+  ): Promise<BlobServiceClient> {
     const blobs = await import("@azure/storage-blob");
     const pipeline = { httpClient: this.#http, retryOptions: { maxTries: 1 } };
-    const url = `${endpoint}/${encodeURIComponent(this.#options.container)}`;
     if (proof.kind === "signature")
-      return new blobs.ContainerClient(`${url}?${proof.signature}`, undefined, pipeline);
+      return new blobs.BlobServiceClient(`${endpoint}/?${proof.signature}`, undefined, pipeline);
     if (proof.kind === "key") {
       const { accountName, key } = proof;
       const credential = new blobs.StorageSharedKeyCredential(accountName, key);
-      return new blobs.ContainerClient(url, credential, pipeline);
+      return new blobs.BlobServiceClient(endpoint, credential, pipeline);
     }
     const credential = await entraCredential(environment, new EntraHttpClient(this.#http));
-    return new blobs.ContainerClient(url, credential, pipeline);
+    return new blobs.BlobServiceClient(endpoint, credential, pipeline);
   }
 
-  #error(error: unknown, context: ErrorContext, { redact }: OpenedContainer): BackstayError {
+  #error(error: unknown, context: ErrorContext, { redact }: OpenedAccount): BackstayError {
     return azureError(error, { place: this.#options.location, ...context }, redact);
   }
 }

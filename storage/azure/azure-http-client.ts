@@ -3,7 +3,12 @@ import { Readable } from "node:stream";
 import type { HttpOperationResponse, IHttpClient, WebResource } from "@azure/storage-blob";
 import { proxyFor } from "../../platform/proxy-choice.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { type HttpAnswer, type HttpRequest, HttpTransport } from "../http/http-transport.ts";
+import {
+  type HttpAnswer,
+  type HttpPlace,
+  type HttpRequest,
+  HttpTransport,
+} from "../http/http-transport.ts";
 import type { RequestCounts, RequestKind } from "../request-counts.ts";
 import type { AzureEnvironment } from "./azure-address.ts";
 
@@ -92,22 +97,30 @@ export class AzureHttpClient implements IHttpClient {
   }
 
   #transport(url: URL): HttpTransport {
-    const { environment, location, silenceMs } = this.#options;
+    const { silenceMs } = this.#options;
     let transport = this.#transports.get(url.origin);
     if (transport === undefined) {
-      const authorities = environment["RESTIC_CACERT"] ?? "";
-      const place = {
-        origin: url.origin,
-        location,
-        pins: [],
-        authoritiesFile: authorities === "" ? undefined : authorities,
-        proxy: url.hostname === machineIdentityHost ? undefined : proxyFor(url, environment),
-      };
+      const place = azureHttpPlace(url, this.#options);
       transport = new HttpTransport(place, { silenceMs, refusalError });
       this.#transports.set(url.origin, transport);
     }
     return transport;
   }
+}
+
+/** Where the server of an address is, and how to know that it is the one. */
+export function azureHttpPlace(
+  url: URL,
+  { environment, location }: Pick<AzureHttpOptions, "environment" | "location">,
+): HttpPlace {
+  const authorities = environment["RESTIC_CACERT"] ?? "";
+  return {
+    origin: url.origin,
+    location,
+    pins: [],
+    authoritiesFile: authorities === "" ? undefined : authorities,
+    proxy: url.hostname === machineIdentityHost ? undefined : proxyFor(url, environment),
+  };
 }
 
 /** Where a machine in Azure asks who it is: the machine's host, so that no proxy can lead there. */

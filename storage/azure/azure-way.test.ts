@@ -88,7 +88,7 @@ async function startEntra(key: string, cert: string): Promise<Server> {
           .writeHead(status, { "content-type": "application/json" })
           .end(JSON.stringify(value));
       };
-      if (request.url?.includes("openid-configuration"))
+      if (request.url?.includes("openid-configuration") === true)
         say(200, {
           token_endpoint: `${origin}/oauth2/v2.0/token`,
           authorization_endpoint: `${origin}/oauth2/v2.0/authorize`,
