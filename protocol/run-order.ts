@@ -4,7 +4,7 @@
  * to the engine's questions follow (one line each), and when it ends, whoever gave the order is gone or wants the run to
  * end in order. Secrets travel on the standard input only: never in arguments or environment.
  */
-import type { ObeyedStand, RepositoryStand } from "./control/repository-state.ts";
+import type { ObeyedStand, RepositoryStand } from "./control/repository-stand.ts";
 import type { Immutability } from "./immutability.ts";
 import type { RequestSums } from "./request-sums.ts";
 

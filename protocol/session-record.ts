@@ -3,7 +3,7 @@
  * runs, and after it has ended. Kept in the state, shown by the local API, sent in reports. Moments are ms since 1970 by
  * the wall clock. Holds no secrets.
  */
-import type { ObeyedStand } from "./control/repository-state.ts";
+import type { ObeyedStand } from "./control/repository-stand.ts";
 import type { RequestSums } from "./request-sums.ts";
 import type {
   BackupFigures,

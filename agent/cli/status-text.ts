@@ -1,5 +1,5 @@
 /** The status in words: is everything backed up, what runs, what comes next and why, and what is wrong. Pure. */
-import { type ObeyedStand, stateOf } from "../../protocol/control/repository-state.ts";
+import { type ObeyedStand, stateOf } from "../../protocol/control/repository-stand.ts";
 import type { HealthReason } from "../../protocol/local-api/health.ts";
 import { isOverdue } from "../../protocol/local-api/overall-health.ts";
 import type { PolicyStatus, StatusReport } from "../../protocol/local-api/status.ts";

@@ -5,7 +5,7 @@ import {
   gatewaySecretName,
   type TrustDocument,
 } from "../../protocol/control/bundle.ts";
-import type { RepositoryStand } from "../../protocol/control/repository-state.ts";
+import type { RepositoryStand } from "../../protocol/control/repository-stand.ts";
 import type { Policy, PolicyDocument } from "../../protocol/policy/policy.ts";
 
 /** A policy of the server. */

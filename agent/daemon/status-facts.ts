@@ -1,5 +1,5 @@
 /** Puts together what the daemon knows of itself and its policies. */
-import type { ObeyedStand } from "../../protocol/control/repository-state.ts";
+import type { ObeyedStand } from "../../protocol/control/repository-stand.ts";
 import type { HealthReason } from "../../protocol/local-api/health.ts";
 import type {
   AgentStatus,

@@ -1,6 +1,6 @@
 /** The engine's standard output: messages of one line each, none of which ever keeps the work waiting. */
 import type { Writable } from "node:stream";
-import type { ObeyedStand } from "../../protocol/control/repository-state.ts";
+import type { ObeyedStand } from "../../protocol/control/repository-stand.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import type { EngineMessage, RunIssue, RunProgress, RunReport } from "../../protocol/run-order.ts";
 

@@ -4,11 +4,8 @@ import path from "node:path";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newPrivateKey, rawPublicKey } from "../../protocol/control/curve-keys.ts";
-import {
-  type RepositoryStand,
-  type RepositoryStateDocument,
-  stateObjectName,
-} from "../../protocol/control/repository-state.ts";
+import { type RepositoryStand, stateObjectName } from "../../protocol/control/repository-stand.ts";
+import type { RepositoryStateDocument } from "../../protocol/control/repository-state.ts";
 import { type SigningKey, signDocument } from "../../protocol/control/signed-document.ts";
 import type { RunOrder } from "../../protocol/run-order.ts";
 import { LocalStore } from "../../storage/local/local-store.ts";

@@ -3,12 +3,10 @@ import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts
 import {
   numberOfStateObject,
   type ObeyedStand,
-  type RepositoryStateDocument,
-  repositoryStateDocument,
   stateObjectName,
   stateOf,
-} from "../../protocol/control/repository-state.ts";
-import { verifyDocument } from "../../protocol/control/signed-document.ts";
+} from "../../protocol/control/repository-stand.ts";
+import type { RepositoryStateDocument } from "../../protocol/control/repository-state.ts";
 import type { RunOrder, StandOrder } from "../../protocol/run-order.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import type { EngineOutput } from "./engine-output.ts";
@@ -55,7 +53,7 @@ async function storedStand(
         undefined,
         signal,
       );
-      const found = read(new TextDecoder().decode(bytes), keys);
+      const found = await read(new TextDecoder().decode(bytes), keys);
       if (
         found?.tenantId === tenantId &&
         found.repositoryId === repositoryId &&
@@ -71,7 +69,13 @@ async function storedStand(
 }
 
 /** Undefined for what nobody who may has signed. */
-function read(jws: string, keys: StandOrder["keys"]): RepositoryStateDocument | undefined {
+async function read(
+  jws: string,
+  keys: StandOrder["keys"],
+): Promise<RepositoryStateDocument | undefined> {
+  // Seldom needed, and what it takes is not small.
+  const { repositoryStateDocument } = await import("../../protocol/control/repository-state.ts");
+  const { verifyDocument } = await import("../../protocol/control/signed-document.ts");
   try {
     return verifyDocument<RepositoryStateDocument>(jws, {
       type: "repository-state",

@@ -4,7 +4,7 @@ import type { Clock } from "../../platform/ports/clock.ts";
 import type { ProcessLimits } from "../../platform/ports/process-limits.ts";
 import { endProcessGroup } from "../../platform/process-group.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import type { ObeyedStand } from "../../protocol/control/repository-state.ts";
+import type { ObeyedStand } from "../../protocol/control/repository-stand.ts";
 import type {
   AccountAnswer,
   EngineMessage,

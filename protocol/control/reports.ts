@@ -64,7 +64,7 @@ export const agentStatus = z.object({
       z.object({
         repositoryId: z.string().max(64),
         epoch: z.int().min(1),
-        /** Number of the stand (protocol/control/repository-state.ts) that new sessions there obey. */
+        /** Number of the stand (protocol/control/repository-stand.ts) that new sessions there obey. */
         standNumber: z.int().optional(),
         /** Sessions run there. */
         isBusy: z.boolean().optional(),

@@ -1,6 +1,6 @@
 /** The status of an agent: what `GET …/status` answers, and each line of `GET …/watch`. Times are ms since 1970. */
 import type { EntitlementStand } from "../control/entitlement-stand.ts";
-import type { ObeyedStand } from "../control/repository-state.ts";
+import type { ObeyedStand } from "../control/repository-stand.ts";
 import type { RouteKind } from "../run-order.ts";
 import type { Pause, QueuedSession, RunningSession, SessionRecord } from "../session-record.ts";
 import type { Health, HealthReason } from "./health.ts";

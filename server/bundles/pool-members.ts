@@ -1,7 +1,8 @@
 /** What holds for pools (repositories that consist of others) and for the stand of their members. */
 import type { Selectable } from "kysely";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { type RepositoryModes, repositoryModes } from "../../protocol/control/repository-state.ts";
+import type { RepositoryModes } from "../../protocol/control/repository-stand.ts";
+import { repositoryModes } from "../../protocol/control/repository-state.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Queries } from "../ground/server-ground.ts";
 

@@ -123,8 +123,10 @@ class Planner {
         const [name = given.name] = await agents([given.name]);
         return { ...given, tenant, name };
       }
-      case "repository":
-        return { ...given, tenant };
+      case "repository": {
+        const known = (standing?.declaration as DeclarationOf<"repository"> | undefined)?.modes;
+        return { ...given, tenant, modes: given.modes ?? known ?? [] };
+      }
     }
   }
 

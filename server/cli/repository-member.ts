@@ -1,6 +1,7 @@
 /** `backstay-server repository member`: pools, and whether their members take part. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { repositoryModes, stateOf } from "../../protocol/control/repository-state.ts";
+import { stateOf } from "../../protocol/control/repository-stand.ts";
+import { repositoryModes } from "../../protocol/control/repository-state.ts";
 import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
 import type { ManagementClient } from "./management-client.ts";
 import {

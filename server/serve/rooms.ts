@@ -1,7 +1,7 @@
 /** Makes the rooms of the server, each once, and puts their routes on the listener. */
 import { Gauge, type Registry } from "prom-client";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { signDocument } from "../../protocol/control/signed-document.ts";
+import { type SigningKey, signDocument } from "../../protocol/control/signed-document.ts";
 import { ApiTokens } from "../access/api-tokens.ts";
 import { authorise } from "../access/authorise.ts";
 import { agentApiRoutes } from "../agent-api/agent-routes.ts";
@@ -25,9 +25,10 @@ import { Agents } from "../fleet/agents.ts";
 import { type FleetIdentity, makeFleetIdentity } from "../fleet/fleet-identity.ts";
 import { Groups } from "../fleet/groups.ts";
 import { Tenants } from "../fleet/tenants.ts";
+import { StandNotices } from "../gateway/stand-notices.ts";
 import { StorageMoves } from "../gateway/storage-moves.ts";
 import type { AuditLog } from "../ground/audit-log.ts";
-import type { ServerGround } from "../ground/server-ground.ts";
+import type { Queries, ServerGround } from "../ground/server-ground.ts";
 import type { App } from "../http/http-app.ts";
 import { readIssuer } from "../licence/licence-issuers.ts";
 import { Licences } from "../licence/licences.ts";
@@ -49,6 +50,7 @@ export interface Rooms extends ManagementRooms {
   readonly accounts: StorageAccounts;
   readonly schedule: ServerSchedule;
   readonly memory: ServerMemory;
+  readonly standNotices: StandNotices;
   readonly wakes: WakeDesk;
   readonly statuses: StatusInbox;
   readonly reports: ReportInbox;
@@ -99,7 +101,13 @@ export async function makeRooms(
       keys: signingKeys,
       licence: async (queries) => await licences.terms(queries),
     }),
-    accounts: new StorageAccounts({ ground }),
+    accounts: new StorageAccounts({ ground, environment: storageEnvironment }),
+    standNotices: new StandNotices({
+      ground,
+      environment: storageEnvironment,
+      sign: async (document) =>
+        signDocument("repository-state", document, await policyKey(signingKeys)),
+    }),
     commands: new Commands(ground, signer),
     schedule: new ServerSchedule(ground, signer),
     uploads: new CommandUploads(ground),
@@ -149,8 +157,13 @@ export function measureRooms({ wakes, states }: Rooms, metrics: Registry): void 
 
 function commandSigner(signingKeys: SigningKeys): CommandSigner {
   return async (queries) => {
-    const key = (await signingKeys.ring(queries)).signer("policy");
-    if (key === undefined) throw new BackstayError("RESOURCE_STATE", { key: "policy" });
+    const key = await policyKey(signingKeys, queries);
     return (command) => signDocument("command", command, key);
   };
+}
+
+async function policyKey(signingKeys: SigningKeys, queries?: Queries): Promise<SigningKey> {
+  const key = (await signingKeys.ring(queries)).signer("policy");
+  if (key === undefined) throw new BackstayError("RESOURCE_STATE", { key: "policy" });
+  return key;
 }

@@ -13,7 +13,7 @@ const hourMs = 60 * minuteMs;
 
 /** The tasks of all rooms. Names are those of their leases. */
 export function serverTasks(rooms: Rooms): readonly PeriodicTask[] {
-  const { ground, fleet, schedule, uploads, repositories, rollouts, memory } = rooms;
+  const { ground, fleet, schedule, uploads, repositories, rollouts, memory, standNotices } = rooms;
   return [
     ...fleet.tasks,
     {
@@ -30,6 +30,13 @@ export function serverTasks(rooms: Rooms): readonly PeriodicTask[] {
       name: "bundle-upkeep",
       everyMs: minuteMs,
       run: async () => await keepBundlesCurrent(ground, repositories),
+    },
+    {
+      name: "stand-notices",
+      everyMs: minuteMs,
+      // The gateway's folder is at one of them.
+      isOfEach: true,
+      run: async () => await standNotices.look(),
     },
     { name: "rollouts", everyMs: minuteMs, run: async () => await rollouts.look() },
     {

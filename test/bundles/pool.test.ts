@@ -1,6 +1,6 @@
 /** A repository that consists of others: where each machine stores, and what follows when a member is closed. */
 import { expect, it } from "vitest";
-import type { RepositoryModes } from "../../protocol/control/repository-state.ts";
+import type { RepositoryModes } from "../../protocol/control/repository-stand.ts";
 import type { Repository } from "../../server/bundles/repositories.ts";
 import { StatusInbox } from "../../server/reports/status-inbox.ts";
 import { machineStatus } from "../server/machine-status.ts";

@@ -72,9 +72,9 @@ export class ManagedScene {
     await this.setRoutes([{ kind: "gateway" }, { kind: "direct", url: this.gatewayFolder }]);
   }
 
-  /** Gives the repository other routes. */
-  async setRoutes(routes: readonly object[]): Promise<void> {
-    const place = `/api/v1/repositories/${this.repositoryId}`;
+  /** Gives the repository `main`, or another one, other routes. */
+  async setRoutes(routes: readonly object[], id = this.repositoryId): Promise<void> {
+    const place = `/api/v1/repositories/${id}`;
     const { etag, body } = await this.server.client().get(place);
     const { name, quotas } = body as RepositoryAnswer;
     await this.server.client().put(place, etag, { name, routes, quotas });

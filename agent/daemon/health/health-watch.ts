@@ -1,7 +1,7 @@
 /** Looks at how the agent is: once a minute, and when something has happened. */
 import { returnMemory } from "../../../platform/memory-return.ts";
 import type { Probe } from "../../../platform/ports/system-events.ts";
-import { stateOf } from "../../../protocol/control/repository-state.ts";
+import { stateOf } from "../../../protocol/control/repository-stand.ts";
 import type { Moment } from "../../../protocol/schedule/moment.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
 import type { DaemonCore } from "../daemon-core.ts";
