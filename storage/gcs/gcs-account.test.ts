@@ -213,10 +213,15 @@ describe("a token that is bound to a machine's prefix", () => {
     const key: Handle = { type: "keys", name: lock.name };
     await mine.create(never);
     for (const handle of [lock, key]) {
+      // Google says to such an account that it is forbidden.
+      expect(await mine.stat(handle, never)).toBeUndefined();
+      expect((await failure(mine.load(handle, undefined, never))).code).toBe("STORE_NOT_FOUND");
+      expect(await mine.streamed?.open(handle, undefined, never)).toBeUndefined();
       await mine.save(handle, Buffer.from("1"), never);
       expect(await mine.stat(handle, never)).toBe(1);
     }
     expect(await Array.fromAsync(mine.list("keys", never))).toHaveLength(1);
+    await mine.remove(lock, never);
     await mine.remove(lock, never);
     const denied: (() => Promise<unknown>)[] = [
       () => mine.remove(key, never),

@@ -4,14 +4,14 @@ import { assertHandle } from "../handle-name.ts";
 import { type Handle, handlePath, type RetentionLocks } from "../object-store.ts";
 import type { RetentionRule } from "../retention-lock.ts";
 import { type GcsObject, retentionDocument, retentionModeOf } from "./gcs-object.ts";
-import type { StoreObjects } from "./gcs-upload.ts";
+import type { GcsObjects } from "./gcs-objects.ts";
 
 export class GcsRetention implements RetentionLocks {
-  readonly #objects: StoreObjects;
+  readonly #objects: GcsObjects;
   readonly #rule: RetentionRule | undefined;
 
   /** Without a rule, objects are locked so that who has a special right may unlock them. */
-  constructor(objects: StoreObjects, rule: RetentionRule | undefined) {
+  constructor(objects: GcsObjects, rule: RetentionRule | undefined) {
     this.#objects = objects;
     this.#rule = rule;
   }
@@ -29,17 +29,16 @@ export class GcsRetention implements RetentionLocks {
     if (untilNowMs >= untilMs && !isHardened) return;
     const query = new URLSearchParams({ ifMetagenerationMatch: found.metageneration });
     if (isHardened) query.set("overrideUnlockedRetention", "true");
-    const { requests, pathOf } = this.#objects;
     const retention = retentionDocument(mode, Math.max(untilMs, untilNowMs));
     const request = {
       kind: "other",
       method: "PATCH",
-      path: `${pathOf(handle)}?${query.toString()}`,
+      path: `${this.#objects.pathOf(handle)}?${query.toString()}`,
       headers: { "content-type": "application/json; charset=UTF-8" },
       body: [Buffer.from(JSON.stringify({ retention }))],
       context: { file: handlePath(handle) },
     } as const;
-    await requests.exchange(request, signal, async (answer) => {
+    await this.#objects.requests.exchange(request, signal, async (answer) => {
       if (answer.status === 200) return;
       if (answer.status !== 412) throw await answer.refusal();
       throw new BackstayError("STORE_UNAVAILABLE", {

@@ -19,40 +19,21 @@ import {
   type StoredFile,
   type StreamedObjects,
 } from "../object-store.ts";
-import type { RetentionRule } from "../retention-lock.ts";
 import { crc32c } from "./crc32c.ts";
 import { type GcsPlace, gcsPlace } from "./gcs-address.ts";
-import {
-  type GcsObject,
-  gcsObject,
-  objectFields,
-  retentionDocument,
-  retentionModeOf,
-} from "./gcs-object.ts";
+import { gcsObject } from "./gcs-object.ts";
+import { GcsObjects, type NewGcsObjects } from "./gcs-objects.ts";
 import { type GcsRequest, GcsRequests, type GcsRequestsOptions } from "./gcs-requests.ts";
 import { GcsRetention } from "./gcs-retention.ts";
 import { assertChecksum, GcsStreams } from "./gcs-streams.ts";
-import {
-  type ObjectDocument,
-  type StoreObjects,
-  simpleBytesMax,
-  type UploadTarget,
-  uploadInParts,
-  uploadWhole,
-} from "./gcs-upload.ts";
+import { simpleBytesMax, uploadInParts, uploadWhole } from "./gcs-upload.ts";
 
 /** As restic. */
 const connectionsLiked = 5;
-const dayMs = 86_400_000;
 /** Of one page; Google gives no more. */
 const pageObjects = 1000;
 
-export interface GcsStoreOptions extends Omit<GcsRequestsOptions, "location"> {
-  /** How new objects are locked, but for locks of sessions. */
-  readonly retention?: RetentionRule | undefined;
-  /** Of new packs. */
-  readonly storageClass?: string | undefined;
-}
+export interface GcsStoreOptions extends Omit<GcsRequestsOptions, "location">, NewGcsObjects {}
 
 export class GcsStore implements ObjectStore {
   readonly location: string;
@@ -66,6 +47,7 @@ export class GcsStore implements ObjectStore {
   readonly #place: GcsPlace;
   readonly #options: GcsStoreOptions;
   readonly #requests: GcsRequests;
+  readonly #objects: GcsObjects;
   readonly #isLent: boolean;
 
   /** `lent`: requests of another store, which closes them. */
@@ -75,14 +57,9 @@ export class GcsStore implements ObjectStore {
     this.#options = options;
     this.#isLent = lent !== undefined;
     this.#requests = lent ?? new GcsRequests({ ...options, location: place.location });
-    const objects: StoreObjects = {
-      requests: this.#requests,
-      pathOf: (handle) => this.#objectPath(handle),
-      targetOf: (handle) => this.#target(handle),
-      look: async (handle, signal) => await this.#look(handle, signal),
-    };
-    this.retentionLocks = new GcsRetention(objects, options.retention);
-    this.streamed = new GcsStreams(objects);
+    this.#objects = new GcsObjects(place, this.#requests, options);
+    this.retentionLocks = new GcsRetention(this.#objects, options.retention);
+    this.streamed = new GcsStreams(this.#objects);
   }
 
   /** `place` is what follows `gs:`. USAGE if it, or a setting of the environment, can't be used. */
@@ -111,7 +88,7 @@ export class GcsStore implements ObjectStore {
   async save(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<void> {
     assertHandle(handle);
     signal.throwIfAborted();
-    const target = this.#target(handle);
+    const target = this.#objects.targetOf(handle);
     const outcome =
       data.length <= simpleBytesMax
         ? await uploadWhole(target, data, signal)
@@ -131,14 +108,14 @@ export class GcsStore implements ObjectStore {
     if (range !== undefined && range.length > loadBytesMax)
       throw new BackstayError("STORE_RANGE", { file, ...range, most: loadBytesMax });
     const headers = range === undefined ? {} : { range: rangeHeader(range) };
-    const path = `${this.#objectPath(handle)}?alt=media`;
+    const path = `${this.#objects.pathOf(handle)}?alt=media`;
     const request = this.#request({ kind: "get", method: "GET", path, headers }, handle);
     return await this.#requests.exchange(request, signal, async (answer) => {
       const { status } = answer;
       if (status === 200 && range === undefined) return await readVerified(handle, answer);
       if (range !== undefined && (status === 200 || status === 206))
         return await readRange(handle, range, answer);
-      throw await answer.refusal();
+      throw await this.#objects.refusal(handle, answer, signal);
     });
   }
 
@@ -177,7 +154,7 @@ export class GcsStore implements ObjectStore {
     assertHandle(handle);
     signal.throwIfAborted();
     try {
-      return (await this.#look(handle, signal))?.size;
+      return (await this.#objects.look(handle, signal))?.size;
     } catch (error) {
       // Where `create` would make the bucket, its absence is that of a repository.
       const isMadeLater = handle.type === "config" && this.#project !== "";
@@ -189,11 +166,11 @@ export class GcsStore implements ObjectStore {
   async remove(handle: Handle, signal: AbortSignal): Promise<void> {
     assertHandle(handle);
     signal.throwIfAborted();
-    const path = this.#objectPath(handle);
+    const path = this.#objects.pathOf(handle);
     const request = this.#request({ kind: "delete", method: "DELETE", path }, handle);
     await this.#requests.exchange(request, signal, async (answer) => {
       if (answer.status === 204 || answer.status === 200) return;
-      const refusal = await answer.refusal();
+      const refusal = await this.#objects.refusal(handle, answer, signal);
       if (refusal.code !== "STORE_NOT_FOUND") throw refusal;
     });
   }
@@ -211,7 +188,7 @@ export class GcsStore implements ObjectStore {
   /** Resolves if the object has this content; STORE_EXISTS if it has another. */
   async #assertHolds(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<void> {
     const file = handlePath(handle);
-    const found = await this.#look(handle, signal);
+    const found = await this.#objects.look(handle, signal);
     if (found === undefined)
       throw new BackstayError("STORE_UNAVAILABLE", { file, problem: "it was removed meanwhile" });
     const isSame =
@@ -220,17 +197,6 @@ export class GcsStore implements ObjectStore {
         ? Buffer.compare(await this.load(handle, undefined, signal), data) === 0
         : found.md5 === createHash("md5").update(data).digest("base64"));
     if (!isSame) throw new BackstayError("STORE_EXISTS", { file, sizeBytes: found.size });
-  }
-
-  async #look(handle: Handle, signal: AbortSignal): Promise<GcsObject | undefined> {
-    const path = `${this.#objectPath(handle)}?fields=${objectFields}`;
-    const request = this.#request({ kind: "head", method: "GET", path }, handle);
-    return await this.#requests.exchange(request, signal, async (answer) => {
-      if (answer.status === 200) return gcsObject(await this.#requests.document(answer));
-      const refusal = await answer.refusal();
-      if (refusal.code !== "STORE_NOT_FOUND") throw refusal;
-      return undefined;
-    });
   }
 
   async #createBucket(signal: AbortSignal): Promise<void> {
@@ -259,37 +225,8 @@ export class GcsStore implements ObjectStore {
     return this.#options.environment["GOOGLE_PROJECT_ID"] ?? "";
   }
 
-  #target(handle: Handle): UploadTarget {
-    const { retention, storageClass } = this.#options;
-    const isLocked = retention !== undefined && handle.type !== "locks";
-    const document: ObjectDocument = {
-      name: this.#nameOf(handle),
-      ...(storageClass !== undefined && handle.type === "data" && { storageClass }),
-      ...(isLocked && {
-        retention: retentionDocument(
-          retentionModeOf(retention),
-          Date.now() + retention.days * dayMs,
-        ),
-      }),
-    };
-    return {
-      requests: this.#requests,
-      bucket: this.#place.bucket,
-      document,
-      context: { file: handlePath(handle) },
-    };
-  }
-
   #request(request: Omit<GcsRequest, "context">, handle?: Handle): GcsRequest {
     return { ...request, context: handle === undefined ? {} : { file: handlePath(handle) } };
-  }
-
-  #nameOf(handle: Handle): string {
-    return `${this.#place.prefix}${handlePath(handle)}`;
-  }
-
-  #objectPath(handle: Handle): string {
-    return `/storage/v1/b/${this.#place.bucket}/o/${encodeURIComponent(this.#nameOf(handle))}`;
   }
 
   /** The files of one page of a list. */
@@ -300,7 +237,8 @@ export class GcsStore implements ObjectStore {
     for (const item of items) {
       const { name: path, size } = gcsObject(item as Record<string, unknown>);
       const name = path.slice(path.lastIndexOf("/") + 1);
-      if (isFileName(type, name) && path === this.#nameOf({ type, name })) yield { name, size };
+      if (isFileName(type, name) && path === this.#objects.nameOf({ type, name }))
+        yield { name, size };
     }
   }
 }

@@ -12,18 +12,13 @@ import {
   type StreamedObjects,
 } from "../object-store.ts";
 import { crc32c, crc32cText } from "./crc32c.ts";
-import {
-  partBytes,
-  type StoreObjects,
-  simpleBytesMax,
-  uploadParts,
-  uploadWhole,
-} from "./gcs-upload.ts";
+import type { GcsObjects } from "./gcs-objects.ts";
+import { partBytes, simpleBytesMax, uploadParts, uploadWhole } from "./gcs-upload.ts";
 
 export class GcsStreams implements StreamedObjects {
-  readonly #objects: StoreObjects;
+  readonly #objects: GcsObjects;
 
-  constructor(objects: StoreObjects) {
+  constructor(objects: GcsObjects) {
     this.#objects = objects;
   }
 
@@ -51,17 +46,17 @@ export class GcsStreams implements StreamedObjects {
     assertHandle(handle);
     assertRange(range);
     signal.throwIfAborted();
-    const { requests, pathOf } = this.#objects;
+    const { requests } = this.#objects;
     const request = {
       kind: "get",
       method: "GET",
-      path: `${pathOf(handle)}?alt=media`,
+      path: `${this.#objects.pathOf(handle)}?alt=media`,
       headers: range === undefined ? {} : { range: rangeHeader(range) },
       context: { file: handlePath(handle) },
     } as const;
     const answer = await requests.open(request, signal);
     try {
-      const sizeBytes = await sizeOf(handle, range, answer);
+      const sizeBytes = await this.#sizeOf(handle, range, answer, signal);
       if (sizeBytes === undefined) {
         await answer.end();
         return undefined;
@@ -78,6 +73,39 @@ export class GcsStreams implements StreamedObjects {
       throw requests.failure(error, request, signal);
     }
   }
+
+  /** Of the whole object; undefined if there is none. */
+  async #sizeOf(
+    handle: Handle,
+    range: ByteRange | undefined,
+    answer: HttpAnswer,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    if (answer.status === 200 && range === undefined) {
+      const stored = answer.header("x-goog-stored-content-length") ?? "";
+      const size = answer.length ?? (/^\d{1,15}$/.test(stored) ? Number(stored) : undefined);
+      if (size === undefined) throw broken(handle, "it does not say the size");
+      return size;
+    }
+    if (answer.status === 206 && range !== undefined) {
+      const said = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
+        answer.header("content-range") ?? "",
+      );
+      const [first, last, total] = (said ?? []).slice(1).map(Number);
+      if (said === null || first !== range.offset)
+        throw broken(handle, "it sends another part of the file");
+      if (last - first + 1 === range.length) return total;
+      throw new BackstayError("STORE_RANGE", {
+        file: handlePath(handle),
+        sizeBytes: total,
+        ...range,
+      });
+    }
+    if (answer.status === 200) throw broken(handle, "it sends all of the file in place of a part");
+    const refusal = await this.#objects.refusal(handle, answer, signal);
+    if (refusal.code === "STORE_NOT_FOUND") return undefined;
+    throw refusal;
+  }
 }
 
 /** STORE_UNAVAILABLE if the storage says that all of the object has another checksum. */
@@ -86,38 +114,6 @@ export function assertChecksum(handle: Handle, answer: HttpAnswer, crc: number):
   const [, told] = /crc32c=([A-Za-z0-9+/=]{8})/.exec(hashes) ?? [];
   if (told === undefined || told === crc32cText(crc)) return;
   throw broken(handle, "what arrived is not what is stored: its checksum is another");
-}
-
-/** Of the whole object; undefined if there is none. */
-async function sizeOf(
-  handle: Handle,
-  range: ByteRange | undefined,
-  answer: HttpAnswer,
-): Promise<number | undefined> {
-  if (answer.status === 200 && range === undefined) {
-    const stored = answer.header("x-goog-stored-content-length") ?? "";
-    const size = answer.length ?? (/^\d{1,15}$/.test(stored) ? Number(stored) : undefined);
-    if (size === undefined) throw broken(handle, "it does not say the size");
-    return size;
-  }
-  if (answer.status === 206 && range !== undefined) {
-    const said = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
-      answer.header("content-range") ?? "",
-    );
-    const [first, last, total] = (said ?? []).slice(1).map(Number);
-    if (said === null || first !== range.offset)
-      throw broken(handle, "it sends another part of the file");
-    if (last - first + 1 === range.length) return total;
-    throw new BackstayError("STORE_RANGE", {
-      file: handlePath(handle),
-      sizeBytes: total,
-      ...range,
-    });
-  }
-  if (answer.status === 200) throw broken(handle, "it sends all of the file in place of a part");
-  const refusal = await answer.refusal();
-  if (refusal.code === "STORE_NOT_FOUND") return undefined;
-  throw refusal;
 }
 
 /** What arrives, if it is `expected` bytes and, of a whole object, has its checksum. */

@@ -10,7 +10,6 @@ import {
   isBackstayError,
 } from "../../protocol/backstay-error.ts";
 import type { HttpAnswer } from "../http/http-transport.ts";
-import type { Handle } from "../object-store.ts";
 import { crc32c, crc32cText } from "./crc32c.ts";
 import { type GcsObject, gcsObject, objectFields } from "./gcs-object.ts";
 import type { GcsRequests } from "./gcs-requests.ts";
@@ -33,16 +32,6 @@ export interface UploadTarget {
   readonly bucket: string;
   readonly document: ObjectDocument;
   readonly context: ErrorContext;
-}
-
-/** What parts of a store share. */
-export interface StoreObjects {
-  readonly requests: GcsRequests;
-  /** Of the object, for requests. */
-  readonly pathOf: (handle: Handle) => string;
-  readonly targetOf: (handle: Handle) => UploadTarget;
-  /** What the storage says of it; undefined if there is none. */
-  readonly look: (handle: Handle, signal: AbortSignal) => Promise<GcsObject | undefined>;
 }
 
 /** `exists`: something has the name, and stays as it is. */

@@ -158,6 +158,14 @@ export class FakeGoogle {
         listPrefix: "",
       });
     const { method } = request;
+    const lists = { permission: "storage.objects.list", bucket: bucketName, object: undefined };
+    // Who may not list is not told what is there.
+    if (!bucket.live.has(name) && !rights({ ...lists, listPrefix: "" }))
+      throw new ApiError(
+        403,
+        "forbidden",
+        `The account does not have storage.objects.list access to the Google Cloud Storage object (${bucketName}/${name}), or it may not exist.`,
+      );
     if (method === "GET" || method === "HEAD") {
       this.#befall(exchange, "storage.objects.get");
       may("get");
