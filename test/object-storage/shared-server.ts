@@ -12,20 +12,19 @@ import type { Swift } from "./swift.ts";
 /** The Ceph gateway that all files of this test run share; it ends when the run has ended. */
 export async function sharedRadosgw(): Promise<Radosgw> {
   const folder = path.join(tmpdir(), `backstay-radosgw-${process.ppid}`);
-  return await sharedServer<Radosgw>(folder, "radosgw-keeper.ts");
+  return await sharedServer<Radosgw>(folder, new URL("radosgw-keeper.ts", import.meta.url));
 }
 
 /** The Swift of this test run, likewise. */
 export async function sharedSwift(): Promise<Swift> {
   const folder = path.join(tmpdir(), `backstay-swift-${process.ppid}`);
-  return await sharedServer<Swift>(folder, "swift-keeper.ts");
+  return await sharedServer<Swift>(folder, new URL("swift-keeper.ts", import.meta.url));
 }
 
 /** Waits for the server that `keeper` keeps for this test run, and starts the keeper if nobody has yet. */
-async function sharedServer<Server>(folder: string, keeper: string): Promise<Server> {
+async function sharedServer<Server>(folder: string, keeper: URL): Promise<Server> {
   if (isFirst(folder)) {
-    const program = fileURLToPath(new URL(keeper, import.meta.url));
-    const args = [program, folder, String(process.ppid)];
+    const args = [fileURLToPath(keeper), folder, String(process.ppid)];
     spawn(process.execPath, args, { detached: true, stdio: "ignore" }).unref();
   }
   for (;;) {
