@@ -130,7 +130,10 @@ function downloadOf(response: BlobDownloadResponseParsed, handle: Handle): Downl
   return {
     status: answer.status,
     // Blobs of rclone have an empty Content-Encoding, which is none.
-    header: (name) => answer.headers.get(name) || undefined,
+    header: (name) => {
+      const value = answer.headers.get(name);
+      return value === "" ? undefined : value;
+    },
     length: contentLength,
     body: readableStreamBody,
     md5: contentMD5 === undefined ? undefined : Buffer.from(contentMD5).toString("base64"),
