@@ -209,6 +209,8 @@ describe("lists", () => {
     let files = 0;
     for await (const file of store.list("data", never)) {
       expect(file.size).toBe(files % entries);
+      // No page is asked for before the one before it has been given.
+      expect(page).toBe(Math.floor(files / entries) + 1);
       files += 1;
     }
     expect(files).toBe(listPagesMax * entries);

@@ -62,14 +62,35 @@ export class S3Objects {
       if (!isBackstayError(error, "STORE_DENIED") || "said" in error.context) throw error;
     }
     // What is refused in a HEAD has no reason with it; the same question with an answer has, and may put it right.
-    const opened = await this.open(handle, { offset: 0, length: 1 }, signal).catch((error) => {
-      if (!isBackstayError(error, "STORE_RANGE")) throw error;
-    });
-    opened?.body.destroy();
     try {
+      const opened = await this.open(handle, { offset: 0, length: 1 }, signal).catch((error) => {
+        if (!isBackstayError(error, "STORE_RANGE")) throw error;
+      });
+      opened?.body.destroy();
       return use(await ask());
     } catch (error) {
       if (isBackstayError(error, "STORE_NOT_FOUND")) return undefined;
+      if (isBackstayError(error, "STORE_DENIED") && (await this.#isUnlisted(handle, signal)))
+        return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * True if the server lists no such object. Whoever may list below a prefix only is told of what is not there as of what
+   * is forbidden.
+   */
+  async #isUnlisted(handle: Handle, signal: AbortSignal): Promise<boolean> {
+    const { Bucket, Key } = this.target(handle);
+    try {
+      const { Contents = [] } = await this.connection.send(
+        ({ ListObjectsV2Command }) => new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 }),
+        factsOf(handle),
+        signal,
+      );
+      return Contents.every((found) => found.Key !== Key);
+    } catch (error) {
+      if (isBackstayError(error, "STORE_DENIED")) return false;
       throw error;
     }
   }
