@@ -250,6 +250,7 @@ const others = {
   agent: [
     "GET /agent/v1/bundle",
     "GET /agent/v1/commands",
+    "GET /agent/v1/storage-account",
     "GET /agent/v1/wake",
     "POST /agent/v1/enroll",
     "POST /agent/v1/escrow",
