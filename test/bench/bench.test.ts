@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -38,6 +39,18 @@ describe("the benchmark", () => {
     expect(filesBelow(path.join(one, "small"))).toBe(250);
     for (const name of readdirSync(one, { recursive: true, encoding: "utf8" }))
       expect(statSync(path.join(two, name)).size).toBe(statSync(path.join(one, name)).size);
+  });
+
+  it("compares a folder and an S3 server", () => {
+    const program = path.join(checkout, "test/bench/s3-bench.ts");
+    const options = "--mib 1 --files 10 --rounds 1 --server small".split(" ");
+    const output = execFileSync(process.execPath, [
+      "--no-warnings",
+      program,
+      ...options,
+    ]).toString();
+    expect(output).toMatch(/^backstay, folder: \d/m);
+    expect(output).toMatch(/^backstay, the checkout's own small S3 server: \d/m);
   });
 
   it("runs every row with every program and reports each", {

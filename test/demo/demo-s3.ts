@@ -25,11 +25,11 @@ export class DemoS3 {
     this.#stop = stop;
   }
 
-  /** Everything in `folder`, but what Ceph keeps in memory. */
-  static async start(folder: string): Promise<DemoS3> {
-    if (!areInstalled(radosgwPrograms)) {
-      const small = await StartedSmallS3.start(path.join(folder, "s3"), bucket);
-      return new DemoS3("the checkout's own small S3 server", small, () => small.stop());
+  /** Everything in `folder`, but what Ceph keeps in memory. `small`: the small one in any case. */
+  static async start(folder: string, small = false): Promise<DemoS3> {
+    if (small || !areInstalled(radosgwPrograms)) {
+      const own = await StartedSmallS3.start(path.join(folder, "s3"), bucket);
+      return new DemoS3("the checkout's own small S3 server", own, () => own.stop());
     }
     const ceph = await startRadosgw();
     const stop = async (): Promise<void> => await stopRadosgw(ceph.folder);
