@@ -15,6 +15,7 @@ import {
   splitSnapshotPath,
 } from "../repository/snapshot/snapshot-finder.ts";
 import { restoreSnapshot } from "../restore/restore.ts";
+import { tellOfColdPacks } from "./cold-restore.ts";
 import { addExamples, type CliCommand, collect, exitCodes, type Invocation } from "./command.ts";
 import { daemonClient } from "./daemon-connection.ts";
 import { assertPolicyAlone, assertPolicyFor, followTask } from "./daemon-task.ts";
@@ -42,6 +43,7 @@ interface RestoreOptions extends SnapshotOptions {
   readonly confirmDelete?: boolean;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
+  readonly yes?: boolean;
 }
 
 export const restoreCommand: CliCommand<RestoreOptions> = {
@@ -64,7 +66,8 @@ export const restoreCommand: CliCommand<RestoreOptions> = {
       .option("--confirm-delete", "with --delete: yes, remove it")
       .option("-n, --dry-run", "change nothing, only say what would be done (-vv names each file)")
       .option("--sparse", "restore holes as holes; always done, accepted for restic's sake")
-      .option("--verify", "read every file back and compare it");
+      .option("--verify", "read every file back and compare it")
+      .option("-y, --yes", "restore also if some of the data lies in an archive: what needs none");
     addSnapshotOptions(command, " with `latest`");
     addExamples(command, [
       "backstay restore latest --target /tmp/restored",
@@ -171,12 +174,13 @@ function patternsOf(
 }
 
 async function restore(
-  { options, screen, globals, signal }: Invocation<RestoreOptions>,
+  invocation: Invocation<RestoreOptions>,
   repository: Repository,
   { id, snapshot }: NamedSnapshot,
   part: string,
   patterns: { include: PatternSet | undefined; exclude: PatternSet | undefined },
 ): Promise<number> {
+  const { options, screen, globals, signal } = invocation;
   const target = options.target ?? "";
   if (!globals.json && !globals.quiet) {
     const what = part === "" ? "" : `:${printedName(argumentBytes(part))}`;
@@ -199,6 +203,7 @@ async function restore(
       dryRun: isDry,
       verify: options.verify === true,
       progress: view.progress,
+      coldPacks: (found) => tellOfColdPacks(invocation, found, isDry || options.yes === true),
       signal,
     });
     view.finish(summary);

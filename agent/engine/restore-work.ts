@@ -15,7 +15,7 @@ import type { EngineOutput } from "./engine-output.ts";
 
 /**
  * Restores; rejects as `findSnapshot` and `restoreSnapshot` do, PATH_NOT_FOUND if a path is not in the snapshot,
- * RESTORE_TARGET if the target must be empty and is not. What single files came to is in the figures.
+ * RESTORE_TARGET if the target must be empty and is not, STORE_ARCHIVED if packs that it needs were found in an archive. What single files came to is in the figures.
  */
 export async function doRestore(
   repository: Repository,
@@ -43,6 +43,11 @@ export async function doRestore(
       overwrite: work.overwrite,
       verify: work.verify,
       flush: true,
+      // Nobody is there to be asked.
+      coldPacks: ({ cold, looked }) => {
+        const problem = `of ${looked} packs that were looked at; nothing was restored`;
+        throw new BackstayError("STORE_ARCHIVED", { packs: cold.length, problem });
+      },
       progress: {
         counts: (counts) => output.progress(shownProgress(counts, issues, startMs)),
         issue: ({ path, kind, severity, text }: RestoreIssue) => {

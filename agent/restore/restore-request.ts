@@ -2,6 +2,7 @@
 import type { OverwriteRule } from "../../protocol/run-order.ts";
 import type { PatternSet } from "../patterns/pattern-set.ts";
 import type { Repository } from "../repository/repository.ts";
+import type { ColdPacks } from "./fetch/cold-packs.ts";
 import type { PlanLimits } from "./plan/plan-builder.ts";
 import type { RestoreProgress } from "./restore-progress.ts";
 
@@ -33,5 +34,10 @@ export interface RestoreRequest {
   readonly threads?: number;
   readonly limits?: PlanLimits;
   readonly progress?: RestoreProgress;
+  /**
+   * Told, before anything is restored, of packs that lie in an archive; what it throws ends the restore. Without it nobody
+   * looks for them.
+   */
+  readonly coldPacks?: (found: ColdPacks) => void;
   readonly signal: AbortSignal;
 }

@@ -7,6 +7,7 @@ import { FileError } from "../../platform/ports/source-files.ts";
 import type { TargetFiles, TargetHandle } from "../../platform/ports/target-files.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { findNode } from "../repository/walk/tree-lookup.ts";
+import { findColdPacks } from "./fetch/cold-packs.ts";
 import { PlanBuilder, type PlanStart, usualLimits } from "./plan/plan-builder.ts";
 import { selectionRoot } from "./plan/selection.ts";
 import { IssueList, showPath } from "./restore-issues.ts";
@@ -21,7 +22,7 @@ import { WorkPool } from "./write/work-pool.ts";
 /**
  * Resolves when all that can be restored is. What could not be, or not quite, is in the summary: a caller reports
  * failure if it has errors. Rejects with PATH_NOT_FOUND, RESTORE_TARGET, RESTORE_TARGET_FULL,
- * RESTORE_DELETE_REFUSED, RESTORE_TOO_LARGE, errors of the store that concern more than one pack, or the
+ * RESTORE_DELETE_REFUSED, RESTORE_TOO_LARGE, what `coldPacks` throws, errors of the store that concern more than one pack, or the
  * signal's reason; the same restore can then be run again and goes on from there.
  */
 export async function restoreSnapshot(request: RestoreRequest): Promise<RestoreSummary> {
@@ -45,6 +46,10 @@ export async function restoreSnapshot(request: RestoreRequest): Promise<RestoreS
       signal,
     });
     const totals = await builder.build();
+    if (request.coldPacks !== undefined) {
+      const found = await findColdPacks(repository, builder.plan, signal);
+      if (found !== undefined) request.coldPacks(found);
+    }
     const run = new RestoreRun({
       request,
       plan: builder.plan,

@@ -3,6 +3,8 @@
  * for Google. restic reads them as any other.
  */
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import path from "node:path";
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -13,6 +15,7 @@ import {
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { fileTypes, type Handle, handlePath } from "../../storage/object-store.ts";
 import { openStore } from "../../storage/open-store.ts";
+import { FaultProxy } from "../object-storage/fault-proxy.ts";
 import { GoogleByProxy } from "../object-storage/google-fake/google-by-proxy.ts";
 import type { Radosgw } from "../object-storage/radosgw.ts";
 import { rawS3 } from "../object-storage/raw-s3.ts";
@@ -142,6 +145,46 @@ describeWithPeers("a locked repository", ["restic018"], (peers) => {
       const untilMs = [...(await lockedObjects(place)).values()];
       expect(untilMs).toHaveLength(2);
       for (const each of untilMs) expect(each).toBeGreaterThan(Date.now() + dayMs);
+    });
+
+    it("is restored as far as its packs can be read, and only after saying which can't", async () => {
+      const proxy = await FaultProxy.start(server.url);
+      try {
+        const repository = `s3:${proxy.url}/archived-${run}/x`;
+        const { environment } = server;
+        const { backstay } = programs({ repository, environment });
+        await backstay.succeed("init");
+        await scene.backUp(backstay);
+        const store = openStore(repository, { environment });
+        const large: string[] = [];
+        for await (const { name, size } of store.list("data", never))
+          if (size > 1_000_000) large.push(name);
+        await store.close();
+        expect(large.length).toBeGreaterThan(0);
+        const body = "<Error><Code>InvalidObjectState</Code><Message>archived</Message></Error>";
+        proxy.follow(({ method, target }) =>
+          method === "GET" && large.some((name) => target.includes(name))
+            ? { kind: "refuse", status: 403, body }
+            : undefined,
+        );
+        const target = scene.at("from-archive");
+        const refused = await backstay.run("restore", "latest", "--target", target, "-v");
+        expect(refused.exitCode).toBe(1);
+        for (const said of [`${large.length} packs of`, "lie in an archive", "--yes", large[0]])
+          expect(refused.stderr).toContain(said);
+        expect(existsSync(path.join(target, scene.source))).toBe(false);
+        const rest = await backstay.run("restore", "latest", "--target", target, "--yes");
+        expect(rest.exitCode).toBe(1);
+        // It has no data, the other one is data of a large pack only.
+        expect(existsSync(path.join(target, scene.source, "empty"))).toBe(true);
+        expect(rest.stderr).toContain("lies in an archive");
+        const [message] = await backstay.messages("restore", "latest", "--target", target, "-n");
+        expect(message).toMatchObject({ message_type: "cold_packs", needed: expect.any(Number) });
+        proxy.follow(() => undefined);
+        await backstay.succeed("restore", "latest", "--target", target);
+      } finally {
+        await proxy.stop();
+      }
     });
 
     it("is not promised by a bucket that keeps no locks", async () => {

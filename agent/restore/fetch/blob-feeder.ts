@@ -125,6 +125,7 @@ function lossReason(error: unknown, pack: string): string {
     STORE_NOT_FOUND: "is missing",
     STORE_RANGE: "is cut off",
     STORE_DENIED: "may not be read",
+    STORE_ARCHIVED: "lies in an archive",
   };
   return `pack ${pack.slice(0, 8)} ${problems[error.code] ?? "is damaged"}`;
 }
