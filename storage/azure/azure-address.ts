@@ -64,10 +64,13 @@ export function azureAccount(environment: AzureEnvironment): AzureAccount {
 
 /** What must never be shown: keys, signatures and passwords of `environment`, and their parts. */
 export function azureSecrets(environment: AzureEnvironment): string[] {
-  const signature = environment["AZURE_ACCOUNT_SAS"] ?? "";
-  const sealed = new URLSearchParams(signature.replace(/^\?/, "")).get("sig") ?? "";
+  const signatures = ["AZURE_ACCOUNT_SAS", "BACKSTAY_AZURE_LOCKS_SAS"].flatMap((name) => {
+    const signature = environment[name] ?? "";
+    const sealed = new URLSearchParams(signature.replace(/^\?/, "")).get("sig") ?? "";
+    return [signature, sealed, encodeURIComponent(sealed)];
+  });
   const secrets = [environment["AZURE_ACCOUNT_KEY"], environment["AZURE_CLIENT_SECRET"]];
-  return [...secrets, signature, sealed, encodeURIComponent(sealed)].filter(
+  return [...secrets, ...signatures].filter(
     (secret) => secret !== undefined && secret !== "",
   ) as string[];
 }

@@ -27,11 +27,13 @@ interface OpenedAccount {
   /** Undefined: the environment's. */
   readonly account: StorageAccount | undefined;
   readonly client: BlobServiceClient;
+  /** For `locks/`: another signature may give more rights there. */
+  readonly locks: BlobServiceClient;
   readonly redact: (text: string) => string;
 }
 
 /** Names of the environment that an account of a source stands in for. */
-const accountNames = ["AZURE_ACCOUNT_KEY", "AZURE_ACCOUNT_SAS"];
+const accountNames = ["AZURE_ACCOUNT_KEY", "AZURE_ACCOUNT_SAS", "BACKSTAY_AZURE_LOCKS_SAS"];
 
 export class AzureConnection {
   readonly #options: AzureConnectionOptions;
@@ -47,17 +49,23 @@ export class AzureConnection {
   }
 
   /**
-   * What `act` does with the container, or with its account; `act` is called again if the account was refused and there is another. Rejects
-   * with errors of the catalogue, or with the signal's reason.
+   * What `act` does with the container, with its account, or with the container as the account for locks has it; `act` is
+   * called again if the account was refused and there is another. Rejects with errors of the catalogue, or with the signal's
+   * reason.
    */
   async call<T>(
     context: ErrorContext,
     signal: AbortSignal,
-    act: (container: ContainerClient, account: BlobServiceClient) => Promise<T>,
+    act: (
+      container: ContainerClient,
+      account: BlobServiceClient,
+      locks: ContainerClient,
+    ) => Promise<T>,
   ): Promise<T> {
     const opened = await this.#open(signal);
-    const actWith = async ({ client }: OpenedAccount): Promise<T> =>
-      await act(client.getContainerClient(this.#options.container), client);
+    const { container } = this.#options;
+    const actWith = async ({ client, locks }: OpenedAccount): Promise<T> =>
+      await act(client.getContainerClient(container), client, locks.getContainerClient(container));
     try {
       return await actWith(opened);
     } catch (error) {
@@ -105,7 +113,12 @@ export class AzureConnection {
           };
     const { endpoint, proof } = azureAccount(environment);
     const client = await this.#client(endpoint, proof, environment);
-    return { account, client, redact: redactor(azureSecrets(environment)) };
+    const signature = environment["BACKSTAY_AZURE_LOCKS_SAS"] ?? "";
+    const locks =
+      signature === "" || proof.kind !== "signature"
+        ? client
+        : await this.#client(endpoint, { kind: "signature", signature }, environment);
+    return { account, client, locks, redact: redactor(azureSecrets(environment)) };
   }
 
   async #client(

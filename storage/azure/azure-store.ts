@@ -172,8 +172,9 @@ class AzureStore implements ObjectStore {
     signal.throwIfAborted();
     const file = handlePath(handle);
     try {
-      await this.#connection.call({ file }, signal, async (container) => {
-        await container.deleteBlob(`${this.#place.prefix}${file}`, { abortSignal: signal });
+      await this.#connection.call({ file }, signal, async (container, _account, locks) => {
+        const own = handle.type === "locks" ? locks : container;
+        await own.deleteBlob(`${this.#place.prefix}${file}`, { abortSignal: signal });
       });
     } catch (error) {
       this.#refuseGone(error);

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { AzureSasIssuer } from "../../server/storage-accounts/azure-sas-issuer.ts";
+import { azureSignature } from "../../server/storage-accounts/azure-signature.ts";
 import { GoogleDownscopedIssuer } from "../../server/storage-accounts/google-downscoped-issuer.ts";
 import type { AccountOrder, IssuedAccount } from "../../server/storage-accounts/issued-account.ts";
 import { s3Account } from "../../server/storage-accounts/s3-sts-issuer.ts";
@@ -159,6 +160,34 @@ describe("a shared access signature for a container of Azurite", () => {
 
   it("can't read, write, list or remove what is another machine's", async () =>
     await othersPlaceIsClosed(machines));
+
+  it("removes locks and nothing else, where the signature for locks is another", async () => {
+    const [account] = machines.accounts;
+    const { BACKSTAY_AZURE_ENDPOINT = "", AZURE_ACCOUNT_NAME = "" } = account.settings;
+    const withoutRemoval = azureSignature(
+      {
+        accountName: AZURE_ACCOUNT_NAME,
+        container: "machine-a",
+        directory: undefined,
+        permissions: "rcwl",
+        startMs: Date.now() - 60_000,
+        expiresMs: account.expiresMs,
+        withPlainHttp: true,
+      },
+      { kind: "account", key: azurite.environment["AZURE_ACCOUNT_KEY"] ?? "" },
+    );
+    const settings = {
+      BACKSTAY_AZURE_ENDPOINT,
+      AZURE_ACCOUNT_NAME,
+      AZURE_ACCOUNT_SAS: withoutRemoval,
+      BACKSTAY_AZURE_LOCKS_SAS: account.settings["AZURE_ACCOUNT_SAS"] ?? "",
+    };
+    const { addresses } = machines;
+    const apart: TwoMachines = { addresses, accounts: [{ ...account, settings }, account] };
+    await storeAt(addresses[0], account).remove(handleOf("data"), never);
+    await ownPlaceWorks(apart);
+    await ownDataStays(apart);
+  });
 
   it("holds neither the key of the account nor rights over it", () => {
     const { settings } = machines.accounts[0];
