@@ -62,7 +62,7 @@ describeWithPeers("a locked repository", ["restic018"], (peers) => {
   async function shownUntil(backstay: RepositoryProgram): Promise<(number | undefined)[]> {
     const shown = await backstay.messages("snapshots");
     return shown.map(({ locked_until: until }) =>
-      until === undefined ? undefined : Date.parse(String(until)),
+      typeof until === "string" ? Date.parse(until) : undefined,
     );
   }
 
@@ -126,7 +126,7 @@ describeWithPeers("a locked repository", ["restic018"], (peers) => {
       await lockOneThatIsThere({ repository, environment: server.environment }, mode, turns);
       const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
       const kept = Versions.filter(
-        ({ Key = "", IsLatest }) => IsLatest && /\/(?:data|index|keys|config)/.test(Key),
+        ({ Key = "", IsLatest = false }) => IsLatest && /\/(?:data|index|keys|config)/.test(Key),
       );
       expect(kept.length).toBeGreaterThan(5);
       for (const { Key, VersionId } of kept) {
