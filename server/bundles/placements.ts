@@ -58,10 +58,11 @@ async function emptiest(
     .selectFrom("placements as placed")
     .select(({ fn }) => ["repository_id", fn.countAll().as("count")])
     .where("repository_id", "in", ids)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom("placements as later")
+    .where((test) =>
+      test.not(
+        test.exists(
+          test
+            .selectFrom("placements as later")
             .select("later.agent_id")
             .whereRef("later.agent_id", "=", "placed.agent_id")
             .whereRef("later.pool_id", "=", "placed.pool_id")

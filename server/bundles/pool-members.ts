@@ -98,20 +98,20 @@ export async function memberStand(queries: Queries, row: RepositoryRow): Promise
   const { machines, pending } = await queries
     .selectFrom("machine_repositories as mine")
     .innerJoin("agents as agent", "agent.id", "mine.agent_id")
-    .select(({ fn, eb, or, and }) => [
-      fn.countAll().as("machines"),
-      fn
+    .select((test) => [
+      test.fn.countAll().as("machines"),
+      test.fn
         .sum(
-          eb
+          test
             .case()
             .when(
-              or([
-                eb("mine.obeyed_epoch", "is", null),
-                and([
-                  eb("mine.obeyed_epoch", ">", 0),
-                  or([
-                    eb("mine.is_busy", "=", 1),
-                    eb(fn.coalesce("mine.obeyed_stand", eb.lit(0)), "<", number),
+              test.or([
+                test("mine.obeyed_epoch", "is", null),
+                test.and([
+                  test("mine.obeyed_epoch", ">", 0),
+                  test.or([
+                    test("mine.is_busy", "=", 1),
+                    test(test.fn.coalesce("mine.obeyed_stand", test.lit(0)), "<", number),
                   ]),
                 ]),
               ]),

@@ -126,10 +126,10 @@ async function unconfirmed(queries: Queries, repositoryId: string, epoch: number
     .select(({ fn }) => fn.countAll().as("machines"))
     .where("mine.repository_id", "=", repositoryId)
     .where("agent.status", "=", "active")
-    .where(({ or, and, eb }) =>
-      or([
-        eb("mine.obeyed_epoch", "is", null),
-        and([eb("mine.obeyed_epoch", ">", 0), eb("mine.obeyed_epoch", "<", epoch)]),
+    .where((test) =>
+      test.or([
+        test("mine.obeyed_epoch", "is", null),
+        test.and([test("mine.obeyed_epoch", ">", 0), test("mine.obeyed_epoch", "<", epoch)]),
       ]),
     )
     .executeTakeFirstOrThrow();

@@ -22,11 +22,17 @@ export async function planOf(
 ): Promise<PlannedStep[]> {
   const planner = new Planner(reader, declared, await reader.tenants());
   const steps: PlannedStep[] = [];
+  // Pools come after the repositories that they consist of.
+  const inOrder = declared.toSorted((a, b) => Number(isPool(a)) - Number(isPool(b)));
   for (const kind of declarationKinds)
-    for (const each of declared)
+    for (const each of inOrder)
       if (each.declaration.kind === kind) steps.push(...(await planner.step(each)));
   if (planner.mistakes.length > 0) throw invalidDeclaration(planner.mistakes);
   return steps;
+}
+
+function isPool({ declaration }: Declared): boolean {
+  return declaration.kind === "repository" && declaration.members.length > 0;
 }
 
 type Owned = Exclude<Declaration, { kind: "tenant" | "licence" }>;
@@ -125,7 +131,7 @@ class Planner {
       }
       case "repository": {
         const known = (standing?.declaration as DeclarationOf<"repository"> | undefined)?.modes;
-        return { ...given, tenant, modes: given.modes ?? known ?? [] };
+        return { ...given, tenant, modes: [...(given.modes ?? known ?? [])].toSorted() };
       }
     }
   }

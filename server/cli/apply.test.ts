@@ -32,6 +32,17 @@ routes:
   - { kind: direct, url: "s3:s3.example/backups/{tenant}/{agent}" }
 quotas: { storedBytesMax: 1000000 }
 ---
+kind: repository
+tenant: acme
+name: pool
+members: [disk-a, main]
+---
+kind: repository
+tenant: acme
+name: disk-a
+routes: [{ kind: gateway }]
+modes: [sealed, maintenance]
+---
 kind: group
 tenant: acme
 name: laptops
@@ -108,6 +119,8 @@ describe("apply and export", () => {
     expect(actionsOf(json)).toEqual([
       "tenant acme change",
       "repository main create",
+      "repository disk-a create",
+      "repository pool create",
       "agent pc2 change",
       "group laptops create",
       "group listed create",
