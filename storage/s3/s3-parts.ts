@@ -4,7 +4,7 @@ import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { Handle } from "../object-store.ts";
 import type { S3Library } from "./s3-connection.ts";
 import { factsOf, type S3Objects } from "./s3-objects.ts";
-import type { CreateOutcome } from "./s3-uploads.ts";
+import type { CreateOutcome } from "./taken-names.ts";
 
 const partBytesUsual = 16 * 1024 * 1024;
 /** What S3 allows. */

@@ -9,7 +9,8 @@ import {
   type StreamedObjects,
 } from "../object-store.ts";
 import type { OpenObject, S3Objects } from "./s3-objects.ts";
-import type { CreateOutcome, S3Uploads } from "./s3-uploads.ts";
+import type { S3Uploads } from "./s3-uploads.ts";
+import type { CreateOutcome } from "./taken-names.ts";
 
 export class S3StreamedObjects implements StreamedObjects {
   readonly #objects: S3Objects;

@@ -12,7 +12,7 @@ import { factsOf, noAnswer, type S3Objects } from "./s3-objects.ts";
 import { partBytesFor, uploadInParts } from "./s3-parts.ts";
 import type { S3RetentionLocks } from "./s3-retention-locks.ts";
 import { gathered, heldBack, pieces } from "./source-pieces.ts";
-import type { TakenNames } from "./taken-names.ts";
+import type { CreateOutcome, TakenNames } from "./taken-names.ts";
 
 /** What new objects are. */
 export interface S3WriteRules {
@@ -20,8 +20,6 @@ export interface S3WriteRules {
   /** Of packs. */
   readonly storageClass: string | undefined;
 }
-
-export type CreateOutcome = "created" | "exists";
 
 type PutInput = ConstructorParameters<S3Library["PutObjectCommand"]>[0];
 

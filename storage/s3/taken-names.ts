@@ -3,6 +3,9 @@
  * a word; so unless it is known, the first small object is sent twice.
  */
 
+/** What came of storing an object under a name: `exists` if something has the name, which stays as it is. */
+export type CreateOutcome = "created" | "exists";
+
 export class TakenNames {
   #stand: "refused" | "untried" | "overwritten" | "unsupported";
 
@@ -35,7 +38,7 @@ export class TakenNames {
   }
 
   /** What came of writing the same object twice. */
-  tried(outcome: "created" | "exists"): void {
+  tried(outcome: CreateOutcome): void {
     if (this.isUntried) this.#stand = outcome === "exists" ? "refused" : "overwritten";
   }
 }
