@@ -1,5 +1,9 @@
 /** The stand-in for Google's storage does what Google's documentation says, asked as any client would. */
+import { spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { FakeBucket } from "./fake-bucket.ts";
 import { FakeGoogle } from "./fake-google.ts";
@@ -260,6 +264,25 @@ describe("tokens", () => {
       expect([answer.status, await answer.json()]).toMatchObject([400, { error: "invalid_grant" }]);
     } finally {
       await strict.stop();
+    }
+  });
+});
+
+describe("the program", () => {
+  it("says where it listens, and ends when it is told to", async () => {
+    const program = fileURLToPath(new URL("main.ts", import.meta.url));
+    const child = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      const [url] = (await once(createInterface(child.stdout), "line")) as [string];
+      const answer = await fetch(`${url}/storage/v1/b?project=p`, {
+        method: "POST",
+        body: JSON.stringify({ name: "some-bucket" }),
+      });
+      expect(answer.status).toBe(200);
+      child.kill("SIGTERM");
+      expect(await once(child, "exit")).toEqual([0, null]);
+    } finally {
+      child.kill("SIGKILL");
     }
   });
 });
