@@ -128,6 +128,7 @@ const restore = sendVerb({
     definePolicy(command)
       .requiredOption("--target <folder>", "absolute path of a folder of the machine")
       .option("--snapshot <id>", "which restore point", "latest")
+      .option("--from <repository>", "name of an earlier repository of the policy's pool")
       .option("--path <path>", "only this path of the snapshot; repeatable", collect)
       .option("--overwrite <rule>", overwriteRules.join(", "), "never");
   },
@@ -143,6 +144,7 @@ const restore = sendVerb({
       paths: [...listOf(options["path"])],
       target: String(options["target"]),
       overwrite,
+      from: textOf(options["from"]),
     };
   },
 });
@@ -152,13 +154,16 @@ const check = sendVerb({
   summary: "check the repository of a policy from the machine",
   examples: ["backstay-server command check documents --agent pc1 --read 5%"],
   define: (command) => {
-    definePolicy(command).option(
-      "--read <part>",
-      "structure, a part such as 5%, or all",
-      "structure",
-    );
+    definePolicy(command)
+      .option("--read <part>", "structure, a part such as 5%, or all", "structure")
+      .option("--from <repository>", "name of an earlier repository of the policy's pool");
   },
-  order: (call) => ({ kind: "check", policy: operand(call), data: String(call.options["read"]) }),
+  order: (call) => ({
+    kind: "check",
+    policy: operand(call),
+    data: String(call.options["read"]),
+    from: textOf(call.options["from"]),
+  }),
 });
 
 function plain(kind: "sync" | "collect-logs" | "clear-cache" | "leave", summary: string): Verb {

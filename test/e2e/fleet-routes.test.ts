@@ -140,5 +140,11 @@ describe.skipIf(process.platform === "win32")("the routes of a machine with a se
     expect((await scene.machine.cli([...restore, "--from", "main"])).stderr).toContain("a");
     const { stdout } = await scene.machine.cli(["check", "--policy", "documents", "--from", "a"]);
     expect(stdout).toContain("no errors");
+    const check = { kind: "check", policy: "documents", data: "structure" } as const;
+    expect(await scene.command({ ...check, from: "a" })).toMatchObject({ state: "succeeded" });
+    expect(await scene.command({ ...check, from: "main" })).toMatchObject({
+      state: "rejected",
+      errorCode: "POLICY_SCOPE",
+    });
   });
 });
