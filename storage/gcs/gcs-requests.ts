@@ -3,6 +3,7 @@ import { proxyFor } from "../../platform/proxy-choice.ts";
 import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import type { AccountSource } from "../account-source.ts";
+import { countedAnswer } from "../http/counted-answer.ts";
 import {
   type HttpAnswer,
   type HttpPlace,
@@ -146,9 +147,7 @@ export class GcsRequests {
         kind,
         body?.reduce((sum, piece) => sum + piece.length, 0),
       );
-      const answer = await this.#transport.open(sent, signal);
-      const counts = this.#counts;
-      return counts === undefined ? answer : { ...answer, body: counted(answer.body, counts) };
+      return countedAnswer(await this.#transport.open(sent, signal), this.#counts);
     } catch (error) {
       throw this.#transport.failure(error, sent, signal);
     }
@@ -160,16 +159,6 @@ async function ended(answer: HttpAnswer): Promise<BackstayError> {
     return await answer.refusal();
   } finally {
     await answer.end();
-  }
-}
-
-async function* counted(
-  body: AsyncIterable<Uint8Array>,
-  counts: RequestCounts,
-): AsyncGenerator<Uint8Array> {
-  for await (const part of body) {
-    counts.received(part.length);
-    yield part;
   }
 }
 
