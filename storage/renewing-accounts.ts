@@ -5,6 +5,7 @@
 import type { Clock } from "../platform/ports/clock.ts";
 import { isBackstayError } from "../protocol/backstay-error.ts";
 import type { AccountSource, StorageAccount } from "./account-source.ts";
+import { orAborted } from "./or-aborted.ts";
 
 export interface FreshAccount {
   readonly account: StorageAccount;
@@ -116,13 +117,4 @@ export class RenewingAccounts implements AccountSource {
     const doubled = Math.min(delayMsMax, firstDelayMs * 2 ** Math.max(0, this.#failures - 1));
     return doubled * (0.5 + this.#options.random());
   }
-}
-
-/** What is asked for goes on, for others who wait and for later. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -57,7 +57,7 @@ export const storageErrors = {
     exitCode: 1,
     title: "This version cannot use storage of this kind.",
     remedy:
-      "Use a path of this machine (`/path` or `local:/path`), or a REST server (`rest:https://…`).",
+      "Use a path of this machine (`/path` or `local:/path`), a REST server (`rest:https://…`), or an object storage (`s3:`, `azure:`, `gs:`), as docs/storage.md says.",
   },
   STORE_LACKS: {
     kind: "permanent",

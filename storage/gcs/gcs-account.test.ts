@@ -1,4 +1,5 @@
 /** Who we are at Google, and by which way: tokens that end, service accounts, proxies and authorities. */
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { BackstayError } from "../../protocol/backstay-error.ts";
@@ -108,6 +109,22 @@ describe("a service account", () => {
     expect(await opened.stat(lock, never)).toBeUndefined();
     google.fake.tokens.revokeAll();
     expect(await opened.stat(lock, never)).toBeUndefined();
+  });
+  it("is not waited for by who has given up", async () => {
+    // A proxy that takes connections, and never answers.
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const environment = { ...google.environment, HTTPS_PROXY: `http://127.0.0.1:${port}` };
+    const opened = open({ environment });
+    const controller = new AbortController();
+    const reason = new Error("the reason");
+    silent.once("connection", () => controller.abort(reason));
+    const sockets = new Set<Socket>();
+    silent.on("connection", (socket) => sockets.add(socket));
+    await expect(opened.stat(lock, controller.signal)).rejects.toBe(reason);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => silent.close(resolve));
   });
   it("of a machine whose clock is wrong is told so", async () => {
     google.fake.clockOffsetMs = 4_500_000;

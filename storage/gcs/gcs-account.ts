@@ -2,6 +2,7 @@
 import type { AuthClient } from "google-auth-library";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { AccountSource, StorageAccount } from "../account-source.ts";
+import { orAborted } from "../or-aborted.ts";
 import type { GcsEnvironment, GcsProof } from "./gcs-address.ts";
 import { googleClient, tokenError } from "./google-client.ts";
 
@@ -37,10 +38,10 @@ export class GcsAccount {
     if (proof.kind === "none") return undefined;
     if (proof.kind === "token") return proof.token;
     try {
-      let token = await this.#libraryToken(proof);
+      let token = await orAborted(this.#libraryToken(proof), signal);
       if (token === refused) {
         this.#client = undefined;
-        token = await this.#libraryToken(proof);
+        token = await orAborted(this.#libraryToken(proof), signal);
       }
       return token;
     } catch (error) {

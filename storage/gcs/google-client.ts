@@ -37,11 +37,8 @@ export async function googleClient(
   const transporter = new OnceTransporter({ fetchImplementation: ourFetch(environment) });
   if (proof.kind === "machine") return new library.Compute({ transporter });
   const document = await credentialDocument(proof);
-  const auth = new library.GoogleAuth({ scopes: scope, clientOptions: { transporter } });
-  const client = auth.fromJSON(document as Parameters<typeof auth.fromJSON>[0], { transporter });
-  // A client of a service account made from a document knows no scopes.
-  if (client instanceof library.JWT) client.scopes = scope;
-  return client;
+  const auth = new library.GoogleAuth({ scopes: scope });
+  return auth.fromJSON(document as Parameters<typeof auth.fromJSON>[0], { transporter });
 }
 
 /** The error of the catalogue for what a client's request was rejected with; it holds nothing of what was sent. */
