@@ -211,6 +211,6 @@ it("tells of objects that the index names and that are gone", async () => {
   const { untilMs } = await backup();
   expect(untilMs).toBeUndefined();
   expect(warnings).toMatchObject([
-    { code: "LOCKS_SHORT", message: expect.stringContaining("1 object") },
+    { code: "LOCKS_SHORT", message: expect.stringContaining("not there: 1") },
   ]);
 });

@@ -45,7 +45,7 @@ export async function lockSnapshot(
   try {
     const { untilMs, missing } = await extendLocks(snapshot, signal);
     if (missing === 0) return untilMs;
-    tell(`${missing} objects that the index names are not there; run \`backstay check\``);
+    tell(`of what the index names, not there: ${missing}; run \`backstay check\``);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     tell(`not everything that the restore point needs could be locked for as long as it: ${why}`);
