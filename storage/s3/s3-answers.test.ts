@@ -183,6 +183,44 @@ describe("requests", () => {
     expect([requests.put, requests.head]).toEqual([puts.length, heads.length - puts.length]);
     expect(bytesUp).toBe(puts.length * data.length);
   });
+  it("to Amazon go to the bucket's host in its region, with a hash to keep, and none twice", async () => {
+    const heads: string[] = [];
+    server.script = (head) => {
+      heads.push(head.toLowerCase());
+      return head.startsWith("PUT ") ? stored() : answer(404);
+    };
+    const environment = { ...account, HTTP_PROXY: server.host, AWS_DEFAULT_REGION: "eu-west-3" };
+    const store = openS3Store("http://s3.eu-west-3.amazonaws.com/bucket/p", {
+      environment,
+      retention: { mode: "compliance", days: 1 },
+    });
+    open.push(store);
+    await store.save({ type: "locks", name }, data, never);
+    await store.streamed?.receive(lock, data.length, inOne(data), never);
+    await store.save({ type: "backstay", name: "x" }, data, never).catch(() => undefined);
+    // Between them it was asked whether the second is there.
+    const [saved, , received, own] = heads;
+    const hash = Buffer.from(name, "hex").toString("base64").toLowerCase();
+    for (const head of [saved, received]) {
+      expect(head).toContain("/p/locks/");
+      expect(head).toContain("host: bucket.s3.eu-west-3.amazonaws.com");
+      expect(head).toContain(`x-amz-content-sha256: ${name}`);
+      expect(head).toContain(`x-amz-checksum-sha256: ${hash}`);
+      expect(head).toContain("if-none-match: *");
+      expect(head).not.toMatch(/crc32|aws-chunked|object-lock/);
+    }
+    expect(own).toMatch(/x-amz-checksum-crc32: /);
+    expect(own).toContain("x-amz-object-lock-mode: compliance");
+    expect(own).not.toMatch(/aws-chunked/);
+  });
+  it("to the host of all of Amazon's regions go to the one of the setting", async () => {
+    const environment = { ...account, HTTPS_PROXY: server.host, AWS_DEFAULT_REGION: "eu-west-3" };
+    server.script = () => answer(403);
+    const store = openS3Store("s3.amazonaws.com/bucket", { environment });
+    open.push(store);
+    await expect(store.stat(pack, never)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    expect(server.requests[0]).toBe("CONNECT bucket.s3.eu-west-3.amazonaws.com:443 HTTP/1.1");
+  });
   it("reuse connections", async () => {
     const store = storeOver(() => stored("content"));
     for (let i = 0; i < 5; i += 1) await store.load(pack, undefined, never);
@@ -227,6 +265,10 @@ describe("lists", () => {
     });
   });
 });
+
+async function* inOne(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content;
+}
 
 /** Of an object that is there. */
 function stored(content = ""): ReturnType<typeof answer> {
