@@ -12,6 +12,11 @@ const durationSeconds = z
   .default(3600)
   .describe("How long an account of a machine is good, seconds.");
 
+const mayLock = z
+  .boolean()
+  .optional()
+  .describe("Machines may lock what they store against removal: for policies with immutability.");
+
 export const storageIssuer = z.discriminatedUnion("kind", [
   z
     .strictObject({
@@ -33,6 +38,7 @@ export const storageIssuer = z.discriminatedUnion("kind", [
         .string()
         .regex(/^[a-z0-9-]{1,50}$/)
         .optional(),
+      mayLock,
       durationSeconds,
     })
     .describe("AssumeRole of Amazon or of a server that knows it, with a policy for the prefix."),
@@ -45,6 +51,7 @@ export const storageIssuer = z.discriminatedUnion("kind", [
         .describe(
           "The account has a hierarchical namespace: machines get a directory, else each a container.",
         ),
+      mayLock,
       durationSeconds,
     })
     .describe("Shared access signatures, by an Entra identity if the server's account is one."),

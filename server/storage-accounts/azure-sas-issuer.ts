@@ -48,6 +48,7 @@ export class AzureSasIssuer {
       expiresMs,
       withPlainHttp: account.endpoint.startsWith("http:"),
     };
+    const locking = issuer.mayLock === true ? "i" : "";
     const sign = (rest: Pick<SignatureOrder, "directory" | "permissions">): string =>
       azureSignature({ ...common, ...rest }, key);
     const place = settingsOfPlace.flatMap((name) => {
@@ -59,7 +60,7 @@ export class AzureSasIssuer {
         ...Object.fromEntries(place),
         ...(issuer.hierarchical
           ? {
-              AZURE_ACCOUNT_SAS: sign({ directory: prefix, permissions }),
+              AZURE_ACCOUNT_SAS: sign({ directory: prefix, permissions: permissions + locking }),
               BACKSTAY_AZURE_LOCKS_SAS: sign({
                 directory: `${prefix}/locks`,
                 permissions: permissionsWithRemoval,
@@ -68,7 +69,7 @@ export class AzureSasIssuer {
           : {
               AZURE_ACCOUNT_SAS: sign({
                 directory: undefined,
-                permissions: permissionsWithRemoval,
+                permissions: permissionsWithRemoval + locking,
               }),
             }),
       },

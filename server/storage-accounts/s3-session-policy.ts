@@ -9,12 +9,15 @@ export interface MachinePlace {
   readonly bucket: string;
   /** Ends with a slash. */
   readonly prefix: string;
+  /** It may lock what it stores. */
+  readonly mayLock: boolean;
 }
 
 /**
- * Create, read and list below the prefix; remove `locks/` only. Nothing of versions, retention, lifecycle or the bucket.
+ * Create, read and list below the prefix; remove `locks/` only. Nothing of versions, lifecycle or the bucket, and of
+ * retention only what was asked for: never to go past a lock.
  */
-export function sessionPolicy({ partition, bucket, prefix }: MachinePlace): string {
+export function sessionPolicy({ partition, bucket, prefix, mayLock }: MachinePlace): string {
   const arn = `arn:${partition}:s3:::${bucket}`;
   const statements = [
     {
@@ -24,6 +27,7 @@ export function sessionPolicy({ partition, bucket, prefix }: MachinePlace): stri
         "s3:GetObject",
         "s3:AbortMultipartUpload",
         "s3:ListMultipartUploadParts",
+        ...(mayLock ? ["s3:PutObjectRetention", "s3:GetObjectRetention"] : []),
       ],
       Resource: `${arn}/${prefix}*`,
     },

@@ -20,7 +20,7 @@ export async function s3Account(order: AccountOrder<"s3-sts">): Promise<IssuedAc
   if (accessKeyId === undefined || secretAccessKey === undefined)
     throw invalid("the server's account has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
   const region = issuer.region ?? place.region;
-  const policy = policyFor(place, issuer.roleArn);
+  const policy = policyFor(place, issuer);
   const { AWS_SESSION_TOKEN: sessionToken } = own;
   const { STSClient, AssumeRoleCommand } = await import("@aws-sdk/client-sts");
   const handler = new S3HttpHandler(placeOfSts(region, order), silenceMs, undefined);
@@ -68,9 +68,12 @@ export async function s3Account(order: AccountOrder<"s3-sts">): Promise<IssuedAc
   }
 }
 
-function policyFor({ bucket, prefix }: S3Place, roleArn: string | undefined): string {
+function policyFor(
+  { bucket, prefix }: S3Place,
+  { roleArn, mayLock = false }: AccountOrder<"s3-sts">["issuer"],
+): string {
   const partition = /^arn:([a-z0-9-]+):/.exec(roleArn ?? "")?.[1] ?? "aws";
-  const policy = sessionPolicy({ partition, bucket, prefix });
+  const policy = sessionPolicy({ partition, bucket, prefix, mayLock });
   if (policy.length <= sessionPolicyCharactersMax) return policy;
   throw invalid(`the policy for its prefix has ${policy.length} characters`);
 }

@@ -124,6 +124,38 @@ describeWithPrograms("a session of a role of Ceph's gateway", radosgwPrograms, (
 
   it("removes locks and nothing else", async () => await ownDataStays(machines));
 
+  it("locks what it stores if it may, for longer and never for less", async () => {
+    const locked = `${bucket}-locked`;
+    const client = rawS3(server);
+    const making = { Bucket: locked, ObjectLockEnabledForBucket: true };
+    await client.send(new CreateBucketCommand(making));
+    client.destroy();
+    const address = `s3:${server.url}/${locked}/machine-a`;
+    const retention = { mode: "governance" as const, days: 1 };
+    const open = async (mayLock: boolean): Promise<ObjectStore> => {
+      const wanted = order("machine-a");
+      const issuer = { ...wanted.issuer, mayLock };
+      const { settings, expiresMs } = await s3Account({ ...wanted, issuer, address });
+      const accounts = { account: async () => ({ settings, expiresMs }) };
+      const store = openStore(address, { environment: settings, accounts, retention });
+      stores.push(store);
+      return store;
+    };
+    const store = await open(true);
+    await store.save(handleOf("data"), data, never);
+    const untilMs = (await store.retentionLocks?.lockedUntil(handleOf("data"), never)) ?? 0;
+    expect(untilMs).toBeGreaterThan(Date.now());
+    await store.retentionLocks?.extend(handleOf("data"), untilMs + 3_600_000, never);
+    const laterMs = await store.retentionLocks?.lockedUntil(handleOf("data"), never);
+    expect(laterMs).toBeGreaterThan(untilMs);
+    const unable = (await open(false)).retentionLocks?.extend(
+      handleOf("data"),
+      untilMs + 7_200_000,
+      never,
+    );
+    await expect(unable).rejects.toMatchObject(denied);
+  });
+
   it("is not made by an account that may not take the role", async () => {
     const own = { ...role.own, AWS_SECRET_ACCESS_KEY: "another" };
     await expect(s3Account({ ...order("machine-a"), own })).rejects.toThrow();
