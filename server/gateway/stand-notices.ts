@@ -164,11 +164,11 @@ export class StandNotices {
   }
 }
 
-/** This server's own gateway, or a storage that is no path of the machine. */
+/** This server's own gateway, or an object storage: no path of the machine, and no server that keeps only restic's files. */
 function isInReach(route: RepositoryRoute): boolean {
   return route.kind === "gateway"
     ? route.url === undefined
-    : storeAddress(route.url).scheme !== "local";
+    : !["local", "rest"].includes(storeAddress(route.url).scheme);
 }
 
 /** False for a machine that has stored nothing yet. */
