@@ -165,11 +165,12 @@ class Exchange {
     });
     outgoing.flushHeaders();
     const up = this.#carry("up", kept(this.#incoming), outgoing).then(() => outgoing.end());
-    // A server may answer, and close, before it has read everything; what a fault breaks ends the exchange.
+    // A server may answer, and close, before it has read everything: nobody needs the rest. What a fault breaks ends the exchange.
     const broken = up.then(
       () => new Promise<never>(() => undefined),
       (error: unknown) => {
         if (error instanceof BrokenOff) throw error;
+        this.#incoming.resume();
         return new Promise<never>(() => undefined);
       },
     );
