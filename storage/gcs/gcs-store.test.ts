@@ -327,6 +327,17 @@ describe("a bucket that is not there yet", () => {
     await store.create(never);
     expect(fake.buckets.get(name)?.settings.uniformAccess).toBe(true);
     expect(fake.requests.some((request) => request.includes("project=some-project"))).toBe(true);
+    expect(fake.buckets.get(name)?.settings.objectRetention).toBe(false);
+  });
+
+  it("can lock objects if they are to be locked", async () => {
+    const name = `new-${randomUUID()}`;
+    store = openStore(`gs:${name}:/`, {
+      environment: { STORAGE_EMULATOR_HOST: fake.url, GOOGLE_PROJECT_ID: "some-project" },
+      retention: { mode: "governance", days: 1 },
+    });
+    await store.create(never);
+    expect(fake.buckets.get(name)?.settings.objectRetention).toBe(true);
   });
 });
 

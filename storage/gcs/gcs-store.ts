@@ -208,10 +208,12 @@ export class GcsStore implements ObjectStore {
         publicAccessPrevention: "enforced",
       },
     };
+    // Only a bucket that was made for it can lock objects.
+    const locks = this.#options.retention === undefined ? "" : "&enableObjectRetention=true";
     const request = this.#request({
       kind: "other",
       method: "POST",
-      path: `/storage/v1/b?project=${encodeURIComponent(this.#project)}`,
+      path: `/storage/v1/b?project=${encodeURIComponent(this.#project)}${locks}`,
       headers: { "content-type": "application/json; charset=UTF-8" },
       body: [Buffer.from(JSON.stringify(document))],
     });

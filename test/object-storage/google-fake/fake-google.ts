@@ -221,6 +221,7 @@ export class FakeGoogle {
       uniformBucketLevelAccess?: { enabled?: boolean };
     };
     bucket.settings.uniformAccess = uniformBucketLevelAccess?.enabled === true;
+    bucket.settings.objectRetention = exchange.query.get("enableObjectRetention") === "true";
     exchange.answer(200, bucketDocument(bucket));
   }
 
