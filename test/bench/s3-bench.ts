@@ -1,10 +1,11 @@
 /**
  * A first backup into an S3 server on this machine beside the same into a folder, ours and restic's:
- * `node_modules/.bin/node test/bench/s3-bench.ts [--mib 2048] [--files 10000] [--rounds 2] [--server ceph|small]`
+ * `node_modules/.bin/node test/bench/s3-bench.ts [--mib 2048] [--files 10000] [--rounds 2] [--server ceph|small] [--apart]`
  *
  * The source is one file of so many MiB that nothing makes smaller, and so many small texts. Of each way the best round counts.
- * Server and backup share the processors of the machine.
+ * Server and backup share the processors of the machine; with `--apart` backups have one core, and the server another.
  */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import path from "node:path";
@@ -47,6 +48,7 @@ async function run(folder: string): Promise<void> {
       files: { type: "string", default: "10000" },
       rounds: { type: "string", default: "2" },
       server: { type: "string", default: "ceph" },
+      apart: { type: "boolean", default: false },
     },
   });
   const source = path.join(folder, "source");
@@ -62,15 +64,21 @@ async function run(folder: string): Promise<void> {
   console.log(`${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}`);
   const cache = path.join(folder, "cache");
   mkdirSync(cache);
+  const keepTo = (core: number): void => {
+    if (values.apart) stayOn(core);
+  };
   const best = new Map<string, Measured>();
   for (let round = 0; round < Number(values.rounds); round += 1)
     for (const { title, program } of programs) {
+      keepTo(0);
       const local = { name: `${title}, folder`, program, environment: {} };
       const repository = path.join(folder, "repository");
       keepBest(best, local.name, await firstBackup({ ...local, repository }, source, cache));
       rmSync(repository, { recursive: true });
+      keepTo(1);
       const server = await DemoS3.start(folder, values.server === "small");
       try {
+        keepTo(0);
         const { address, environment } = server;
         const name = `${title}, ${server.name}`;
         const way = { name, program, repository: `${address}/bench`, environment };
@@ -84,6 +92,11 @@ async function run(folder: string): Promise<void> {
     console.log(
       `${name}: ${seconds.toFixed(2)} s, ${processorSeconds.toFixed(1)} s of a processor, ${Math.round(peakBytes / 1e6)} MB`,
     );
+}
+
+/** Whatever this process starts from now on runs on one core. */
+function stayOn(core: number): void {
+  execFileSync("taskset", ["-cp", String(core), String(process.pid)], { stdio: "ignore" });
 }
 
 function keepBest(best: Map<string, Measured>, name: string, measured: Measured): void {
