@@ -230,20 +230,22 @@ export class ServerDemo {
   }
 
   /** The server learns the account of the storage, and whether the storage will do. */
-  async #giveAccount({ address, secret, name }: DemoS3): Promise<void> {
+  async #giveAccount({ address, secret: account, name }: DemoS3): Promise<void> {
     const server = this.#startedServer();
     const file = path.join(this.#places.folder, "s3-account");
-    writeFileSync(file, secret, { mode: 0o600 });
+    writeFileSync(file, account, { mode: 0o600 });
     await this.#story.step(
       "give it the account of the S3 server, and have that tested",
       [
         "backstay-server tenant create demo",
-        "backstay-server secret set s3-account --file s3-account",
+        "backstay-server secret set s3-account --file s3-account      # the server keeps this one to itself",
+        "backstay-server secret set s3-machines --file s3-account     # machines get one of their own, here the same",
         `backstay-server repository test --url ${address} --secret s3-account`,
       ],
       async () => {
         await server.succeed(["tenant", "create", "demo"]);
-        await server.succeed(["secret", "set", "s3-account", "--file", file]);
+        for (const secret of ["s3-account", "s3-machines"])
+          await server.succeed(["secret", "set", secret, "--file", file]);
         const place = ["--url", `${address}/fleet`, "--secret", "s3-account"];
         return `${name}:\n${(await server.succeed(["repository", "test", ...place])).trimEnd()}`;
       },
@@ -265,7 +267,7 @@ export class ServerDemo {
     const direct =
       s3 === undefined
         ? { kind: "direct", url: path.join(server.data(), "repositories", ...own) }
-        : { kind: "direct", url: [s3.address, "fleet", ...own].join("/"), secret: "s3-account" };
+        : { kind: "direct", url: [s3.address, "fleet", ...own].join("/"), secret: "s3-machines" };
     return `[${this.#gateway()}, ${JSON.stringify(direct)}]`;
   }
 
