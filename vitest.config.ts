@@ -24,7 +24,7 @@ export default defineConfig({
           ],
           exclude: ["**/node_modules/**", ...longKinds.map((kind) => `test/${kind}/**`)],
           testTimeout: 60_000,
-          hookTimeout: 60_000,
+          hookTimeout: 180_000,
           maxWorkers,
           sequence: { groupOrder: 0 },
         },
