@@ -95,7 +95,7 @@ async function plantedFleet(): Promise<{ scene: FleetScene; secrets: Secrets; ap
   const secrets = {
     "password of the proxy": proxyPassword,
     "password of the repository": password,
-    "API token": apiToken.split("_").at(-1) ?? "",
+    "API token": apiToken.split("_").slice(2).join("_"),
     "wrong API token": randomBytes(24).toString("base64url"),
     "seed of the enrolment token": parseEnrolmentToken(token).s,
     "account at the gateway": await gatewayPassword(servers.data()),
