@@ -19,6 +19,9 @@ export const sessionRules: readonly string[] = [
   `type='signal',sender='${login.service}',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='${login.session}'`,
 ];
 
+/** What is asked of a bus. */
+type Bus = Pick<DbusConnection, "call" | "properties">;
+
 interface Session {
   readonly id: string;
   readonly user: string;
@@ -32,7 +35,7 @@ export class LoginSessions {
   readonly #sessions = new Map<string, Session>();
   #hasTakenStock = false;
   #isCurrent = false;
-  /** Questions to logind, one after the other, so that answers can't overtake each other. */
+  /** Questions to logind and what its signals say, one after the other: none can overtake an answer from before it. */
   #asking: Promise<void> = Promise.resolve();
 
   /** `now` is a monotonic clock in ms. */
@@ -51,7 +54,7 @@ export class LoginSessions {
    * Asks for all sessions. What changed since it last knew them is emitted, so nothing is missed while logind or the bus
    * is away; the first time nothing is. Rejects if logind does not answer.
    */
-  async takeStock(bus: DbusConnection): Promise<void> {
+  async takeStock(bus: Bus): Promise<void> {
     await this.#ask(async () => {
       const [listed] = await bus.call({
         destination: login.service,
@@ -74,28 +77,29 @@ export class LoginSessions {
   }
 
   /** Takes a signal of `sessionRules`; others are none of its business. */
-  signal({ path, interface: name, member, body }: DbusSignal, bus: DbusConnection): void {
+  signal({ path, interface: name, member, body }: DbusSignal, bus: Bus): void {
+    const nowMs = this.#now();
     if (name === login.manager && member === "SessionNew")
       this.#later(() => this.#refresh(bus, String(body[1])));
     else if (name === login.manager && member === "SessionRemoved")
-      this.#later(() => Promise.resolve(this.#removed(String(body[1]))));
+      this.#later(() => this.#removed(String(body[1])));
     else if (name === login.session && (member === "Lock" || member === "Unlock"))
-      this.#lockEvent(path, (lock) => lock.requested(member === "Lock", this.#now()));
+      this.#later(() => this.#lockEvent(path, (lock) => lock.requested(member === "Lock", nowMs)));
     else if (member === "PropertiesChanged" && body[0] === login.session)
-      this.#changed(path, body, bus);
+      this.#changed(path, body, bus, nowMs);
   }
 
-  #changed(path: string, body: readonly unknown[], bus: DbusConnection): void {
+  #changed(path: string, body: readonly unknown[], bus: Bus, nowMs: number): void {
     const properties = asDictionary(body[1]);
     const hint = properties.get("LockedHint");
     if (typeof hint === "boolean")
-      this.#lockEvent(path, (lock) => lock.reported(hint, this.#now()));
+      this.#later(() => this.#lockEvent(path, (lock) => lock.reported(hint, nowMs)));
     // A session that is being logged on becomes a person's only then.
     else if (properties.has("Class") || asList(body[2]).includes("LockedHint"))
       this.#later(() => this.#refresh(bus, path));
   }
 
-  async #refresh(bus: DbusConnection, path: string): Promise<void> {
+  async #refresh(bus: Bus, path: string): Promise<void> {
     const found = await sessionAt(bus, path);
     if (found === undefined) return;
     const { isLocked, ...names } = found;
@@ -103,8 +107,13 @@ export class LoginSessions {
       this.#lockEvent(path, (lock) => lock.reported(isLocked, this.#now()));
       return;
     }
-    this.#sessions.set(path, { ...names, lock: new SessionLock(isLocked) });
-    if (this.#hasTakenStock) this.#emit({ kind: "log-on", session: names.id, user: names.user });
+    this.#sessions.set(path, {
+      ...names,
+      lock: new SessionLock(isLocked && !this.#hasTakenStock),
+    });
+    if (!this.#hasTakenStock) return;
+    this.#emit({ kind: "log-on", session: names.id, user: names.user });
+    this.#lockEvent(path, (lock) => lock.reported(isLocked, this.#now()));
   }
 
   #removed(path: string): void {
@@ -121,21 +130,21 @@ export class LoginSessions {
       this.#emit({ kind, session: session.id, user: session.user });
   }
 
-  async #ask(question: () => Promise<void>): Promise<void> {
+  async #ask(question: () => Promise<void> | void): Promise<void> {
     const asked = this.#asking.then(question);
     this.#asking = asked.catch(() => undefined);
     await asked;
   }
 
   /** As `#ask` for what a signal caused: if the bus goes away meanwhile, the next stock-taking makes up for it. */
-  #later(question: () => Promise<void>): void {
+  #later(question: () => Promise<void> | void): void {
     this.#ask(question).catch(() => undefined);
   }
 }
 
 /** Undefined for a session that has gone, or is nobody's; rejects if the bus has gone. */
 async function sessionAt(
-  bus: DbusConnection,
+  bus: Bus,
   path: string,
 ): Promise<{ id: string; user: string; isLocked: boolean } | undefined> {
   let found: ReadonlyMap<string, unknown>;
