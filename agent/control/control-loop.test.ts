@@ -210,7 +210,7 @@ it("does what a held request tells of, and goes back to polling alone where ther
       if (call.isHeld !== true) return poll;
       wakes += 1;
       if (wakes > 1) return answerOf(204, undefined, { [answerHeaders.wake]: "off" });
-      const news = { cursor: "c 1", bundle: true, commands: 2, spreadSeconds: 10 };
+      const news = { cursor: "c 1", bundle: true, commands: 2 };
       return answerOf(200, news);
     },
     { commands },
@@ -219,7 +219,7 @@ it("does what a held request tells of, and goes back to polling alone where ther
   // At its start, and because it was told.
   expect(fetched).toBe(2);
   expect(paths.slice(0, 2)).toEqual([agentApi.bundle, `${agentApi.wake}?cursor=`]);
-  // The bundle came within its spread, long before the next poll was due.
+  // The bundle came at once, long before the next poll was due.
   expect(paths.slice(2).toSorted()).toEqual([agentApi.bundle, `${agentApi.wake}?cursor=c%201`]);
   await untilTime(clock, 840 * secondMs);
   expect(wakes).toBe(2);

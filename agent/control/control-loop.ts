@@ -89,9 +89,9 @@ export class ControlLoop {
       clock,
       chance,
       untilConnected: async (signal) => await this.#untilConnected(signal),
-      onNews: ({ bundle, commands, spreadSeconds }) => {
+      onNews: ({ bundle, commands }) => {
         if (commands > 0) this.#want("commands");
-        if (bundle) this.hurry(spreadSeconds * 1000);
+        if (bundle) this.hurry(0);
       },
       onMemory: (gaps) => this.#heed(gaps),
       onHeld: () => this.#nudge.abort(),

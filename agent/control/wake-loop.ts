@@ -88,7 +88,7 @@ export class WakeLoop {
         this.#cursor = news.cursor;
         this.#parts.onNews(news);
         // What is fetched now goes over this connection: another one would cost both sides more than the bundle does.
-        if (news.bundle && news.spreadSeconds === 0) return fetchingMs;
+        if (news.bundle) return fetchingMs;
       }
       return retryAfterOf(answer) ?? 0;
     } finally {

@@ -100,7 +100,5 @@ export const wakeAnswer = z.object({
   /** There is another bundle. */
   bundle: z.boolean(),
   commands: z.number(),
-  /** The agent waits at random so long at most before it fetches a bundle. */
-  spreadSeconds: z.number().default(0),
 });
 export type WakeAnswer = z.output<typeof wakeAnswer>;

@@ -1,6 +1,8 @@
 /** Waits for one of several things to happen, within a time. */
 
-export type Ring = "commands" | "bundle" | "replaced";
+export type Ring = "commands" | "bundle" | "turn" | "replaced";
+
+const byUrgency: readonly Ring[] = ["replaced", "commands", "turn", "bundle"];
 
 export class Bell {
   readonly #rung = new Set<Ring>();
@@ -19,12 +21,13 @@ export class Bell {
     this.#changed();
   }
 
+  get hasEnded(): boolean {
+    return this.#ended.aborted;
+  }
+
   /** What was rung, and is no more: waits for it so long. Undefined if it was not, or all has ended. */
-  async heard(
-    waitMs: number,
-    what: readonly Ring[] = ["replaced", "commands", "bundle"],
-  ): Promise<Ring | undefined> {
-    const found = (): Ring | undefined => what.find((each) => this.#rung.has(each));
+  async heard(waitMs: number): Promise<Ring | undefined> {
+    const found = (): Ring | undefined => byUrgency.find((each) => this.#rung.has(each));
     if (found() === undefined && !this.#ended.aborted && waitMs > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, waitMs);

@@ -7,17 +7,22 @@ import type { Bundles } from "../bundles/bundles.ts";
 import type { Commands } from "../commands/commands.ts";
 import type { Escrow } from "../escrow/escrow.ts";
 import type { App } from "../http/http-app.ts";
+import type { WakeDesk } from "./wake-desk.ts";
 
 export interface BundleRouteParts {
   readonly bundles: Pick<Bundles, "current" | "text">;
   readonly commands: Pick<Commands, "waitingFor">;
   readonly escrow: Pick<Escrow, "deposit">;
+  readonly wakes: Pick<WakeDesk, "fetched">;
 }
 
 const nothing = z.undefined();
 
 /** Registers the routes behind `authenticateAgents`. */
-export function bundleRoutes(app: App, { bundles, commands, escrow }: BundleRouteParts): void {
+export function bundleRoutes(
+  app: App,
+  { bundles, commands, escrow, wakes }: BundleRouteParts,
+): void {
   app.get(
     agentApi.bundle,
     {
@@ -27,6 +32,7 @@ export function bundleRoutes(app: App, { bundles, commands, escrow }: BundleRout
     async ({ agent, headers }, reply) => {
       const hash = knownHash(headers["if-none-match"]);
       const current = await bundles.current(agent.id, { serial: agent.serial ?? 0, hash });
+      wakes.fetched(agent.id);
       reply.header(answerHeaders.commands, String(await commands.waitingFor(agent.id)));
       if (hash === current.hash) {
         reply.header("etag", `"${hash}"`);

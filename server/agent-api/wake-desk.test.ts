@@ -3,6 +3,7 @@ import { addMachine, addTenant } from "../../test/server/fleet-rows.ts";
 import { eachGround } from "../../test/server/test-ground.ts";
 import { Commands } from "../commands/commands.ts";
 import { raiseTenantRevision } from "../ground/tenant-revision.ts";
+import { BundleTurns } from "./bundle-turns.ts";
 import { WakeDesk, type WakeOutcome } from "./wake-desk.ts";
 
 const never = new AbortController().signal;
@@ -10,8 +11,10 @@ const never = new AbortController().signal;
 const start = "1-";
 
 eachGround("held requests", (ground) => {
-  const scene = async (settings: { hold?: number; spread?: number; most?: number } = {}) => {
-    const { hold = 30, spread = 0, most = 10 } = settings;
+  const scene = async (
+    settings: { hold?: number; spread?: number; most?: number; together?: number } = {},
+  ) => {
+    const { hold = 30, spread = 0, most = 10, together = 10 } = settings;
     const stopping = new AbortController();
     const shared = {
       ...ground(),
@@ -24,7 +27,7 @@ eachGround("held requests", (ground) => {
         wakesMax: most,
       },
     };
-    const desk = new WakeDesk(shared, () => 0.5);
+    const desk = new WakeDesk(shared, () => 0.5, new BundleTurns(together));
     const tenantId = await addTenant(ground());
     const agent = { id: await addMachine(ground(), tenantId), tenantId };
     const commands = new Commands(ground(), async () => JSON.stringify);
@@ -155,32 +158,30 @@ eachGround("held requests", (ground) => {
     await change();
     await held(1);
     await command();
-    expect(answerOf(await waiting)).toMatchObject({ bundle: true, commands: 1 });
+    const { cursor, ...news } = answerOf(await waiting);
+    expect(news).toEqual({ bundle: false, commands: 1 });
+    // Who comes back late asks at once.
+    expect(answerOf(await desk.wait(agent, cursor, never))).toMatchObject({ bundle: true });
   });
 
-  it("pass on what is left of the spread when they can be held no longer", async () => {
-    const { desk, agent, change, held } = await scene({ hold: 0.4, spread: 100 });
-    const waiting = desk.wait(agent, start, never);
-    await held(1);
-    await change();
-    const { bundle, spreadSeconds } = answerOf(await waiting);
-    expect(bundle).toBe(true);
-    expect(spreadSeconds).toBeGreaterThan(45);
-    expect(spreadSeconds).toBeLessThanOrEqual(50);
-  });
-
-  it("spread another bundle over longer when there are many of them", async () => {
-    const { desk, agent, tenantId, change, held, stopping } = await scene({ most: 1000 });
-    const others = Array.from({ length: 400 }, (_, number) => ({
-      id: `other-${number}`,
-      tenantId,
-    }));
-    const waiting = others.map(async (other) => await desk.wait(other, start, never));
-    await held(400);
+  it("are told of another bundle when those before them got theirs", async () => {
+    const { desk, agent, tenantId, change, held } = await scene({ together: 1 });
+    const another = { id: await addMachine(ground(), tenantId), tenantId };
     await change(false);
-    const { spreadSeconds } = answerOf(await desk.wait(agent, start, never));
-    expect(spreadSeconds).toBe(4);
-    stopping.abort();
-    await Promise.all(waiting);
+    expect(answerOf(await desk.wait(agent, start, never))).toMatchObject({ bundle: true });
+    const waiting = desk.wait(another, start, never);
+    await held(1);
+    desk.fetched(agent.id);
+    expect(answerOf(await waiting)).toMatchObject({ bundle: true });
+  });
+
+  it("come back for another bundle if their turn did not come while they were held", async () => {
+    const { desk, agent, tenantId, change } = await scene({ hold: 0.05, together: 1 });
+    const another = { id: await addMachine(ground(), tenantId), tenantId };
+    await change(false);
+    await desk.wait(agent, start, never);
+    expect(await desk.wait(another, start, never)).toEqual({ kind: "nothing" });
+    desk.fetched(agent.id);
+    expect(answerOf(await desk.wait(another, start, never))).toMatchObject({ bundle: true });
   });
 });

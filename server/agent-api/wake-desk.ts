@@ -7,6 +7,7 @@ import { performance } from "node:perf_hooks";
 import type { WakeAnswer } from "../../protocol/control/command.ts";
 import type { ServerGround } from "../ground/server-ground.ts";
 import { Bell } from "./bell.ts";
+import { type BundleTurn, BundleTurns } from "./bundle-turns.ts";
 
 export type WakeOutcome =
   | { readonly kind: "news"; readonly answer: WakeAnswer }
@@ -28,22 +29,23 @@ const commandsMax = 200;
 /** Holds end at different times, though they began together. */
 const holdJitter = 0.2;
 const drainSpreadSeconds = 30;
-/** So many machines a second can be told of another bundle and get it, with room for everything else. */
-const toldPerSecondMax = 100;
 
 export class WakeDesk {
   readonly #ground: Pick<ServerGround, "database" | "now" | "wakeups" | "settings" | "signal">;
   readonly #chance: () => number;
   /** By agent: how to end what is held for it. */
   readonly #held = new Map<string, Bell>();
+  readonly #turns: BundleTurns;
 
   /** `chance`: from 0 to below 1, anew each time. */
   constructor(
     ground: Pick<ServerGround, "database" | "now" | "wakeups" | "settings" | "signal">,
     chance: () => number = Math.random,
+    turns: BundleTurns = new BundleTurns(),
   ) {
     this.#ground = ground;
     this.#chance = chance;
+    this.#turns = turns;
   }
 
   /** How many are held now. */
@@ -77,9 +79,9 @@ export class WakeDesk {
     }
   }
 
-  /** Longer than settled while so many are held that they would be too many at once. */
-  get #spreadSeconds(): number {
-    return Math.max(this.#ground.settings.bundleSpreadSeconds, this.#held.size / toldPerSecondMax);
+  /** An agent got its bundle: another may be told of its own. */
+  fetched(agentId: string): void {
+    this.#turns.fetched(agentId, this.#held.has(agentId));
   }
 
   async #hold(
@@ -87,27 +89,33 @@ export class WakeDesk {
     cursor: string,
     bell: Bell,
   ): Promise<WakeOutcome> {
-    const { wakeHoldSeconds } = this.#ground.settings;
+    const { wakeHoldSeconds, bundleSpreadSeconds } = this.#ground.settings;
     const endMs = performance.now() + wakeHoldSeconds * 1000 * (1 - holdJitter * this.#chance());
-    const first = await this.#look(agent);
-    const known = knownBy(cursor, first);
-    const atStart = newsSince(known, first, Math.round(this.#spreadSeconds));
-    if (atStart !== undefined) return { kind: "news", answer: atStart };
-    for (;;) {
-      const rung = await bell.heard(endMs - performance.now());
-      if (rung === undefined) return this.#nothing();
-      if (rung === "replaced") return { kind: "nothing" };
-      let leftSeconds = 0;
-      if (rung === "bundle") {
-        // All agents of the tenant heard it at once: they are told one by one, or as late as they can be held.
-        const delayMs = this.#chance() * this.#spreadSeconds * 1000;
-        const holdMs = Math.max(0, endMs - performance.now());
-        const other = await bell.heard(Math.min(delayMs, holdMs), ["commands", "replaced"]);
-        if (other === "replaced") return { kind: "nothing" };
-        if (other === undefined) leftSeconds = Math.max(0, delayMs - holdMs) / 1000;
+    let sight = await this.#look(agent);
+    const known = knownBy(cursor, sight);
+    /** When this one asks for its turn to be told of another bundle, ms. */
+    let askMs = sight.revision === known.revision ? Number.POSITIVE_INFINITY : 0;
+    let turn: BundleTurn | undefined;
+    try {
+      for (;;) {
+        const now = performance.now();
+        if (now >= askMs) {
+          askMs = Number.POSITIVE_INFINITY;
+          turn ??= this.#turns.ask(agent.id, () => bell.ring("turn"));
+        }
+        const answer = newsSince(known, sight, turn?.isMine === true);
+        if (answer?.bundle === true) turn = undefined;
+        if (answer !== undefined) return { kind: "news", answer };
+        if (bell.hasEnded || now >= endMs) return this.#nothing();
+        const rung = await bell.heard(Math.min(endMs, askMs) - now);
+        if (rung === "replaced") return { kind: "nothing" };
+        // All agents of the tenant heard it at once: they ask one by one, or when they are back.
+        if (rung === "bundle")
+          askMs = Math.min(askMs, performance.now() + this.#chance() * bundleSpreadSeconds * 1000);
+        if (rung === "commands" || rung === "turn") sight = await this.#look(agent);
       }
-      const answer = newsSince(known, await this.#look(agent), Math.ceil(leftSeconds));
-      if (answer !== undefined) return { kind: "news", answer };
+    } finally {
+      turn?.leave();
     }
   }
 
@@ -153,20 +161,19 @@ function knownBy(cursor: string, { revision, compiledFor }: Sight): Known {
   return { revision: told === undefined ? (compiledFor ?? revision) : Number(told), commandsMark };
 }
 
-/** Undefined if nothing is new. */
-function newsSince(known: Known, sight: Sight, spreadSeconds: number): WakeAnswer | undefined {
+/** Undefined if there is nothing to tell: another bundle is told only to whose turn it is. */
+function newsSince(known: Known, sight: Sight, isTurn: boolean): WakeAnswer | undefined {
   const { revision, commandIds } = sight;
   const commandsMark =
     commandIds.length === 0
       ? ""
       : createHash("sha256").update(commandIds.join()).digest("base64url").slice(0, 22);
-  const bundle = revision !== known.revision;
+  const bundle = isTurn && revision !== known.revision;
   const hasCommands = commandsMark !== "" && commandsMark !== known.commandsMark;
   if (!bundle && !hasCommands) return undefined;
   return {
-    cursor: `${revision}-${commandsMark}`,
+    cursor: `${bundle ? revision : known.revision}-${commandsMark}`,
     bundle,
     commands: hasCommands ? commandIds.length : 0,
-    spreadSeconds: bundle ? spreadSeconds : 0,
   };
 }
