@@ -28,7 +28,7 @@ export function pollDelayMs(askedSeconds: number, chance: Chance): number {
 
 /**
  * From a failure to the next attempt, ms. `failures` in a row, at least 1. What the server asks for (`retryAfterMs`)
- * is kept, and spread by half of it.
+ * is kept, and spread by half of it; a server that can ask is not away, so that not everybody comes back to it at once.
  */
 export function retryDelayMs(
   failures: number,
@@ -37,8 +37,10 @@ export function retryDelayMs(
 ): number {
   const cappedMs = Math.min(retry.capMs, retry.baseMs * 2 ** Math.min(failures - 1, 30));
   // The spread comes after the cap: before it, it would be cut away with what is above.
-  const ownMs = cappedMs * (0.5 + chance()) + (failures === 1 ? firstRetrySpreadMs * chance() : 0);
-  if (retryAfterMs === undefined) return ownMs;
+  const isAway = retryAfterMs === undefined;
+  const firstMs = failures === 1 && isAway ? firstRetrySpreadMs * chance() : 0;
+  const ownMs = cappedMs * (0.5 + chance()) + firstMs;
+  if (isAway) return ownMs;
   return Math.max(ownMs, Math.min(retryAfterMs, retryAfterMsMax) * (1 + chance() / 2));
 }
 

@@ -14,7 +14,7 @@ describe("turns to be told of another bundle", () => {
   });
 
   it("come in the order in which they were asked for, as those before got their bundles", () => {
-    const turns = new BundleTurns(2);
+    const turns = new BundleTurns(() => false, 2);
     for (const agentId of ["a", "b", "c", "d"]) ask(turns, agentId);
     expect(told).toEqual(["a", "b"]);
     turns.fetched("b", false);
@@ -24,7 +24,7 @@ describe("turns to be told of another bundle", () => {
   });
 
   it("are not held up by those that were told and do not come", () => {
-    const turns = new BundleTurns(1);
+    const turns = new BundleTurns(() => false, 1);
     for (const agentId of ["a", "b"]) ask(turns, agentId);
     vi.advanceTimersByTime(9_999);
     expect(told).toEqual(["a"]);
@@ -33,7 +33,7 @@ describe("turns to be told of another bundle", () => {
   });
 
   it("go to others when they are left, before and after they came", () => {
-    const turns = new BundleTurns(1);
+    const turns = new BundleTurns(() => false, 1);
     const first = ask(turns, "a");
     const second = ask(turns, "b");
     ask(turns, "c");
@@ -45,11 +45,22 @@ describe("turns to be told of another bundle", () => {
   });
 
   it("come also when bundles are fetched here by those whom another replica told", () => {
-    const turns = new BundleTurns(1);
+    const turns = new BundleTurns(() => false, 1);
     for (const agentId of ["a", "b"]) ask(turns, agentId);
     turns.fetched("polls and is held here", true);
     expect(told).toEqual(["a"]);
     turns.fetched("told elsewhere", false);
+    expect(told).toEqual(["a", "b"]);
+  });
+
+  it("wait while the server is behind", () => {
+    let isBehind = true;
+    const turns = new BundleTurns(() => isBehind);
+    for (const agentId of ["a", "b"]) ask(turns, agentId);
+    vi.advanceTimersByTime(60_000);
+    expect(told).toEqual([]);
+    isBehind = false;
+    vi.advanceTimersByTime(100);
     expect(told).toEqual(["a", "b"]);
   });
 });

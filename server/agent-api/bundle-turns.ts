@@ -1,11 +1,14 @@
 /**
  * How many machines are told at once that there is another bundle for them: the next is told when one before it has got
- * its bundle. So a change reaches all as fast as the server, its database and its neighbours can bear, and not faster.
+ * its bundle, and the server is not behind with what machines then have to say. So a change reaches all as fast as the
+ * server, its database and its neighbours can bear, and not faster.
  */
 
-const fetchingMax = 100;
+const fetchingMax = 30;
 /** Who was told and has not come after this does not come, or comes elsewhere. */
 const fetchingMsMax = 10_000;
+/** While the server is behind, it is asked that often whether it still is. */
+const behindLookMs = 100;
 
 /** A place in the line; `isMine` from the moment that `onTurn` is called until it is left. */
 export interface BundleTurn {
@@ -25,10 +28,13 @@ export class BundleTurns {
   readonly #waiting = new Set<Entry>();
   /** Since when (ms, monotonic) an agent may fetch; the longest first. */
   readonly #fetching = new Map<string, number>();
+  readonly #isBehind: () => boolean;
   readonly #mostAtOnce: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(mostAtOnce: number = fetchingMax) {
+  /** `isBehind`: the server has more to do for machines than it should. */
+  constructor(isBehind: () => boolean = () => false, mostAtOnce: number = fetchingMax) {
+    this.#isBehind = isBehind;
     this.#mostAtOnce = mostAtOnce;
   }
 
@@ -63,17 +69,19 @@ export class BundleTurns {
     const now = performance.now();
     for (const [agentId, sinceMs] of this.#fetching)
       if (now - sinceMs >= fetchingMsMax) this.#fetching.delete(agentId);
+    const isBehind = this.#isBehind();
     for (const entry of this.#waiting) {
-      if (this.#fetching.size >= this.#mostAtOnce) break;
+      if (isBehind || this.#fetching.size >= this.#mostAtOnce) break;
       this.#waiting.delete(entry);
       this.#fetching.delete(entry.agentId);
       this.#fetching.set(entry.agentId, now);
       entry.isMine = true;
       entry.onTurn();
     }
-    const [sinceMs] = this.#fetching.values();
-    if (this.#waiting.size === 0 || sinceMs === undefined) return;
-    this.#timer = setTimeout(() => this.#next(), sinceMs + fetchingMsMax - now);
+    if (this.#waiting.size === 0) return;
+    const [sinceMs = now] = this.#fetching.values();
+    const waitMs = isBehind ? behindLookMs : sinceMs + fetchingMsMax - now;
+    this.#timer = setTimeout(() => this.#next(), waitMs);
     this.#timer.unref();
   }
 }

@@ -27,7 +27,7 @@ eachGround("held requests", (ground) => {
         wakesMax: most,
       },
     };
-    const desk = new WakeDesk(shared, () => 0.5, new BundleTurns(together));
+    const desk = new WakeDesk(shared, new BundleTurns(() => false, together), () => 0.5);
     const tenantId = await addTenant(ground());
     const agent = { id: await addMachine(ground(), tenantId), tenantId };
     const commands = new Commands(ground(), async () => JSON.stringify);

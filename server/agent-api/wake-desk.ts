@@ -40,8 +40,8 @@ export class WakeDesk {
   /** `chance`: from 0 to below 1, anew each time. */
   constructor(
     ground: Pick<ServerGround, "database" | "now" | "wakeups" | "settings" | "signal">,
-    chance: () => number = Math.random,
     turns: BundleTurns = new BundleTurns(),
+    chance: () => number = Math.random,
   ) {
     this.#ground = ground;
     this.#chance = chance;

@@ -26,12 +26,14 @@ export const usualRateLimits: RateLimits = {
  * better refused at once: else all its work is for nobody.
  */
 const underWayMax: Readonly<Record<Traffic, number>> = {
-  agents: 200,
+  agents: 400,
   enrolment: 100,
   management: 200,
   gateway: 1000,
 };
-/** Agents and enrolments are sent away while the event loop is later than this. */
+/** With more requests of agents under way than that, the server need not ask for more. */
+const agentsBehind = 60;
+/** Agents and enrolments are sent away while the event loop is later than this at two looks in a row: once is a pause. */
 const lagMaxMs = 2000;
 const lagLookMs = 250;
 
@@ -56,6 +58,7 @@ export function limitTraffic(
   const figures = {
     underWay: { agents: 0, enrolment: 0, management: 0, gateway: 0 },
     lagMs: 0,
+    isLate: false,
   };
   watchLag(figures, signal);
   const counted = new WeakMap<FastifyRequest, Traffic>();
@@ -66,7 +69,7 @@ export function limitTraffic(
     const waitSeconds = buckets[traffic].take(request.ip);
     if (waitSeconds > 0) throw tooMany(waitSeconds);
     if (request.routeOptions.config.isHeld === true) return;
-    const isLate = figures.lagMs > lagMaxMs && (traffic === "agents" || traffic === "enrolment");
+    const isLate = figures.isLate && (traffic === "agents" || traffic === "enrolment");
     if (isLate || figures.underWay[traffic] >= underWayMax[traffic]) throw overloaded();
     figures.underWay[traffic]++;
     counted.set(request, traffic);
@@ -82,6 +85,11 @@ export function limitTraffic(
   return figures;
 }
 
+/** True while agents wait for what they have asked: what can be put off had better be. */
+export function isBehind({ underWay }: TrafficFigures): boolean {
+  return underWay.agents > agentsBehind;
+}
+
 function trafficOf(url: string): Traffic | undefined {
   if (url.startsWith(agentApi.enroll)) return "enrolment";
   if (url.startsWith("/agent/")) return "agents";
@@ -89,12 +97,13 @@ function trafficOf(url: string): Traffic | undefined {
   return url.startsWith("/gateway/") ? "gateway" : undefined;
 }
 
-/** How much later than asked for a timer comes; what is over is forgotten by half at each look. */
-function watchLag(figures: { lagMs: number }, signal: AbortSignal): void {
+/** How much later than asked for a timer comes. */
+function watchLag(figures: { lagMs: number; isLate: boolean }, signal: AbortSignal): void {
   let due = performance.now() + lagLookMs;
   const timer = setInterval(() => {
     const lateMs = Math.max(0, performance.now() - due);
-    figures.lagMs = Math.max(lateMs, figures.lagMs / 2);
+    figures.isLate = Math.min(lateMs, figures.lagMs) > lagMaxMs;
+    figures.lagMs = lateMs;
     due = performance.now() + lagLookMs;
   }, lagLookMs);
   timer.unref();

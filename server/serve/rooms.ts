@@ -6,6 +6,7 @@ import { ApiTokens } from "../access/api-tokens.ts";
 import { authorise } from "../access/authorise.ts";
 import { agentApiRoutes } from "../agent-api/agent-routes.ts";
 import { bundleRoutes } from "../agent-api/bundle-routes.ts";
+import { BundleTurns } from "../agent-api/bundle-turns.ts";
 import { storageAccountRoute } from "../agent-api/storage-account-route.ts";
 import { syncRoutes } from "../agent-api/sync-routes.ts";
 import { WakeDesk } from "../agent-api/wake-desk.ts";
@@ -56,13 +57,14 @@ export interface Rooms extends ManagementRooms {
   readonly reports: ReportInbox;
 }
 
-/** Makes the rooms on a ground, and the first keys in a database that has none. LICENCE_INVALID for an issuer's file that is none. */
+/** Makes the rooms on a ground, and the first keys in a database that has none. LICENCE_INVALID for an issuer's file that is none. `isBehind`: see BundleTurns. */
 export async function makeRooms(
   ground: ServerGround & { readonly audit: AuditLog },
   {
     licenceIssuerFile,
     storageEnvironment = {},
   }: Pick<ServerOptions, "licenceIssuerFile" | "storageEnvironment"> = {},
+  isBehind: () => boolean = () => false,
 ): Promise<Rooms> {
   const issuer = licenceIssuerFile === undefined ? undefined : await readIssuer(licenceIssuerFile);
   const signingKeys = new SigningKeys(ground);
@@ -114,7 +116,7 @@ export async function makeRooms(
     reported: new ReportedSessions(ground),
     states: new MachineStates(ground),
     memory: new ServerMemory(ground),
-    wakes: new WakeDesk(ground),
+    wakes: new WakeDesk(ground, new BundleTurns(isBehind)),
     statuses: new StatusInbox(ground),
     reports: new ReportInbox(ground),
     licences,

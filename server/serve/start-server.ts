@@ -12,7 +12,7 @@ import { gatewayRoutes } from "../gateway/gateway-routes.ts";
 import { PeriodicTasks } from "../ground/periodic-tasks.ts";
 import { type App, makeHttpApp } from "../http/http-app.ts";
 import { collectRoutes, type DeclaredRoute } from "../http/route-access.ts";
-import { limitTraffic, usualRateLimits } from "../http/traffic-limits.ts";
+import { isBehind, limitTraffic, usualRateLimits } from "../http/traffic-limits.ts";
 import { describeApi } from "./api-description.ts";
 import { DataFolder } from "./data-folder.ts";
 import { hasGatewayFolder } from "./gateway-place.ts";
@@ -128,7 +128,7 @@ class StartedServer implements RunningServer {
     const figures = limitTraffic(app, limits, ground.signal);
     await describeApi(app);
     const metrics = measure(app, figures);
-    const rooms = await makeRooms(ground, this.#options);
+    const rooms = await makeRooms(ground, this.#options, () => isBehind(figures));
     this.#rooms = rooms;
     serverRoutes(app, { ground, metrics });
     await registerRoutes(app, rooms);
