@@ -1,6 +1,13 @@
 /** Which handles and ranges are allowed: checked by every store before it touches anything. */
 import { BackstayError } from "../protocol/backstay-error.ts";
-import { type ByteRange, type FileType, fileTypes, type Handle } from "./object-store.ts";
+import {
+  type ByteRange,
+  type FileType,
+  fileTypes,
+  type Handle,
+  handlePath,
+  loadBytesMax,
+} from "./object-store.ts";
 
 const idName = /^[0-9a-f]{64}$/;
 const ownName = /^[a-z0-9-](?:[a-z0-9.-]{0,126}[a-z0-9-])?$/;
@@ -27,8 +34,31 @@ export function assertFileType(type: FileType): void {
   throw new BackstayError("INTERNAL", { problem: "not a file type", type });
 }
 
+/** What is asked of a store before it reads: INTERNAL unless handle and range keep their rules, then the signal's reason. */
+export function assertRead(
+  handle: Handle,
+  range: ByteRange | undefined,
+  signal: AbortSignal,
+): void {
+  assertHandle(handle);
+  assertRange(range);
+  signal.throwIfAborted();
+}
+
+/** As `assertRead`, of what is held in memory: STORE_RANGE for a range of more than `loadBytesMax`. */
+export function assertLoad(
+  handle: Handle,
+  range: ByteRange | undefined,
+  signal: AbortSignal,
+): void {
+  assertRead(handle, range, signal);
+  if (range === undefined || range.length <= loadBytesMax) return;
+  const file = handlePath(handle);
+  throw new BackstayError("STORE_RANGE", { file, ...range, most: loadBytesMax });
+}
+
 /** Throws INTERNAL unless the range keeps the rules of `ByteRange`. */
-export function assertRange(range: ByteRange | undefined): void {
+function assertRange(range: ByteRange | undefined): void {
   if (range === undefined) return;
   const { offset, length } = range;
   const valid =

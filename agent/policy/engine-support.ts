@@ -51,7 +51,8 @@ export function unsupportedSettings(
   const { immutability, storageClass } = destination;
   const unlockable = immutability === undefined ? undefined : retentionProblem(scheme);
   refuse(unlockable !== undefined, ["destination", "immutability"], unlockable ?? "");
-  const unclassed = storageClass && storageClassProblem(scheme, storageClass);
+  const unclassed =
+    storageClass === undefined ? undefined : storageClassProblem(scheme, storageClass);
   refuse(unclassed !== undefined, ["destination", "storageClass"], unclassed ?? "");
   refuse(policy.retention !== undefined, ["retention"], "is not possible yet: everything is kept");
   refuse(policy.backupCache.enabled, ["backupCache", "enabled"], "is not possible yet");

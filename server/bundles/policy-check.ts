@@ -5,6 +5,7 @@ import { type Policy, type PolicyDocument, policy } from "../../protocol/policy/
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import { scheduleProblems } from "../../protocol/schedule/schedule-problems.ts";
 import type { Queries } from "../ground/server-ground.ts";
+import { missingSecrets } from "../ground/tenant-secret.ts";
 import { membersOf } from "./pool-members.ts";
 import { requireForMachines } from "./route-secrets.ts";
 import { automaticSecret } from "./secrets.ts";
@@ -106,14 +107,7 @@ async function requireSecrets(queries: Queries, tenantId: string, read: Policy):
   const isAutomatic = read.encryption.password.secret === automaticSecret;
   const [password, ...others] = secretReferences(read);
   const named = isAutomatic ? others : [password, ...others];
-  if (named.length === 0) return;
-  const found = await queries
-    .selectFrom("secrets")
-    .select("name")
-    .where("tenant_id", "=", tenantId)
-    .where("name", "in", named)
-    .execute();
-  const missing = named.find((name) => !found.some((row) => row.name === name));
+  const [missing] = await missingSecrets(queries, tenantId, named);
   if (missing !== undefined) throw invalid("secret", `names no secret of the tenant: ${missing}`);
   await requireForMachines(queries, tenantId, named);
 }

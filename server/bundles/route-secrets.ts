@@ -7,6 +7,7 @@ import { type RepositoryRoute, secretOfRoute } from "../../protocol/control/repo
 import { type PolicyDocument, policy } from "../../protocol/policy/policy.ts";
 import { secretReferences } from "../../protocol/policy/secret-references.ts";
 import type { Queries } from "../ground/server-ground.ts";
+import { missingSecrets } from "../ground/tenant-secret.ts";
 
 interface RoutesRow {
   /** JSON. */
@@ -29,14 +30,8 @@ export async function requireRouteSecrets(
 ): Promise<void> {
   const named = new Set(routes.flatMap((route) => secretOfRoute(route) ?? []));
   if (named.size === 0) return;
-  const secrets = await queries
-    .selectFrom("secrets")
-    .select("name")
-    .where("tenant_id", "=", tenant_id)
-    .where("name", "in", [...named])
-    .execute();
-  const missing = named.difference(new Set(secrets.map(({ name }) => name)));
-  for (const secret of missing)
+  const [secret] = await missingSecrets(queries, tenant_id, [...named]);
+  if (secret !== undefined)
     throw new BackstayError("RESOURCE_INVALID", { field: "routes", secret });
   const others = await queries
     .selectFrom("repositories")
@@ -54,8 +49,8 @@ export async function requireRouteSecrets(
     secretReferences(policy.parse(JSON.parse(document) as PolicyDocument)),
   );
   const forMachines = namedBy(all, false).union(new Set(given));
-  for (const secret of namedBy(all, true).intersection(forMachines))
-    if (named.has(secret)) throw isBoth("routes", secret);
+  for (const each of namedBy(all, true).intersection(forMachines))
+    if (named.has(each)) throw isBoth("routes", each);
 }
 
 /** RESOURCE_INVALID if one of the names is the server's own account. */

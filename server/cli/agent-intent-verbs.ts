@@ -3,17 +3,15 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import { agentIntent } from "../../protocol/management/agents.ts";
 import {
   addTenantOption,
+  agents,
   idOf,
   operand,
-  type ResourceKind,
+  repositories,
   said,
   targetIdOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import type { Verb } from "./verb.ts";
-
-const agents: ResourceKind = { noun: "agent", path: "/api/v1/agents" };
-const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 const intent: Verb = {
   name: "intent",

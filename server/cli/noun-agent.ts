@@ -9,6 +9,7 @@ import { durationOption, labelsOf, listOf, textOf } from "./option-values.ts";
 import { agoText, momentText } from "./quantities.ts";
 import {
   addTarget,
+  agents,
   idOf,
   listVerb,
   type ResourceKind,
@@ -21,7 +22,6 @@ import {
 import { shownText, tableLines } from "./text-table.ts";
 import { collect, type Verb } from "./verb.ts";
 
-export const agents: ResourceKind = { noun: "agent", path: "/api/v1/agents" };
 const groups: ResourceKind = { noun: "group", path: "/api/v1/groups" };
 
 function labelText(labels: Readonly<Record<string, string>>): string {

@@ -6,12 +6,12 @@ import type { Command } from "commander";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { CommandOrder } from "../../protocol/control/command.ts";
 import type { CommandAnswer, NewCommandsAnswer } from "../../protocol/management/commands.ts";
-import { agents } from "./noun-agent.ts";
 import { groups } from "./noun-group.ts";
 import { durationOption, listOf, textOf } from "./option-values.ts";
 import { agoText, momentText, sizeText } from "./quantities.ts";
 import {
   addTenantOption,
+  agents,
   idOf,
   listVerb,
   operand,

@@ -1,10 +1,9 @@
 /** `backstay-server escrow`: recovery passwords that machines have sealed to their tenant's recovery key. */
 import type { EscrowAnswer, ReleasedEscrowAnswer } from "../../protocol/management/licences.ts";
-import { agents } from "./noun-agent.ts";
 import { offlineEscrowVerbs } from "./offline-verbs.ts";
 import { textOf } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
-import { idOf, listVerb, operand, type ResourceKind } from "./resource-verbs.ts";
+import { agents, idOf, listVerb, operand, type ResourceKind } from "./resource-verbs.ts";
 import type { Verb } from "./verb.ts";
 
 const escrow: ResourceKind = { noun: "escrow", path: "/api/v1/escrow", isUnnamed: true };

@@ -3,12 +3,12 @@ import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { GroupAnswer, GroupMemberAnswer } from "../../protocol/management/groups.ts";
 import { namesFromCsv } from "../../protocol/management/names-from-csv.ts";
 import type { SelectionAnswer } from "../../protocol/management/policies.ts";
-import { agents } from "./noun-agent.ts";
 import { fileText, labelsOf, listOf, textOf } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
 import {
   addTarget,
   addTenantOption,
+  agents,
   idOf,
   listVerb,
   operand,

@@ -2,12 +2,12 @@
 import { stringify } from "yaml";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { PolicyAnswer, SelectionAnswer } from "../../protocol/management/policies.ts";
-import { agents } from "./noun-agent.ts";
 import { groups, selectionShown } from "./noun-group.ts";
 import { listOf } from "./option-values.ts";
 import {
   addTarget,
   addTenantOption,
+  agents,
   idOf,
   listVerb,
   type ResourceKind,

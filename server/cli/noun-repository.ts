@@ -12,16 +12,14 @@ import {
   addTenantOption,
   listVerb,
   operand,
-  type ResourceKind,
   removeVerb,
+  repositories,
   said,
   showVerb,
   targetOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import { collect, type Verb, type VerbCall } from "./verb.ts";
-
-const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 type Routes = RepositoryAnswer["routes"];
 type GatewayRoute = Extract<Routes[number], { readonly kind: "gateway" }>;

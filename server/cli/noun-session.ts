@@ -1,10 +1,16 @@
 /** `backstay-server session` and `event`: what machines have reported. */
 import type { ReportedAnswer } from "../../protocol/management/sessions.ts";
 import { requestsText } from "../../protocol/request-sums.ts";
-import { agents } from "./noun-agent.ts";
 import { momentOption, textOf } from "./option-values.ts";
 import { durationText, momentText, sizeText } from "./quantities.ts";
-import { idOf, type ListParts, listVerb, type ResourceKind, showVerb } from "./resource-verbs.ts";
+import {
+  agents,
+  idOf,
+  type ListParts,
+  listVerb,
+  type ResourceKind,
+  showVerb,
+} from "./resource-verbs.ts";
 import type { Verb } from "./verb.ts";
 
 const sessions: ResourceKind = { noun: "session", path: "/api/v1/sessions", isUnnamed: true };

@@ -3,12 +3,12 @@ import type {
   EnrolmentTokenAnswer,
   NewEnrolmentTokenAnswer,
 } from "../../protocol/management/enrolments.ts";
-import { agents } from "./noun-agent.ts";
 import { groups } from "./noun-group.ts";
 import { countOption, labelsOf, listOf, momentOption, textOf } from "./option-values.ts";
 import { agoText, momentText } from "./quantities.ts";
 import {
   addTenantOption,
+  agents,
   idOf,
   listVerb,
   operand,

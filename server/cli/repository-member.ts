@@ -9,14 +9,13 @@ import {
   type Found,
   findResource,
   operand,
-  type ResourceKind,
+  repositories,
   said,
+  targetOf,
   tenantIdOf,
 } from "./resource-verbs.ts";
 import { tableLines } from "./text-table.ts";
 import type { Shown, Verb, VerbCall } from "./verb.ts";
-
-const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 type FoundRepository = Found<RepositoryAnswer>;
 
@@ -74,13 +73,7 @@ async function add(call: VerbCall): Promise<Shown> {
 
 async function list(call: VerbCall): Promise<Shown> {
   const client = await call.client();
-  const tenantId = await tenantIdOf(call);
-  const { body } = await findResource<RepositoryAnswer>(
-    client,
-    repositories,
-    operand(call, 1),
-    tenantId,
-  );
+  const { body } = await targetOf<RepositoryAnswer>(call, repositories, 1);
   const all = await client.list<RepositoryAnswer>(repositories.path, { tenantId: body.tenantId });
   const members = all.filter(({ name }) => body.members.includes(name));
   const titles = ["MEMBER", "STATE", "MACHINES", "MODES"];
@@ -94,20 +87,14 @@ async function list(call: VerbCall): Promise<Shown> {
 }
 
 async function setState(call: VerbCall): Promise<Shown> {
-  const client = await call.client();
-  const [, name = "", ...words] = call.operands;
+  const words = call.operands.slice(2);
   const modes = repositoryModes.safeParse(words[0] === "active" ? words.slice(1) : words).data;
   if (modes === undefined || words.length === 0 || (words[0] === "active" && words.length > 1))
     throw new BackstayError("USAGE", {
       problem: "the state is active, maintenance, sealed, or the last two together",
     });
-  const found = await findResource<RepositoryAnswer>(
-    client,
-    repositories,
-    name,
-    await tenantIdOf(call),
-  );
-  const body = await put(client, found, { modes });
+  const found = await targetOf<RepositoryAnswer>(call, repositories, 1);
+  const body = await put(await call.client(), found, { modes });
   return said(body, `repository ${found.body.name}: ${standText(body)}`);
 }
 

@@ -2,17 +2,8 @@
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { RepositoryAnswer } from "../../protocol/management/repositories.ts";
 import { momentText } from "./quantities.ts";
-import {
-  addTenantOption,
-  findResource,
-  operand,
-  type ResourceKind,
-  said,
-  tenantIdOf,
-} from "./resource-verbs.ts";
+import { addTenantOption, repositories, said, targetOf } from "./resource-verbs.ts";
 import type { Verb } from "./verb.ts";
-
-const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 /** A way as people read it. */
 export function routeText(route: RepositoryAnswer["routes"][number]): string {
@@ -56,13 +47,7 @@ export const retireRoute: Verb = {
     addTenantOption(command);
   },
   run: async (call) => {
-    const client = await call.client();
-    const { body } = await findResource<RepositoryAnswer>(
-      client,
-      repositories,
-      operand(call),
-      await tenantIdOf(call),
-    );
+    const { body } = await targetOf<RepositoryAnswer>(call, repositories);
     const { id, name, retiring } = body;
     if (retiring.length === 0) return said(body, `repository ${name}: no route is retiring`);
     if (call.options["force"] !== true && retiring.some(({ unconfirmed }) => unconfirmed > 0))
@@ -72,6 +57,7 @@ export const retireRoute: Verb = {
           "machines have not confirmed that they left its old routes; --force ends them all the same",
         retiring: retiring.map(retiringText).join("; "),
       });
+    const client = await call.client();
     const answer = await client.post(`${repositories.path}/${id}/retire-routes`, {});
     return said(answer.body, `repository ${name}: its old routes have ended`);
   },

@@ -5,11 +5,9 @@ import type { RepositoryAnswer } from "../../protocol/management/repositories.ts
 import type { ManagementClient } from "./management-client.ts";
 import { textOf } from "./option-values.ts";
 import { momentText } from "./quantities.ts";
-import { addTenantOption, idOf, operand, type ResourceKind, tenantIdOf } from "./resource-verbs.ts";
+import { addTenantOption, idOf, operand, repositories, tenantIdOf } from "./resource-verbs.ts";
 import { factLines } from "./text-table.ts";
 import type { Shown, Verb } from "./verb.ts";
-
-const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 export interface PlacesToTest {
   readonly tenantId: string | undefined;

@@ -26,6 +26,8 @@ interface Named {
 }
 
 export const tenants: ResourceKind = { noun: "tenant", path: "/api/v1/tenants" };
+export const agents: ResourceKind = { noun: "agent", path: "/api/v1/agents" };
+export const repositories: ResourceKind = { noun: "repository", path: "/api/v1/repositories" };
 
 const idForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -47,9 +49,14 @@ export function addTarget(command: Command, kind: ResourceKind): void {
   if (kind !== tenants) addTenantOption(command);
 }
 
-/** The thing that the first operand names. Fails as `findResource`. */
-export async function targetOf<Body>(call: VerbCall, kind: ResourceKind): Promise<Found<Body>> {
-  return await findResource(await call.client(), kind, operand(call), await tenantIdOf(call));
+/** The thing that an operand names, the first unless said otherwise. Fails as `findResource`. */
+export async function targetOf<Body>(
+  call: VerbCall,
+  kind: ResourceKind,
+  position = 0,
+): Promise<Found<Body>> {
+  const given = operand(call, position);
+  return await findResource(await call.client(), kind, given, await tenantIdOf(call));
 }
 
 /** Its id. Fails as `findResource`. */

@@ -1,4 +1,4 @@
-/** Reading one secret of a tenant, for the rooms that use one themselves; who writes them is server/bundles. */
+/** Secrets of a tenant, for the rooms that use them or name them; who writes them is server/bundles. */
 import type { Queries, ServerGround } from "./server-ground.ts";
 
 /** What binds a sealed value to its place in the database. */
@@ -21,4 +21,20 @@ export async function tenantSecret(
     .executeTakeFirst();
   if (row === undefined) return undefined;
   return Buffer.from(vault.open(row.sealed, secretContext(tenantId, name)));
+}
+
+/** Those of the names that no secret of the tenant has, in their order. */
+export async function missingSecrets(
+  queries: Queries,
+  tenantId: string,
+  names: readonly string[],
+): Promise<string[]> {
+  if (names.length === 0) return [];
+  const found = await queries
+    .selectFrom("secrets")
+    .select("name")
+    .where("tenant_id", "=", tenantId)
+    .where("name", "in", names)
+    .execute();
+  return names.filter((name) => !found.some((row) => row.name === name));
 }

@@ -1,16 +1,9 @@
 /** An `azure:` address and its settings, taken apart: which container, below which prefix, at which account, and who we are there. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { type PrefixedPlace, prefixedPlace } from "../prefixed-place.ts";
 
 /** As `OpenStoreOptions.environment`. */
 export type AzureEnvironment = Readonly<Record<string, string | undefined>>;
-
-export interface AzurePlace {
-  readonly container: string;
-  /** Before each name of a blob; empty, or with a slash at its end. */
-  readonly prefix: string;
-  /** For people. */
-  readonly location: string;
-}
 
 /** Who we are: by the account's key, by a signature that somebody with more rights has made, or by Entra ID. */
 export type AzureProof =
@@ -30,17 +23,11 @@ const suffixForm = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
 const suffixUsual = "core.windows.net";
 
 /** `place` is what follows `azure:`: `container:/prefix`. USAGE if it is none. */
-export function azurePlace(place: string): AzurePlace {
-  const colon = place.indexOf(":");
-  if (colon < 0) throw usage("an azure: address is azure:container:/prefix");
-  const container = place.slice(0, colon);
-  if (!containerForm.test(container) && container !== "$root")
+export function azurePlace(place: string): PrefixedPlace {
+  const found = prefixedPlace("azure", "container", place);
+  if (!containerForm.test(found.container) && found.container !== "$root")
     throw usage("azure: a container has 3 to 63 of a-z, 0-9 and single hyphens");
-  const parts = place.slice(colon + 1).split("/");
-  const folders = parts.filter((part) => part !== "" && part !== ".");
-  if (folders.includes("..")) throw usage("azure: a prefix has no ..");
-  const prefix = folders.map((part) => `${part}/`).join("");
-  return { container, prefix, location: `azure:${container}:/${folders.join("/")}` };
+  return found;
 }
 
 /** The account that the environment names. USAGE if it names none, or one that can't be. */

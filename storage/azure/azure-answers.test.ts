@@ -1,8 +1,8 @@
 /** What the store makes of answers that Azurite never gives: Azure's, as its REST documentation describes them. */
 import { createHash } from "node:crypto";
-import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { BackstayError } from "../../protocol/backstay-error.ts";
+import { failure as failureOf } from "../../test/object-storage/call-failure.ts";
 import { answer, type Script, ScriptedServer } from "../../test/rest/scripted-server.ts";
 import type { Handle, ObjectStore } from "../object-store.ts";
 import { openAzureStore } from "./azure-store.ts";
@@ -61,14 +61,7 @@ function content(body: string, headers: readonly string[] = []): ReturnType<Scri
 }
 
 async function failure(call: Promise<unknown>): Promise<BackstayError> {
-  const error: unknown = await call.then(
-    () => expect.fail("it did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof BackstayError)) throw error;
-  const shown = inspect(error, { depth: 8, showHidden: true }) + JSON.stringify(error);
-  expect(shown).not.toContain(key);
-  return error;
+  return await failureOf(call, key);
 }
 
 function headerOf(head: string, name: string): string | undefined {

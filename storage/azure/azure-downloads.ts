@@ -4,13 +4,7 @@ import { Readable } from "node:stream";
 import type { BlobDownloadResponseParsed } from "@azure/storage-blob";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import { type HttpContent, isSame, readRange, readWhole } from "../http/http-body.ts";
-import {
-  type ByteRange,
-  type Handle,
-  handlePath,
-  loadBytesMax,
-  type StreamedObject,
-} from "../object-store.ts";
+import { type ByteRange, type Handle, handlePath, type StreamedObject } from "../object-store.ts";
 import type { AzureConnection } from "./azure-connection.ts";
 
 /** For longer parts of a blob Azure makes no checksum. */
@@ -37,9 +31,7 @@ export class AzureDownloads {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    const file = handlePath(handle);
-    if (range !== undefined && range.length > loadBytesMax)
-      throw new BackstayError("STORE_RANGE", { file, ...range, most: loadBytesMax });
+    const _file = handlePath(handle);
     return await this.#use(handle, range, signal, async (download) => {
       const data =
         range === undefined

@@ -4,7 +4,12 @@ import {
   type ErrorContext,
   isBackstayError,
 } from "../../protocol/backstay-error.ts";
-import type { ErrorCode } from "../../protocol/error-catalog.ts";
+import {
+  codeOfRefusal,
+  errorOfRefusal,
+  type RefusalCodes,
+  shortLine,
+} from "../http/refusal-error.ts";
 import { waitMs } from "../http/retry-after.ts";
 
 /** The part of the library's errors that we read. What else they hold, such as the request, may show a signature. */
@@ -17,7 +22,7 @@ interface Refusal {
 }
 
 /** By Azure's words. What is not here goes by its status. */
-const codeOfWord: Readonly<Record<string, ErrorCode>> = {
+const codeOfWord: RefusalCodes = {
   AccountBeingCreated: "STORE_UNAVAILABLE",
   BlobArchived: "STORE_ARCHIVED",
   BlobBeingRehydrated: "STORE_ARCHIVED",
@@ -31,14 +36,6 @@ const codeOfWord: Readonly<Record<string, ErrorCode>> = {
   InvalidRange: "STORE_RANGE",
   Md5Mismatch: "STORE_UNAVAILABLE",
   ResourceNotFound: "STORE_NOT_FOUND",
-};
-
-const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
-  404: "STORE_NOT_FOUND",
-  408: "STORE_UNAVAILABLE",
-  416: "STORE_RANGE",
-  429: "STORE_UNAVAILABLE",
-  501: "STORE_DENIED",
 };
 
 /** What to say in place of Azure's sentence, where that helps nobody. */
@@ -56,7 +53,6 @@ const accountWords = new Set([
   "AuthorizationFailure",
 ]);
 
-const textCharactersMax = 200;
 /** Azure refuses signatures that are older than 15 minutes, and those of the future. */
 const clockDifferenceMsMax = 5 * 60_000;
 
@@ -107,7 +103,6 @@ function refusalError(
   const requestId = header("x-ms-request-id");
   const facts = {
     ...context,
-    status,
     ...(word === "" ? {} : { refusal: word }),
     ...(requestId === undefined ? {} : { requestId }),
   };
@@ -115,24 +110,15 @@ function refusalError(
   if (isOfAccount(refusal) && Math.abs(differenceMs) > clockDifferenceMsMax) {
     const minutes = Math.round(Math.abs(differenceMs) / 60_000);
     const problem = `this machine's clock is ${minutes} minutes ${differenceMs > 0 ? "ahead of" : "behind"} Azure's`;
-    return new BackstayError("STORE_CLOCK", { ...facts, problem });
+    return new BackstayError("STORE_CLOCK", { ...facts, status, problem });
   }
   // Azurite has no word of its own for content that arrived changed.
   const code = /contentMD5 doesn't match/i.test(refusal.message)
     ? "STORE_UNAVAILABLE"
-    : (codeOfWord[word] ??
-      codeOfStatus[status] ??
-      (status < 500 ? "STORE_DENIED" : "STORE_UNAVAILABLE"));
+    : (codeOfWord[word] ?? codeOfRefusal(status, {}));
   const problem = problems[word] ?? redact(shortText(refusal.message));
-  const retryAfterMs =
-    code === "STORE_UNAVAILABLE"
-      ? (numberOf(header("x-ms-retry-after-ms")) ?? waitMs(header("retry-after")))
-      : undefined;
-  return new BackstayError(code, {
-    ...facts,
-    ...(problem === "" ? {} : { problem }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  const retryAfterMs = numberOf(header("x-ms-retry-after-ms")) ?? waitMs(header("retry-after"));
+  return errorOfRefusal(code, status, facts, problem, retryAfterMs);
 }
 
 function refusalOf(error: unknown): Refusal | undefined {
@@ -161,6 +147,5 @@ function numberOf(text: string | undefined): number | undefined {
 /** The first line: those after it repeat the request's number and time, or the whole answer. */
 function shortText(text: string): string {
   const [first = ""] = text.split("\n");
-  const line = /^\s*[<{]/.test(first) ? "" : first.replaceAll(/[\s\p{C}]+/gu, " ").trim();
-  return line.length <= textCharactersMax ? line : `${line.slice(0, textCharactersMax)}…`;
+  return /^\s*[<{]/.test(first) ? "" : shortLine(first);
 }

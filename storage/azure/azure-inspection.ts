@@ -5,7 +5,8 @@ import { clockFinding } from "../http/clock-finding.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { failed, ownObjectFindings } from "../own-object-findings.ts";
 import type { PlaceCheck, PlaceFinding, PlaceInspection } from "../place-finding.ts";
-import { type AzurePlace, azureAccount, azurePlace } from "./azure-address.ts";
+import type { PrefixedPlace } from "../prefixed-place.ts";
+import { azureAccount, azurePlace } from "./azure-address.ts";
 import { AzureConnection } from "./azure-connection.ts";
 import { azureHttpPlace } from "./azure-http-client.ts";
 import { type AzureStoreOptions, openAzureStore } from "./azure-store.ts";
@@ -22,7 +23,7 @@ export function openAzureInspection(place: string, options: AzureStoreOptions): 
 }
 
 class AzureInspection implements PlaceInspection {
-  readonly #place: AzurePlace;
+  readonly #place: PrefixedPlace;
   readonly #options: AzureStoreOptions;
   readonly #store: ObjectStore;
   readonly #connection: AzureConnection;

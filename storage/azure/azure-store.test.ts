@@ -1,10 +1,9 @@
 /** The store against Azurite: the contract, and what only Azure does. */
 import { createHash, randomBytes } from "node:crypto";
-import { inspect } from "node:util";
 import { type ContainerClient, ContainerSASPermissions } from "@azure/storage-blob";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BackstayError } from "../../protocol/backstay-error.ts";
 import { Azurite, azuriteKey } from "../../test/object-storage/azurite.ts";
+import { failure } from "../../test/object-storage/call-failure.ts";
 import { strikeAt } from "../../test/object-storage/fault-plan.ts";
 import { FaultProxy } from "../../test/object-storage/fault-proxy.ts";
 import type { StorageAccount } from "../account-source.ts";
@@ -71,21 +70,6 @@ async function signed(
   });
   const { AZURE_ACCOUNT_KEY: _key, ...others } = azurite.environment;
   return { ...others, AZURE_ACCOUNT_SAS: new URL(url).search };
-}
-
-/** What a call was rejected with, which tells none of these secrets. */
-async function failure(
-  call: Promise<unknown>,
-  ...secrets: readonly string[]
-): Promise<BackstayError> {
-  const error: unknown = await call.then(
-    () => expect.fail("it did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof BackstayError)) throw error;
-  const shown = inspect(error, { depth: 8, showHidden: true }) + JSON.stringify(error);
-  for (const secret of secrets) expect(shown).not.toContain(secret);
-  return error;
 }
 
 describe("large objects", () => {

@@ -3,7 +3,13 @@ import { createHash } from "node:crypto";
 import type { BlobGetPropertiesResponse } from "@azure/storage-blob";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { AccountSource } from "../account-source.ts";
-import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import {
+  assertFileType,
+  assertHandle,
+  assertLoad,
+  assertRead,
+  isFileName,
+} from "../handle-name.ts";
 import {
   type ByteRange,
   type FileType,
@@ -15,9 +21,10 @@ import {
   type StoredFile,
   type StreamedObjects,
 } from "../object-store.ts";
+import type { PrefixedPlace } from "../prefixed-place.ts";
 import type { RequestCounts } from "../request-counts.ts";
 import type { RetentionRule } from "../retention-lock.ts";
-import { type AzureEnvironment, type AzurePlace, azurePlace } from "./azure-address.ts";
+import { type AzureEnvironment, azurePlace } from "./azure-address.ts";
 import { AzureConnection } from "./azure-connection.ts";
 import { AzureDownloads } from "./azure-downloads.ts";
 import { azureWord } from "./azure-errors.ts";
@@ -63,13 +70,13 @@ class AzureStore implements ObjectStore {
     ownObjects: true,
   };
   readonly #connection: AzureConnection;
-  readonly #place: AzurePlace;
+  readonly #place: PrefixedPlace;
   readonly #rules: AzureWriteRules;
   readonly #uploads: AzureUploads;
   readonly #downloads: AzureDownloads;
   #wasSeen = false;
 
-  constructor(connection: AzureConnection, place: AzurePlace, rules: AzureWriteRules) {
+  constructor(connection: AzureConnection, place: PrefixedPlace, rules: AzureWriteRules) {
     const { location, prefix } = place;
     this.location = location;
     this.#connection = connection;
@@ -85,9 +92,7 @@ class AzureStore implements ObjectStore {
         return await this.#uploads.receive(handle, sizeBytes, source, signal);
       },
       open: async (handle, range, signal) => {
-        assertHandle(handle);
-        assertRange(range);
-        signal.throwIfAborted();
+        assertRead(handle, range, signal);
         return await this.#downloads.open(handle, range, signal);
       },
     };
@@ -130,9 +135,7 @@ class AzureStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertLoad(handle, range, signal);
     try {
       const data = await this.#downloads.load(handle, range, signal);
       this.#wasSeen = true;

@@ -1,8 +1,7 @@
 /** Who we are at Google, and by which way: tokens that end, service accounts, proxies and authorities. */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import { failure } from "../../test/object-storage/call-failure.ts";
 import { FakeGoogle } from "../../test/object-storage/google-fake/fake-google.ts";
 import { GoogleByProxy } from "../../test/object-storage/google-fake/google-by-proxy.ts";
 import type { StorageAccount } from "../account-source.ts";
@@ -33,21 +32,6 @@ afterEach(async () => {
 function open(options: OpenStoreOptions): ObjectStore {
   store = openStore("gs:some-bucket:/some/prefix", options);
   return store;
-}
-
-/** What a call was rejected with: an error of the catalogue that tells no secret, however it is looked at. */
-async function failure(
-  call: Promise<unknown>,
-  ...secrets: readonly string[]
-): Promise<BackstayError> {
-  const error: unknown = await call.then(
-    () => expect.fail("it did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof BackstayError)) throw error;
-  const shown = inspect(error, { depth: 8, showHidden: true }) + JSON.stringify(error);
-  for (const secret of secrets) expect(shown).not.toContain(secret);
-  return error;
 }
 
 describe("a token", () => {

@@ -1,15 +1,12 @@
 /** A `gs:` address and its settings, taken apart: which bucket, below which prefix, at which endpoint, and who we are there. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import { type PrefixedPlace, prefixedPlace } from "../prefixed-place.ts";
 
 /** As `OpenStoreOptions.environment`. */
 export type GcsEnvironment = Readonly<Record<string, string | undefined>>;
 
-export interface GcsPlace {
+export interface GcsPlace extends Omit<PrefixedPlace, "container"> {
   readonly bucket: string;
-  /** Before each name of an object; empty, or with a slash at its end. */
-  readonly prefix: string;
-  /** For people. */
-  readonly location: string;
 }
 
 export interface GcsEndpoint {
@@ -32,16 +29,10 @@ const endpointUsual = "https://storage.googleapis.com";
 
 /** `place` is what follows `gs:`: `bucket:/prefix`. USAGE if it is none. */
 export function gcsPlace(place: string): GcsPlace {
-  const colon = place.indexOf(":");
-  if (colon < 0) throw usage("a gs: address is gs:bucket:/prefix");
-  const bucket = place.slice(0, colon);
+  const { container: bucket, ...where } = prefixedPlace("gs", "bucket", place);
   if (!bucketForm.test(bucket))
     throw usage("gs: a bucket's name has 3 to 63 of a-z, 0-9, hyphens, dots and underscores");
-  const parts = place.slice(colon + 1).split("/");
-  const folders = parts.filter((part) => part !== "" && part !== ".");
-  if (folders.includes("..")) throw usage("gs: a prefix has no ..");
-  const prefix = folders.map((part) => `${part}/`).join("");
-  return { bucket, prefix, location: `gs:${bucket}:/${folders.join("/")}` };
+  return { bucket, ...where };
 }
 
 /** Where the bucket is asked for. USAGE if a setting is no endpoint. */

@@ -1,10 +1,14 @@
 /** Turns what Google's storage says into errors of the catalogue. */
-import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
+import type { BackstayError, ErrorContext } from "../../protocol/backstay-error.ts";
 import type { ErrorCode } from "../../protocol/error-catalog.ts";
 import type { Refusal } from "../http/http-transport.ts";
+import {
+  codeOfRefusal,
+  errorOfRefusal,
+  type RefusalCodes,
+  shortLine,
+} from "../http/refusal-error.ts";
 import { waitMs } from "../http/retry-after.ts";
-
-const textCharactersMax = 300;
 
 /** What the document of a refusal says. */
 interface Said {
@@ -16,19 +20,11 @@ interface Said {
 /** Reasons that a 403 has for what passes: too many requests, in a time or at once. */
 const passingReasons = new Set(["rateLimitExceeded", "userRateLimitExceeded", "backendError"]);
 
-/** Statuses that mean the same whatever was asked; other ones below 500 are refusals, all the rest may pass. */
-const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
-  404: "STORE_NOT_FOUND",
-  408: "STORE_UNAVAILABLE",
+const codeOfStatus: RefusalCodes = {
   409: "STORE_UNAVAILABLE",
   410: "STORE_UNAVAILABLE",
   412: "STORE_EXISTS",
-  416: "STORE_RANGE",
-  421: "STORE_UNAVAILABLE",
-  425: "STORE_UNAVAILABLE",
-  429: "STORE_UNAVAILABLE",
   499: "STORE_UNAVAILABLE",
-  501: "STORE_DENIED",
 };
 
 /** The error for an answer that is no success. `redact` takes secrets out of what the storage says. */
@@ -37,18 +33,13 @@ export function refusalError(
   context: ErrorContext,
   redact: (text: string) => string,
 ): BackstayError {
-  const { status, retryAfter } = refusal;
-  const said = saidIn(refusal.text);
+  const { status, retryAfter, text } = refusal;
+  const said = saidIn(text);
+  const { reason } = said;
   const code = codeOf(status, said);
   const problem = redact(problemOf(status, said));
-  const retryAfterMs = code === "STORE_UNAVAILABLE" ? waitMs(retryAfter) : undefined;
-  return new BackstayError(code, {
-    ...context,
-    status,
-    ...(said.reason === "" ? {} : { reason: said.reason }),
-    ...(problem === "" ? {} : { problem }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  const facts = reason === "" ? context : { ...context, reason };
+  return errorOfRefusal(code, status, facts, problem, waitMs(retryAfter));
 }
 
 function codeOf(status: number, said: Said): ErrorCode {
@@ -57,7 +48,7 @@ function codeOf(status: number, said: Said): ErrorCode {
   // Bytes that were changed on the way: they are sent again.
   if (status === 400 && /doesn't match calculated|does not match calculated/i.test(said.message))
     return "STORE_UNAVAILABLE";
-  return codeOfStatus[status] ?? (status < 500 ? "STORE_DENIED" : "STORE_UNAVAILABLE");
+  return codeOfRefusal(status, codeOfStatus);
 }
 
 function problemOf(status: number, { reason, message }: Said): string {
@@ -80,9 +71,4 @@ function saidIn(text: string): Said {
   } catch {
     return { reason: "", message: /^\s*[<{]/.test(text) ? "" : shortLine(text) };
   }
-}
-
-function shortLine(text: string): string {
-  const line = text.replaceAll(/[\s\p{C}]+/gu, " ").trim();
-  return line.length <= textCharactersMax ? line : `${line.slice(0, textCharactersMax)}…`;
 }

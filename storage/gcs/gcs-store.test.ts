@@ -3,7 +3,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openClock } from "../../platform/open-clock.ts";
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import { failure } from "../../test/object-storage/call-failure.ts";
 import type { FakeBucket } from "../../test/object-storage/google-fake/fake-bucket.ts";
 import { FakeGoogle } from "../../test/object-storage/google-fake/fake-google.ts";
 import type { Handle, ObjectStore } from "../object-store.ts";
@@ -52,16 +52,6 @@ function patient(options: OpenStoreOptions = {}): ObjectStore {
 
 function handleOf(data: Uint8Array, type: Handle["type"] = "data"): Handle {
   return { type, name: createHash("sha256").update(data).digest("hex") };
-}
-
-/** The error of the catalogue that a call is rejected with. */
-async function failure(call: Promise<unknown>): Promise<BackstayError> {
-  const error: unknown = await call.then(
-    () => expect.fail("it did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof BackstayError)) throw error;
-  return error;
 }
 
 async function expectStored(handle: Handle, data: Uint8Array): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
-import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import { assertFileType, assertHandle, assertLoad, isFileName } from "../handle-name.ts";
 import { rangeHeader, readRange, readWhole } from "../http/http-body.ts";
 import type { HttpAnswer } from "../http/http-transport.ts";
 import {
@@ -12,7 +12,6 @@ import {
   type FileType,
   type Handle,
   handlePath,
-  loadBytesMax,
   type ObjectStore,
   type RetentionLocks,
   type StoreCapabilities,
@@ -101,12 +100,8 @@ export class GcsStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
-    const file = handlePath(handle);
-    if (range !== undefined && range.length > loadBytesMax)
-      throw new BackstayError("STORE_RANGE", { file, ...range, most: loadBytesMax });
+    assertLoad(handle, range, signal);
+    const _file = handlePath(handle);
     const headers = range === undefined ? {} : { range: rangeHeader(range) };
     const path = `${this.#objects.pathOf(handle)}?alt=media`;
     const request = this.#request({ kind: "get", method: "GET", path, headers }, handle);

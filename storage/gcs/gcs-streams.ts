@@ -1,7 +1,7 @@
 /** Objects of a bucket that pass through: no more than one part of one is held. */
 import { Readable } from "node:stream";
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { assertHandle, assertRange } from "../handle-name.ts";
+import { assertHandle, assertRead } from "../handle-name.ts";
 import { rangeHeader } from "../http/http-body.ts";
 import type { HttpAnswer } from "../http/http-transport.ts";
 import {
@@ -43,9 +43,7 @@ export class GcsStreams implements StreamedObjects {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<StreamedObject | undefined> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertRead(handle, range, signal);
     const { requests } = this.#objects;
     const request = {
       kind: "get",

@@ -12,7 +12,7 @@ import {
   isBackstayError,
 } from "../../protocol/backstay-error.ts";
 import { byteWindow } from "../byte-window.ts";
-import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import { assertFileType, assertHandle, assertLoad, isFileName } from "../handle-name.ts";
 import {
   type ByteRange,
   type FileType,
@@ -89,9 +89,7 @@ export class LocalStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertLoad(handle, range, signal);
     return await this.#translated({ file: handlePath(handle) }, async () => {
       const opened = await openRegular(this.#calls, this.#pathOf(handle));
       if (opened === undefined) {

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { byteWindow } from "../byte-window.ts";
-import { assertFileType, assertHandle, assertRange } from "../handle-name.ts";
+import { assertFileType, assertHandle, assertLoad, assertRead } from "../handle-name.ts";
 import {
   type ByteRange,
   type FileType,
@@ -60,9 +60,7 @@ export class MemoryStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertLoad(handle, range, signal);
     const data = this.#filesOf(handle.type).get(handle.name);
     if (data === undefined)
       throw new BackstayError("STORE_NOT_FOUND", { file: handlePath(handle) });
@@ -124,9 +122,7 @@ export class MemoryStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<StreamedObject | undefined> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertRead(handle, range, signal);
     const data = this.#filesOf(handle.type).get(handle.name);
     if (data === undefined) return undefined;
     const { offset, length } = byteWindow(handle, data.length, range);

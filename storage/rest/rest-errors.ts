@@ -1,23 +1,15 @@
 /** Turns what a REST server says into errors of the catalogue. */
-import { BackstayError, type ErrorContext } from "../../protocol/backstay-error.ts";
-import type { ErrorCode } from "../../protocol/error-catalog.ts";
+import type { BackstayError, ErrorContext } from "../../protocol/backstay-error.ts";
 import type { Refusal } from "../http/http-transport.ts";
+import {
+  codeOfRefusal,
+  errorOfRefusal,
+  type RefusalCodes,
+  shortLine,
+} from "../http/refusal-error.ts";
 import { waitMs } from "../http/retry-after.ts";
 
-const textCharactersMax = 200;
-
-/** Statuses that mean the same whatever was asked; other ones below 500 are refusals, all the rest may pass. */
-const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
-  404: "STORE_NOT_FOUND",
-  408: "STORE_UNAVAILABLE",
-  413: "STORE_FULL",
-  416: "STORE_RANGE",
-  421: "STORE_UNAVAILABLE",
-  425: "STORE_UNAVAILABLE",
-  429: "STORE_UNAVAILABLE",
-  501: "STORE_DENIED",
-  507: "STORE_FULL",
-};
+const codeOfStatus: RefusalCodes = { 413: "STORE_FULL", 507: "STORE_FULL" };
 
 /** The error for an answer that is no success. `redact` takes secrets out of what the server says. */
 export function refusalError(
@@ -25,23 +17,11 @@ export function refusalError(
   context: ErrorContext,
   redact: (text: string) => string,
 ): BackstayError {
-  const { status, retryAfter } = refusal;
-  const code = codeOfStatus[status] ?? (status < 500 ? "STORE_DENIED" : "STORE_UNAVAILABLE");
-  const problem = redact(shortText(refusal.text));
-  const retryAfterMs = code === "STORE_UNAVAILABLE" ? waitMs(retryAfter) : undefined;
-  return new BackstayError(code, {
-    ...context,
-    status,
-    ...(problem === "" ? {} : { problem }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
-}
-
-/** One line; of a problem document what it says to people. Pages of a proxy are not shown. */
-function shortText(text: string): string {
+  const { status, retryAfter, text } = refusal;
+  const code = codeOfRefusal(status, codeOfStatus);
+  // Of a problem document what it says to people. Pages of a proxy are not shown.
   const said = problemText(text) ?? (/^\s*</.test(text) ? "" : text);
-  const line = said.replaceAll(/[\s\p{C}]+/gu, " ").trim();
-  return line.length <= textCharactersMax ? line : `${line.slice(0, textCharactersMax)}…`;
+  return errorOfRefusal(code, status, context, redact(shortLine(said)), waitMs(retryAfter));
 }
 
 function problemText(text: string): string | undefined {

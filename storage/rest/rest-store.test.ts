@@ -2,7 +2,8 @@
 import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openClock } from "../../platform/open-clock.ts";
-import { BackstayError } from "../../protocol/backstay-error.ts";
+import type { BackstayError } from "../../protocol/backstay-error.ts";
+import { failure as failureOf } from "../../test/object-storage/call-failure.ts";
 import { answer, type Script, ScriptedServer } from "../../test/rest/scripted-server.ts";
 import type { Handle, ObjectStore } from "../object-store.ts";
 import { RetryStore } from "../retry/retry-store.ts";
@@ -32,16 +33,8 @@ function open(silenceMs = 20_000): ObjectStore {
   return new RestStore(restPlace(address, {}), { silenceMs });
 }
 
-/** What a call was rejected with: an error of the catalogue that tells no secret, however it is looked at. */
 async function failure(call: Promise<unknown>): Promise<BackstayError> {
-  const error: unknown = await call.then(
-    () => expect.fail("it did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof BackstayError)) throw error;
-  const shown = inspect(error, { depth: 8, showHidden: true }) + JSON.stringify(error);
-  for (const secret of secrets) expect(shown).not.toContain(secret);
-  return error;
+  return await failureOf(call, ...secrets);
 }
 
 /** The code with which a call fails when the server does that. */

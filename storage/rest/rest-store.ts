@@ -6,7 +6,7 @@
  */
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { redactor } from "../../protocol/redaction.ts";
-import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import { assertFileType, assertHandle, assertLoad, isFileName } from "../handle-name.ts";
 import { countedAnswer } from "../http/counted-answer.ts";
 import { isSame, rangeHeader, readRange, readWhole } from "../http/http-body.ts";
 import { type HttpAnswer, type HttpRequest, HttpTransport } from "../http/http-transport.ts";
@@ -15,7 +15,6 @@ import {
   type FileType,
   type Handle,
   handlePath,
-  loadBytesMax,
   type ObjectStore,
   type StoreCapabilities,
   type StoredFile,
@@ -117,12 +116,8 @@ export class RestStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertLoad(handle, range, signal);
     const file = handlePath(handle);
-    if (range !== undefined && range.length > loadBytesMax)
-      throw new BackstayError("STORE_RANGE", { file, ...range, most: loadBytesMax });
     const headers = range === undefined ? {} : { range: rangeHeader(range) };
     const request = this.#request("GET", targetOf(handle), { headers, file });
     const data = await this.#exchange(request, signal, async (answer) => {

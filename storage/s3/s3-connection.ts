@@ -74,18 +74,11 @@ export class S3Connection {
   ): Promise<Output> {
     const tried = new Set<Correction>();
     for (;;) {
-      signal.throwIfAborted();
-      const account = await this.#currentAccount(signal);
-      try {
-        const { library, client } = await this.#opened();
-        return await client.send(make(library), { abortSignal: signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        const correction = await this.#correction(error, account, signal);
-        if (correction === undefined || tried.has(correction))
-          throw this.failure(error, facts, signal);
-        tried.add(correction);
-      }
+      const { output, error, correction } = await this.#try(make, signal);
+      if (output !== undefined) return output;
+      if (correction === undefined || tried.has(correction))
+        throw this.failure(error, facts, signal);
+      tried.add(correction);
     }
   }
 
@@ -98,17 +91,30 @@ export class S3Connection {
     facts: ErrorContext,
     signal: AbortSignal,
   ): Promise<Output> {
+    const { output, error, correction } = await this.#try(make, signal);
+    if (output !== undefined) return output;
+    if (correction === undefined) throw this.failure(error, facts, signal);
+    const problem = "the clock, the region or the account was not the right one any more";
+    throw new BackstayError("STORE_UNAVAILABLE", { ...this.#context(facts), problem });
+  }
+
+  /** One attempt: its output, or its error and what may put it right. Rejects with the signal's reason. */
+  async #try<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+    make: (library: S3Library) => S3Command<Input, Output>,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly output?: Output;
+    readonly error?: unknown;
+    readonly correction?: Correction | undefined;
+  }> {
     signal.throwIfAborted();
     const account = await this.#currentAccount(signal);
     try {
       const { library, client } = await this.#opened();
-      return await client.send(make(library), { abortSignal: signal });
+      return { output: await client.send(make(library), { abortSignal: signal }) };
     } catch (error) {
       signal.throwIfAborted();
-      if ((await this.#correction(error, account, signal)) === undefined)
-        throw this.failure(error, facts, signal);
-      const problem = "the clock, the region or the account was not the right one any more";
-      throw new BackstayError("STORE_UNAVAILABLE", { ...this.#context(facts), problem });
+      return { error, correction: await this.#correction(error, account, signal) };
     }
   }
 

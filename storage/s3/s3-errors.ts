@@ -4,13 +4,16 @@ import {
   type ErrorContext,
   isBackstayError,
 } from "../../protocol/backstay-error.ts";
-import type { ErrorCode } from "../../protocol/error-catalog.ts";
 import { networkError } from "../http/network-error.ts";
+import {
+  codeOfRefusal,
+  errorOfRefusal,
+  type RefusalCodes,
+  shortLine,
+} from "../http/refusal-error.ts";
 import { waitMs } from "../http/retry-after.ts";
 
-const textCharactersMax = 200;
-
-const codeOfName: Readonly<Record<string, ErrorCode>> = {
+const codeOfName: RefusalCodes = {
   NoSuchKey: "STORE_NOT_FOUND",
   NoSuchVersion: "STORE_NOT_FOUND",
   NoSuchBucket: "STORE_MISSING",
@@ -37,14 +40,9 @@ const codeOfName: Readonly<Record<string, ErrorCode>> = {
   XAmzContentSHA256Mismatch: "STORE_UNAVAILABLE",
 };
 
-const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
-  404: "STORE_NOT_FOUND",
-  408: "STORE_UNAVAILABLE",
+const codeOfStatus: RefusalCodes = {
   409: "STORE_UNAVAILABLE",
   412: "STORE_EXISTS",
-  416: "STORE_RANGE",
-  429: "STORE_UNAVAILABLE",
-  501: "STORE_DENIED",
   507: "STORE_FULL",
 };
 
@@ -126,20 +124,10 @@ export function s3Error(
   const refusal = refusalOf(error);
   if (refusal === undefined) return clientError(error, context);
   const { status, name } = refusal;
-  const code =
-    codeOfName[name] ??
-    codeOfStatus[status] ??
-    (status < 500 ? "STORE_DENIED" : "STORE_UNAVAILABLE");
-  const problem = redact(shortText(refusal));
-  const retryAfterMs =
-    code === "STORE_UNAVAILABLE" ? waitMs(refusal.header("retry-after")) : undefined;
-  return new BackstayError(code, {
-    ...context,
-    status,
-    ...(name === "" ? {} : { said: name }),
-    ...(problem === "" ? {} : { problem }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  const code = codeOfName[name] ?? codeOfRefusal(status, codeOfStatus);
+  const facts = name === "" ? context : { ...context, said: name };
+  const retryAfterMs = waitMs(refusal.header("retry-after"));
+  return errorOfRefusal(code, status, facts, redact(shortText(refusal)), retryAfterMs);
 }
 
 /** What came to no answer, or to none that can be read. */
@@ -157,7 +145,6 @@ function clientError(error: unknown, context: ErrorContext): unknown {
 }
 
 function shortText({ name, text }: S3Refusal): string {
-  const line = text.replaceAll(/[\s\p{C}]+/gu, " ").trim();
-  if (line === name || /^(?:UnknownError|\d{3})$/.test(line)) return "";
-  return line.length <= textCharactersMax ? line : `${line.slice(0, textCharactersMax)}…`;
+  const line = shortLine(text);
+  return line === name || /^(?:UnknownError|\d{3})$/.test(line) ? "" : line;
 }

@@ -102,17 +102,14 @@ class S3Inspection implements PlaceInspection {
       found: "Object lock is off: policies with immutable backups can't use this place.",
     };
     return await this.#asked(check, "s3:GetBucketObjectLockConfiguration", signal, async () => {
-      const said = await this.#connection
-        .send(
+      const said = await ifThere(
+        this.#connection.send(
           ({ GetObjectLockConfigurationCommand }) =>
             new GetObjectLockConfigurationCommand(this.#bucket),
           {},
           signal,
-        )
-        .catch((error: unknown) => {
-          if (isBackstayError(error, "STORE_NOT_FOUND")) return undefined;
-          throw error;
-        });
+        ),
+      );
       const { ObjectLockEnabled, Rule } = said?.ObjectLockConfiguration ?? {};
       if (ObjectLockEnabled !== "Enabled") return off;
       const kept = Rule?.DefaultRetention;
@@ -130,17 +127,14 @@ class S3Inspection implements PlaceInspection {
   async #lifecycle(signal: AbortSignal): Promise<PlaceFinding> {
     const check = "lifecycle";
     return await this.#asked(check, "s3:GetLifecycleConfiguration", signal, async () => {
-      const said = await this.#connection
-        .send(
+      const said = await ifThere(
+        this.#connection.send(
           ({ GetBucketLifecycleConfigurationCommand }) =>
             new GetBucketLifecycleConfigurationCommand(this.#bucket),
           {},
           signal,
-        )
-        .catch((error: unknown) => {
-          if (isBackstayError(error, "STORE_NOT_FOUND")) return undefined;
-          throw error;
-        });
+        ),
+      );
       return lifecycleFinding(said?.Rules ?? [], this.#connection.place.prefix);
     });
   }
@@ -188,6 +182,16 @@ class S3Inspection implements PlaceInspection {
       if (!isBackstayError(error)) throw error;
       return unknownFinding(check, right, error);
     }
+  }
+}
+
+/** Undefined if a bucket has no such setting. */
+async function ifThere<Said>(asked: Promise<Said>): Promise<Said | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isBackstayError(error, "STORE_NOT_FOUND")) return undefined;
+    throw error;
   }
 }
 

@@ -2,7 +2,7 @@
 import type { _Object } from "@aws-sdk/client-s3";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { AccountSource } from "../account-source.ts";
-import { assertFileType, assertHandle, assertRange, isFileName } from "../handle-name.ts";
+import { assertFileType, assertHandle, assertLoad, isFileName } from "../handle-name.ts";
 import { readRange, readWhole } from "../http/http-body.ts";
 import {
   type ByteRange,
@@ -10,7 +10,6 @@ import {
   fileTypes,
   type Handle,
   handlePath,
-  loadBytesMax,
   type ObjectStore,
   type RetentionLocks,
   type StoreCapabilities,
@@ -119,11 +118,7 @@ class S3Store implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
-    if (range !== undefined && range.length > loadBytesMax)
-      throw new BackstayError("STORE_RANGE", { ...factsOf(handle), ...range, most: loadBytesMax });
+    assertLoad(handle, range, signal);
     const data = await this.#objects.read(handle, range, signal, (content) =>
       range === undefined ? readWhole(handle, content) : readRange(handle, range, content),
     );

@@ -1,6 +1,6 @@
 /** Objects of a bucket that pass through. */
 import { BackstayError } from "../../protocol/backstay-error.ts";
-import { assertHandle, assertRange } from "../handle-name.ts";
+import { assertHandle, assertRead } from "../handle-name.ts";
 import {
   type ByteRange,
   type Handle,
@@ -37,9 +37,7 @@ export class S3StreamedObjects implements StreamedObjects {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<StreamedObject | undefined> {
-    assertHandle(handle);
-    assertRange(range);
-    signal.throwIfAborted();
+    assertRead(handle, range, signal);
     const opened = await this.#objects.open(handle, range, signal);
     if (opened === undefined) return undefined;
     try {

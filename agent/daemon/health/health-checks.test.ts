@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { BackupFigures } from "../../../protocol/run-order.ts";
 import type { SessionRecord } from "../../../protocol/session-record.ts";
 import { HealthBoard } from "./health-board.ts";
-import { checkLocks } from "./health-checks.ts";
+import { checkPast } from "./health-checks.ts";
 
 it("tells of policies whose last restore point is not locked as it should be, until one is", () => {
   const board = new HealthBoard(
@@ -13,7 +13,7 @@ it("tells of policies whose last restore point is not locked as it should be, un
   );
   const look = (figures: Partial<BackupFigures>): string[] => {
     const lastGood = { figures } as SessionRecord;
-    checkLocks(board, ["web"], () => ({ lastGood, failuresSinceGood: 0 }));
+    checkPast(board, ["web"], () => ({ lastGood, failuresSinceGood: 0 }));
     return board.reasons().map(({ code, subject, text }) => `${code} ${subject}: ${text}`);
   };
   expect(look({ lockProblem: "no right to" })).toEqual([

@@ -47,33 +47,34 @@ export function checkPolicies(board: HealthBoard, policies: PolicyBook): void {
   board.set("NO_POLICIES", "", policies.inForce.size === 0 ? {} : undefined);
 }
 
-/** Targets that the last session of a policy could not reach. */
-export function checkTargets(
-  board: HealthBoard,
-  policies: Iterable<string>,
-  historyOf: (policy: string) => PolicyHistory,
-): void {
-  const found = new Map<string, Facts>();
-  for (const policy of policies) {
-    const { reachable, lastEnded } = historyOf(policy);
-    if (reachable === false)
-      found.set(policy, { problem: lastEnded?.failure?.message ?? "out of reach" });
-  }
-  board.settle("TARGET_UNREACHABLE", found);
-}
+/** Conditions that the past of a policy shows: what the problem is, undefined if there is none. */
+const conditionsOfPast: readonly (readonly [
+  ConditionCode,
+  (past: PolicyHistory) => string | undefined,
+])[] = [
+  [
+    "TARGET_UNREACHABLE",
+    ({ reachable, lastEnded }) =>
+      reachable === false ? (lastEnded?.failure?.message ?? "out of reach") : undefined,
+  ],
+  ["LOCKS_SHORT", ({ lastGood }) => lastGood?.figures?.lockProblem],
+];
 
-/** Policies whose last restore point was to be locked and is not. */
-export function checkLocks(
+/** Targets that the last session of a policy could not reach, and last restore points that were to be locked and are not. */
+export function checkPast(
   board: HealthBoard,
   policies: Iterable<string>,
   historyOf: (policy: string) => PolicyHistory,
 ): void {
-  const found = new Map<string, Facts>();
-  for (const policy of policies) {
-    const problem = historyOf(policy).lastGood?.figures?.lockProblem;
-    if (problem !== undefined) found.set(policy, { problem });
+  const pasts = [...policies].map((policy) => [policy, historyOf(policy)] as const);
+  for (const [code, problemOf] of conditionsOfPast) {
+    const found = new Map<string, Facts>();
+    for (const [policy, past] of pasts) {
+      const problem = problemOf(past);
+      if (problem !== undefined) found.set(policy, { problem });
+    }
+    board.settle(code, found);
   }
-  board.settle("LOCKS_SHORT", found);
 }
 
 /** Secrets that policies name and nobody stored. */

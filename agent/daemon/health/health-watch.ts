@@ -11,11 +11,10 @@ import type { SessionHistory } from "../session-history.ts";
 import {
   ClockCheck,
   checkEvents,
-  checkLocks,
+  checkPast,
   checkPolicies,
   checkSecrets,
   checkState,
-  checkTargets,
 } from "./health-checks.ts";
 
 export interface HealthWatchParts {
@@ -123,8 +122,7 @@ export class HealthWatch {
       }
       checkState(board, state, places.state);
       checkPolicies(board, policies);
-      checkTargets(board, policies.inForce.keys(), (policy) => history.of(policy));
-      checkLocks(board, policies.inForce.keys(), (policy) => history.of(policy));
+      checkPast(board, policies.inForce.keys(), (policy) => history.of(policy));
       const all = [...policies.inForce.values()].map(({ policy }) => policy);
       checkEvents(board, all, probes(), sourceOfEvent);
       await checkSecrets(board, options.secrets, this.#parts.secretsNeeded());
