@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { LocalStore } from "../../storage/local/local-store.ts";
 import { backstayOn, type RepositoryProgram } from "../programs.ts";
+import { cheapenKey } from "../repository/cheap-key.ts";
 
 export const backstayPath: string = fileURLToPath(
   new URL("../../agent/bin/backstay", import.meta.url),
@@ -45,8 +47,10 @@ export class CliScene {
     symlinkSync("docs/one.txt", path.join(this.source, "link"));
   }
 
+  /** Makes the repository; opening it costs little from then on. */
   async init(): Promise<void> {
     await this.backstay.succeed("init");
+    await cheapenKey(new LocalStore(this.repository), password);
   }
 
   /** Backs the source up; resolves with the snapshot's id. */

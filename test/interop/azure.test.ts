@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { NamedAzurite } from "../object-storage/named-azurite.ts";
 import { describeWithPeers } from "../peers.ts";
-import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import type { RepositoryProgram } from "../programs.ts";
 import { RestScene } from "./rest-scene.ts";
 
 describeWithPeers("azure: with restic", ["restic014", "restic018", "rclone"], (peers) => {
@@ -25,21 +25,15 @@ describeWithPeers("azure: with restic", ["restic014", "restic018", "rclone"], (p
     path: string,
   ): Record<"backstay" | "restic014" | "restic018", RepositoryProgram> {
     const { environment } = azurite;
-    const common = { repository: `azure:backups:/${path}`, password: "interop" };
+    const repository = `azure:backups:/${path}`;
     // restic 0.14 takes authorities from an option only; both get them as all of Go's programs do.
-    const authorities = { SSL_CERT_FILE: environment["RESTIC_CACERT"] ?? "" };
-    const forRestic = { ...environment, ...authorities, RESTIC_HOST: "interop" };
+    const forRestic = { ...environment, SSL_CERT_FILE: environment["RESTIC_CACERT"] ?? "" };
     return {
-      backstay: backstayOn({
-        ...common,
-        cache: scene.at("cache"),
-        environment: { ...environment, BACKSTAY_HOST: "interop" },
-      }),
-      restic014: resticOn(peers.restic014, { ...common, environment: forRestic }),
-      restic018: resticOn(peers.restic018, {
-        ...common,
-        repository: `rclone:container:backups/${path}`,
-        environment: { ...forRestic, ...azurite.rcloneEnvironment("container") },
+      backstay: scene.backstayOn(repository, environment),
+      restic014: scene.resticOn(peers.restic014, repository, forRestic),
+      restic018: scene.resticOn(peers.restic018, `rclone:container:backups/${path}`, {
+        ...forRestic,
+        ...azurite.rcloneEnvironment("container"),
       }),
     };
   }
@@ -47,6 +41,7 @@ describeWithPeers("azure: with restic", ["restic014", "restic018", "rclone"], (p
   it("reads, checks and goes on with what Backstay made", async () => {
     const { restic014, restic018, backstay } = programs("made/by-backstay");
     await backstay.succeed("init");
+    await scene.cheapen("azure:backups:/made/by-backstay", azurite.environment);
     await scene.backUp(backstay);
     await scene.expectGood(restic014);
     await scene.expectGood(restic018);
@@ -60,6 +55,7 @@ describeWithPeers("azure: with restic", ["restic014", "restic018", "rclone"], (p
   it("makes what Backstay reads, checks and goes on with", async () => {
     const { restic014, backstay } = programs("made/by-restic");
     await restic014.succeed("init", "--repository-version", "2");
+    await scene.cheapen("azure:backups:/made/by-restic", azurite.environment);
     await scene.backUp(restic014);
     await scene.expectGood(backstay);
     scene.touch();

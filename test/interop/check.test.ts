@@ -12,14 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { addKey } from "../../agent/repository/key/key-ring.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import type { Node } from "../../agent/repository/tree/node.ts";
 import { LocalStore } from "../../storage/local/local-store.ts";
 import { makeAwkwardTree } from "../awkward-tree.ts";
 import { addSnapshot, type Checked, check, pathsOf } from "../check/check-scene.ts";
 import { describeWithPeers } from "../peers.ts";
-import { backstayOn, resticOn } from "../programs.ts";
+import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import { cheapenKey } from "../repository/cheap-key.ts";
 import { CraftedRepository, craftNode } from "../repository/crafted-snapshot.ts";
 
 const { signal } = new AbortController();
@@ -35,17 +35,15 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Opens by a key that is cheap to derive, made with the costly one. */
+/** Makes a repository that is cheap to open. */
+async function init(made: RepositoryProgram, name: string, ...args: string[]): Promise<void> {
+  await made.succeed("init", ...args);
+  await cheapenKey(new LocalStore(place(name)), password);
+}
+
 async function open(name: string): Promise<Repository> {
   const store = new LocalStore(place(name));
-  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-  try {
-    return await Repository.open(store, { password: bytes("cheap"), signal });
-  } catch {
-    const first = await Repository.open(store, { password: bytes(password), signal });
-    await addKey(store, first.masterKey, bytes("cheap"), signal, { N: 64, r: 1, p: 1 });
-    return await Repository.open(store, { password: bytes("cheap"), signal });
-  }
+  return await Repository.open(store, { password: new TextEncoder().encode(password), signal });
 }
 
 /** The files of a type in a repository's folder, by their paths. */
@@ -73,16 +71,16 @@ describeWithPeers("a repository", ["restic014", "restic018"], (peers) => {
   const restic = (version: keyof typeof peers, repository: string) =>
     resticOn(peers[version], { repository: place(repository), password });
   const makers = [
-    { name: "0.14-v1", program: "restic014", init: ["--repository-version", "1"] },
-    { name: "0.14-v2", program: "restic014", init: ["--repository-version", "2"] },
-    { name: "0.18-v1", program: "restic018", init: ["--repository-version", "1"] },
-    { name: "0.18-v2", program: "restic018", init: [] },
+    { name: "0.14-v1", program: "restic014", version: ["--repository-version", "1"] },
+    { name: "0.14-v2", program: "restic014", version: ["--repository-version", "2"] },
+    { name: "0.18-v1", program: "restic018", version: ["--repository-version", "1"] },
+    { name: "0.18-v2", program: "restic018", version: [] },
   ] as const;
 
-  describe.each(makers)("made by restic $name", ({ name, program, init }) => {
+  describe.each(makers)("made by restic $name", ({ name, program, version }) => {
     beforeAll(async () => {
       const made = restic(program, name);
-      await made.succeed("init", ...init);
+      await init(made, name, ...version);
       // Packs of 4 MiB, so that there are several; 0.14 leaves broken names out and says so.
       await made.run("backup", "--pack-size", "4", source);
       await made.run("backup", "--pack-size", "4", path.join(source, "..", "source"), "--force");
@@ -116,7 +114,7 @@ describeWithPeers("a repository", ["restic014", "restic018"], (peers) => {
 
   it("made by Backstay is sound, again after a second backup and after restic's prune", async () => {
     const made = backstayOn({ repository: place("ours"), password });
-    await made.succeed("init");
+    await init(made, "ours");
     await made.succeed("backup", source);
     expectSound(await check(await open("ours")));
     writeFileSync(place("source", "new file"), "new content");
@@ -132,7 +130,7 @@ describeWithPeers("a repository", ["restic014", "restic018"], (peers) => {
   it("with blobs in several packs is sound", async () => {
     const inner = place("source", "wide");
     const made = restic("restic018", "doubled");
-    await made.succeed("init");
+    await init(made, "doubled");
     cpSync(place("doubled"), place("other"), { recursive: true });
     await made.succeed("backup", inner);
     await restic("restic018", "other").succeed("backup", inner);
@@ -185,7 +183,7 @@ describeWithPeers("a repository", ["restic014", "restic018"], (peers) => {
   it("with a lost pack: exactly the files that restic can't restore are named", async () => {
     const name = "lost";
     const made = restic("restic018", name);
-    await made.succeed("init");
+    await init(made, name);
     const wide = place("many");
     mkdirSync(wide);
     for (let i = 0; i < 60; i += 1)

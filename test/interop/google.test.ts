@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { GoogleByProxy } from "../object-storage/google-fake/google-by-proxy.ts";
 import { describeWithPeers } from "../peers.ts";
-import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import type { RepositoryProgram } from "../programs.ts";
 import { RestScene } from "./rest-scene.ts";
 
 describeWithPeers("a repository at Google", ["restic018"], (peers) => {
@@ -22,23 +22,17 @@ describeWithPeers("a repository at Google", ["restic018"], (peers) => {
 
   function programs(repository: string): [restic: RepositoryProgram, backstay: RepositoryProgram] {
     const { environment } = google;
-    const common = { repository, password: "interop" };
     return [
-      resticOn(peers.restic018, {
-        ...common,
-        environment: { ...environment, RESTIC_HOST: "interop" },
-      }),
-      backstayOn({
-        ...common,
-        cache: scene.at("cache"),
-        environment: { ...environment, BACKSTAY_HOST: "interop" },
-      }),
+      scene.resticOn(peers.restic018, repository, environment),
+      scene.backstayOn(repository, environment),
     ];
   }
 
   it("that restic has made is read, checked and written by Backstay", async () => {
-    const [restic, backstay] = programs("gs:made-by-restic:/some/prefix");
+    const repository = "gs:made-by-restic:/some/prefix";
+    const [restic, backstay] = programs(repository);
     await restic.succeed("init");
+    await scene.cheapen(repository, google.environment);
     await scene.backUp(restic);
     await scene.expectGood(backstay);
     scene.touch();
@@ -47,8 +41,10 @@ describeWithPeers("a repository at Google", ["restic018"], (peers) => {
     expect(await scene.snapshots(restic)).toBe(2);
   });
   it("that Backstay has made is read, checked, written and pruned by restic", async () => {
-    const [restic, backstay] = programs("gs:made-by-backstay:/");
+    const repository = "gs:made-by-backstay:/";
+    const [restic, backstay] = programs(repository);
     await backstay.succeed("init");
+    await scene.cheapen(repository, google.environment);
     await scene.backUp(backstay);
     await scene.expectGood(restic);
     scene.touch();

@@ -3,8 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { LocalStore } from "../../storage/local/local-store.ts";
 import { newMemoryFolder } from "../memory-folder.ts";
 import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import { cheapenKey } from "../repository/cheap-key.ts";
 import {
   compareTrees,
   differenceLines,
@@ -64,10 +66,17 @@ export class InteropScene {
     return { RESTIC_HOST: sceneHost, BACKSTAY_HOST: sceneHost, ...more };
   }
 
+  /** Makes a repository that is cheap to open. */
+  async init(name: ProgramName, repository: string, ...args: string[]): Promise<RepositoryProgram> {
+    const program = this.program(name, repository);
+    await program.succeed("init", ...args);
+    await cheapenKey(new LocalStore(this.at(repository)), this.password);
+    return program;
+  }
+
   /** Makes the repository and one snapshot of the source. */
   async backUp(name: ProgramName, repository: string, ...args: string[]): Promise<void> {
-    const program = this.program(name, repository);
-    await program.succeed("init");
+    const program = await this.init(name, repository);
     await program.succeed("backup", this.source, "--host", sceneHost, ...args);
   }
 

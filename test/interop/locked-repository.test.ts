@@ -22,7 +22,7 @@ import { rawS3 } from "../object-storage/raw-s3.ts";
 import { describeWithPrograms, radosgwPrograms } from "../object-storage/server-programs.ts";
 import { sharedRadosgw } from "../object-storage/shared-server.ts";
 import { describeWithPeers } from "../peers.ts";
-import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import type { RepositoryProgram } from "../programs.ts";
 import { RestScene } from "./rest-scene.ts";
 
 const never = new AbortController().signal;
@@ -44,17 +44,9 @@ describeWithPeers("a locked repository", ["restic018"], (peers) => {
     backstay: RepositoryProgram;
     restic: RepositoryProgram;
   } {
-    const common = { repository, password: "interop" };
     return {
-      backstay: backstayOn({
-        ...common,
-        cache: scene.at("cache"),
-        environment: { ...environment, BACKSTAY_HOST: "interop" },
-      }),
-      restic: resticOn(peers.restic018, {
-        ...common,
-        environment: { ...environment, RESTIC_HOST: "interop" },
-      }),
+      backstay: scene.backstayOn(repository, environment),
+      restic: scene.resticOn(peers.restic018, repository, environment),
     };
   }
 

@@ -4,8 +4,10 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
+import { openStore } from "../../storage/open-store.ts";
 import { newMemoryFolder } from "../memory-folder.ts";
 import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import { cheapenKey } from "../repository/cheap-key.ts";
 import { compareTrees, differenceLines } from "../tree-comparison.ts";
 
 /** Where a repository is on a server, and who we are there. */
@@ -48,32 +50,62 @@ export class RestScene {
     );
   }
 
-  /** Our own command line; the account comes from the environment. */
-  backstay({ url, user, password, authority }: RestRepository, cache = "cache"): RepositoryProgram {
+  /** Our own command line on a repository of any kind, with that environment. */
+  backstayOn(
+    repository: string,
+    environment: Readonly<Record<string, string>>,
+    cache = "cache",
+  ): RepositoryProgram {
     return backstayOn({
-      repository: `rest:${url}`,
+      repository,
       password: "interop",
       cache: this.at(cache),
-      environment: {
-        BACKSTAY_HOST: "interop",
-        RESTIC_REST_USERNAME: user ?? "",
-        RESTIC_REST_PASSWORD: password ?? "",
-        RESTIC_CACERT: authority ?? "",
-      },
+      environment: { ...environment, BACKSTAY_HOST: "interop" },
     });
+  }
+
+  /** As `backstayOn`, a restic. */
+  resticOn(
+    program: string,
+    repository: string,
+    environment: Readonly<Record<string, string>>,
+  ): RepositoryProgram {
+    return resticOn(program, {
+      repository,
+      password: "interop",
+      environment: { ...environment, RESTIC_HOST: "interop" },
+    });
+  }
+
+  /** Our own command line; the account comes from the environment. */
+  backstay({ url, user, password, authority }: RestRepository, cache?: string): RepositoryProgram {
+    const environment = {
+      RESTIC_REST_USERNAME: user ?? "",
+      RESTIC_REST_PASSWORD: password ?? "",
+      RESTIC_CACERT: authority ?? "",
+    };
+    return this.backstayOn(`rest:${url}`, environment, cache);
   }
 
   /** A restic; the account is in the address, as its old versions want it. */
   restic(program: string, { url, user, password, authority }: RestRepository): RepositoryProgram {
     const account = user === undefined ? "" : `${user}:${password ?? ""}@`;
-    return resticOn(program, {
-      repository: `rest:${url.replace("//", `//${account}`)}`,
-      password: "interop",
-      environment: {
-        RESTIC_HOST: "interop",
-        ...(authority !== undefined && { RESTIC_CACERT: authority }),
-      },
-    });
+    const address = `rest:${url.replace("//", `//${account}`)}`;
+    return this.resticOn(
+      program,
+      address,
+      authority === undefined ? {} : { RESTIC_CACERT: authority },
+    );
+  }
+
+  /** Makes opening a repository cheap that one of `backstayOn` or `resticOn` has made. */
+  async cheapen(repository: string, environment: Readonly<Record<string, string>>): Promise<void> {
+    const store = openStore(repository, { environment });
+    try {
+      await cheapenKey(store, "interop");
+    } finally {
+      await store.close();
+    }
   }
 
   async backUp(program: RepositoryProgram): Promise<void> {

@@ -59,8 +59,7 @@ describeWithPeers("an awkward tree", ["restic014", "restic018"], (peers) => {
   });
 
   it("in a repository of format 1 is restored by us, and we write nothing there", async () => {
-    const restic = scene.program("restic018", "format 1");
-    await restic.succeed("init", "--repository-version", "1");
+    const restic = await scene.init("restic018", "format 1", "--repository-version", "1");
     await restic.succeed("backup", scene.source, "--pack-size", "64");
     const limits = anyOf(snapshotLimits.restic018, restoreLimits.backstay);
     expect(await scene.differencesAfterRestore("backstay", "format 1", limits)).toEqual([]);

@@ -5,7 +5,7 @@ import type { Radosgw } from "../object-storage/radosgw.ts";
 import { describeWithPrograms, radosgwPrograms } from "../object-storage/server-programs.ts";
 import { sharedRadosgw } from "../object-storage/shared-server.ts";
 import { describeWithPeers } from "../peers.ts";
-import { backstayOn, type RepositoryProgram, resticOn } from "../programs.ts";
+import type { RepositoryProgram } from "../programs.ts";
 import { RestScene } from "./rest-scene.ts";
 
 describeWithPrograms("s3:", radosgwPrograms, () => {
@@ -19,31 +19,31 @@ describeWithPrograms("s3:", radosgwPrograms, () => {
     });
     afterAll(() => scene.remove());
 
+    const addressOf = (path: string): string => `s3:${server.tlsUrl}/interop-${run}/${path}`;
+    const ownEnvironment = (): Record<string, string> => ({
+      ...server.environment,
+      RESTIC_CACERT: server.authorityFile,
+    });
+
     /** Each program on the repository at `path`. */
     function programs(
       path: string,
     ): Record<"backstay" | "restic014" | "restic018", RepositoryProgram> {
-      const common = {
-        repository: `s3:${server.tlsUrl}/interop-${run}/${path}`,
-        password: "interop",
-      };
-      const own = { ...server.environment, RESTIC_CACERT: server.authorityFile };
+      const repository = addressOf(path);
+      const own = ownEnvironment();
       // restic 0.14 takes authorities from an option only; so both get them as all of Go's programs do.
-      const forRestic = { ...own, SSL_CERT_FILE: server.authorityFile, RESTIC_HOST: "interop" };
+      const forRestic = { ...own, SSL_CERT_FILE: server.authorityFile };
       return {
-        backstay: backstayOn({
-          ...common,
-          cache: scene.at("cache"),
-          environment: { ...own, BACKSTAY_HOST: "interop" },
-        }),
-        restic014: resticOn(peers.restic014, { ...common, environment: forRestic }),
-        restic018: resticOn(peers.restic018, { ...common, environment: forRestic }),
+        backstay: scene.backstayOn(repository, own),
+        restic014: scene.resticOn(peers.restic014, repository, forRestic),
+        restic018: scene.resticOn(peers.restic018, repository, forRestic),
       };
     }
 
     it("reads, checks and goes on with what Backstay made", async () => {
       const { restic014, restic018, backstay } = programs("made/by-backstay");
       await backstay.succeed("init");
+      await scene.cheapen(addressOf("made/by-backstay"), ownEnvironment());
       await scene.backUp(backstay);
       await scene.expectGood(restic014);
       await scene.expectGood(restic018);
@@ -55,6 +55,7 @@ describeWithPrograms("s3:", radosgwPrograms, () => {
     it("makes and prunes what Backstay reads, checks and goes on with", async () => {
       const { restic018, backstay } = programs("made by restic");
       await restic018.succeed("init");
+      await scene.cheapen(addressOf("made by restic"), ownEnvironment());
       await scene.backUp(restic018);
       await scene.expectGood(backstay);
       scene.touch();

@@ -34,16 +34,14 @@ describeWithPeers("in one repository", ["restic014", "restic018"], (peers) => {
   beforeAll(async () => {
     scene = new InteropScene(peers);
     makeAwkwardTree(scene.source, { wideEntries: 200 });
-    const ours = scene.program("backstay", "newer");
-    await ours.succeed("init");
+    const ours = await scene.init("backstay", "newer");
     await backUp("ours", ours);
     const newer = scene
       .program("restic018", "newer")
       .with({ environment: scene.environment(stableDevices) });
     await backUp("restic 0.18 on ours", newer);
     await backUp("ours on restic 0.18", ours);
-    const older = scene.program("restic014", "older");
-    await older.succeed("init");
+    const older = await scene.init("restic014", "older");
     await backUp("restic 0.14", older);
     await backUp("ours on restic 0.14", scene.program("backstay", "older"));
     await backUp("restic 0.14 on ours", older);

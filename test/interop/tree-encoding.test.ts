@@ -16,7 +16,9 @@ import { encodeTree, TreeEncoder } from "../../agent/repository/tree/tree-encode
 import { openSourceFiles } from "../../platform/open-source-files.ts";
 import type { SourceDirectory } from "../../platform/ports/source-files.ts";
 import { modeType, statAt, statRecordBytes } from "../../platform/ports/stat-record.ts";
+import { LocalStore } from "../../storage/local/local-store.ts";
 import { describeWithPeers } from "../peers.ts";
+import { cheapenKey } from "../repository/cheap-key.ts";
 import { makeTreeSample } from "../repository/tree-sample.ts";
 
 const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
@@ -29,12 +31,23 @@ class ResticRepository {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #repository: string;
 
-  constructor(program: string, repository: string, source: string, timeZone: string) {
+  private constructor(program: string, repository: string, timeZone: string) {
     this.#program = program;
     this.#repository = repository;
     this.#environment = { ...process.env, RESTIC_PASSWORD: "p", TZ: timeZone };
-    this.run("init");
-    this.run("backup", source);
+  }
+
+  static async make(
+    program: string,
+    repository: string,
+    source: string,
+    timeZone: string,
+  ): Promise<ResticRepository> {
+    const made = new ResticRepository(program, repository, timeZone);
+    made.run("init");
+    await cheapenKey(new LocalStore(repository), "p");
+    made.run("backup", source);
+    return made;
   }
 
   run(...words: string[]): Buffer {
@@ -131,9 +144,9 @@ describeWithPeers("trees of restic", ["restic014", "restic018"], ({ restic014, r
   let repository: ResticRepository;
   let tree: Uint8Array;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     makeTreeSample(source);
-    repository = new ResticRepository(restic018, path.join(home, "utc"), source, "UTC");
+    repository = await ResticRepository.make(restic018, path.join(home, "utc"), source, "UTC");
     tree = repository.treeAt(source);
   });
   afterAll(() => {
@@ -164,8 +177,8 @@ describeWithPeers("trees of restic", ["restic014", "restic018"], ({ restic014, r
     expect(count).toBeGreaterThan(5);
   });
 
-  it("hold the same nodes when another version wrote them", () => {
-    const older = new ResticRepository(restic014, path.join(home, "older"), source, "UTC");
+  it("hold the same nodes when another version wrote them", async () => {
+    const older = await ResticRepository.make(restic014, path.join(home, "older"), source, "UTC");
     // Version 0.14 has no raw link targets.
     const readable = (node: Node) => nameOf(node) !== "link with bytes";
     const nodes = [...decodeTree(older.treeAt(source))];
@@ -173,9 +186,9 @@ describeWithPeers("trees of restic", ["restic014", "restic018"], ({ restic014, r
     expect(nodes).toHaveLength([...decodeTree(tree)].length);
   });
 
-  it("hold the same instants when they were written with another time zone", () => {
+  it("hold the same instants when they were written with another time zone", async () => {
     const folder = path.join(home, "east");
-    const eastern = new ResticRepository(restic018, folder, source, "Asia/Kolkata");
+    const eastern = await ResticRepository.make(restic018, folder, source, "Asia/Kolkata");
     const bytes = eastern.treeAt(source);
     expect(Buffer.from(bytes).toString()).toContain('+05:30"');
     // The trees below have other bytes, and so other ids.

@@ -109,10 +109,9 @@ describeWithPeers("a repository of ours", ["restic014", "restic018"], (peers) =>
   });
 
   it("can be read by us where restic copied it to", async () => {
-    const copy = scene.program("restic018", "copy");
+    const copy = await scene.init("restic018", "copy");
     const from = ["--from-repo", scene.at("ours")];
     const source = { RESTIC_FROM_PASSWORD: scene.password };
-    await copy.succeed("init");
     await copy.with({ environment: scene.environment(source) }).succeed("copy", ...from);
     await expectGood("copy");
   });
