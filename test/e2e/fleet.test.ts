@@ -1,5 +1,6 @@
 /** A real machine with a real server: what it is given, what it tells, and how it goes on alone. */
-import { appendFileSync, cpSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -61,6 +62,25 @@ describe.skipIf(process.platform === "win32")("a machine with a server", () => {
       const { live } = await scene.agent();
       return live?.health === "ok" && live.acceptedSerial !== null;
     });
+  });
+
+  it("ends a running backup by command, and both sides know that it was canceled", async () => {
+    writeFileSync(scene.machine.at("source/noise"), randomBytes(4_000_000));
+    // It would take four minutes.
+    await scene.addPolicy({ limits: { uploadPerSecond: "16 KiB" } });
+    await scene.join();
+    const run = await scene.send({ kind: "run", policy: "documents", cause: "manual" });
+    await until("the session runs", async () =>
+      (await scene.machine.sessions()).some(({ state }) => state === "running"),
+    );
+    expect(await scene.command({ kind: "stop", policy: "documents" })).toMatchObject({
+      state: "succeeded",
+      text: "Sessions that were asked to end: 1.",
+    });
+    const { state, sessionId } = await scene.ended(run);
+    expect(state).toBe("canceled");
+    const { outcome } = await scene.report(sessionId ?? "");
+    expect(outcome).toBe("canceled");
   });
 
   it("leaves by command and by hand: the server's policies end, the machine's own and all backups stay", async () => {

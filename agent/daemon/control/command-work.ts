@@ -81,7 +81,7 @@ export class CommandWork implements CommandExecutor {
         return await this.#session(order.policy, byServer, taskOf(order), tell, signal);
       case "stop": {
         const ended = orders.stop(order.policy, "stopped by the server");
-        return { state: "succeeded", text: `${ended.length} sessions were asked to end.` };
+        return { state: "succeeded", text: `Sessions that were asked to end: ${ended.length}.` };
       }
       case "sync":
         await sync();
