@@ -5,6 +5,7 @@
  * A store has never heard of packs or snapshots: it keeps bytes under a handle.
  */
 import type { Readable } from "node:stream";
+import type { RetentionRule } from "./retention-lock.ts";
 
 /** The kinds of files in a restic repository (docs/repository-format.md), and our own objects. */
 export const fileTypes = [
@@ -68,8 +69,9 @@ export interface ObjectStore {
   /**
    * The place at `path` (letters, digits and hyphens, slashes between) below this one, over the same connections and
    * account. Open for as long as this one; closing it does nothing. There wherever `streamed` is, but for wrappers.
+   * `retention` in place of this one's rule says how new objects are locked there.
    */
-  readonly below?: ((path: string) => ObjectStore) | undefined;
+  readonly below?: ((path: string, retention?: RetentionRule) => ObjectStore) | undefined;
 
   /** Makes the place ready for a new repository (folders, bucket check). Repeating it is harmless. */
   create(signal: AbortSignal): Promise<void>;

@@ -36,13 +36,13 @@ export interface OpenStoreOptions {
  *
  * Any other word before a colon names a store that is not built in: STORE_UNSUPPORTED. USAGE if the address is empty, is no
  * address of its kind, or the environment lacks what its kind needs. STORE_LACKS if its kind knows no locks of objects, or
- * not the storage class, that the options ask for.
+ * not the storage class, that the options ask for. A REST server is known to lack locks only when it has answered.
  */
 export function openStore(address: string, options: OpenStoreOptions = {}): ObjectStore {
-  const { warn, environment = {}, counts } = options;
+  const { warn, environment = {}, counts, retention } = options;
   const { scheme, place } = storeAddress(address);
   assertPossible(scheme, options);
-  if (scheme === "rest") return new RestStore(restPlace(place, environment), { counts });
+  if (scheme === "rest") return new RestStore(restPlace(place, environment), { counts, retention });
   if (scheme === "s3") return openS3Store(place, { ...options, environment });
   if (scheme === "azure") return openAzureStore(place, { ...options, environment });
   if (scheme === "gs") return GcsStore.open(place, { ...options, environment });

@@ -6,8 +6,8 @@ export interface NewObjects {
   readonly storageClass?: string | undefined;
 }
 
-/** Kinds that know neither. */
-const plain: ReadonlySet<string> = new Set(["local", "rest"]);
+/** Kinds that know none. */
+const unclassed: ReadonlySet<string> = new Set(["local", "rest"]);
 /** In lower case; Google's archive is read like everything else. */
 const archives: Readonly<Record<string, readonly string[]>> = {
   s3: ["glacier", "deep_archive"],
@@ -16,14 +16,14 @@ const archives: Readonly<Record<string, readonly string[]>> = {
 
 /** Why stores of this kind can't lock objects; undefined if they can. */
 export function retentionProblem(scheme: string): string | undefined {
-  return plain.has(scheme)
-    ? `objects can't be locked in storage of the kind ${scheme}: it takes s3, azure or gs, reached directly`
+  return scheme === "local"
+    ? "objects can't be locked in a folder: it takes s3, azure or gs, or a gateway over one of them"
     : undefined;
 }
 
 /** Why new packs can't be of this class in stores of this kind; undefined if they can. */
 export function storageClassProblem(scheme: string, storageClass: string): string | undefined {
-  if (plain.has(scheme)) return `storage of the kind ${scheme} has no storage classes`;
+  if (unclassed.has(scheme)) return `storage of the kind ${scheme} has no storage classes`;
   return archives[scheme]?.includes(storageClass.toLowerCase()) === true
     ? `what lies in ${storageClass} can't be read at once, and backups, checks and restores read what packs hold`
     : undefined;

@@ -17,6 +17,12 @@ export const gatewayStorage = z
       .refine(isWithoutPassword, passwordObjection)
       .describe("As --repo takes it; the gateway adds tenant, repository and machine."),
     secret: policyName.optional().describe("Secret with the account for the storage."),
+    mayLock: z
+      .boolean()
+      .optional()
+      .describe(
+        "Machines may lock what they store against removal: for policies with immutability.",
+      ),
   })
   .describe("What the gateway keeps the files in; absent: its folder. Machines never see it.");
 

@@ -64,7 +64,7 @@ export const storageErrors = {
     exitCode: 1,
     title: "The storage can't do what this backup should have of it.",
     remedy:
-      "Use an object storage that can (docs/immutability.md), directly and not through a gateway, or leave the setting out.",
+      "Use an object storage that can, and an account or a gateway that may (docs/immutability.md), or leave the setting out.",
   },
   STORE_ARCHIVED: {
     kind: "permanent",

@@ -65,6 +65,13 @@ it("takes --json before the command too", async () => {
   expect(given).toMatchObject({ kind: "run", options: { json: true } });
 });
 
+it("takes `add` for the verb that makes a thing, where none is called so", async () => {
+  for (const noun of ["repository", "tenant"]) {
+    const given = await parseCommandLine(nounTable, [noun, "add", "new"]);
+    expect(given).toMatchObject({ kind: "run", operands: ["new"], verb: { name: "create" } });
+  }
+});
+
 it.each([
   [["nonsense"], /there is no command "nonsense"/],
   [["tenant", "nonsense"], /there is no command "tenant nonsense"/],

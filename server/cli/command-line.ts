@@ -43,13 +43,15 @@ export async function parseCommandLine(
   const verbs = noun as readonly Verb[];
   if (second === undefined || helpFlags.includes(second))
     return { kind: "help", text: nounHelp(entry, verbs) };
-  const verb = verbs.find(({ name }) => name === second);
+  const named = (word: string): Verb | undefined => verbs.find(({ name }) => name === word);
+  // Many people's fingers know this verb by the other word.
+  const verb = named(second) ?? (second === "add" ? named("create") : undefined);
   if (verb === undefined)
     throw new BackstayError("USAGE", {
       problem: `there is no command "${first} ${second}"`,
       [first]: verbs.map(({ name }) => name).join(", "),
     });
-  return parseVerb(verb, `${first} ${second}`, words.slice(2));
+  return parseVerb(verb, `${first} ${verb.name}`, words.slice(2));
 }
 
 function parseVerb(verb: Verb, name: string, args: readonly string[]): Request {

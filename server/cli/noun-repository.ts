@@ -29,6 +29,7 @@ function addSettings(command: Command): void {
     .option("--gateway", "through the gateway of this server")
     .option("--storage <url>", "what the gateway keeps the files in; its folder if absent")
     .option("--storage-secret <name>", "secret with the account for that")
+    .option("--storage-may-lock", "machines may lock what they store there, for immutability")
     .option("--gateway-url <url>", "through the gateway at this address; repeatable", collect)
     .option(
       "--direct <url>",
@@ -44,7 +45,9 @@ function addSettings(command: Command): void {
 function storageOf(options: VerbCall["options"]): Pick<GatewayRoute, "storage"> {
   const url = textOf(options["storage"]);
   const secret = textOf(options["storageSecret"]);
-  return url === undefined ? {} : { storage: { url, ...(secret !== undefined && { secret }) } };
+  if (url === undefined) return {};
+  const mayLock = options["storageMayLock"] === true;
+  return { storage: { url, ...(secret !== undefined && { secret }), ...(mayLock && { mayLock }) } };
 }
 
 /** In the order gateway, other gateways, direct; undefined if no option tells. `apply -f` takes any order. */

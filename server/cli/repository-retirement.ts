@@ -12,6 +12,7 @@ export function routeText(route: RepositoryAnswer["routes"][number]): string {
       "gateway",
       ...(route.url === undefined ? [] : [route.url]),
       ...(route.storage === undefined ? [] : [`in ${placeText(route.storage)}`]),
+      ...(route.storage?.mayLock === true ? ["(machines may lock)"] : []),
     ].join(" ");
   return `direct ${placeText(route)}`;
 }

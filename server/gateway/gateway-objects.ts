@@ -4,6 +4,7 @@
  *
  * Methods reject with a BackstayError of a STORE_… code.
  */
+import type { LockUntil } from "../../protocol/gateway-locks.ts";
 import {
   type ByteRange,
   type FileType,
@@ -12,6 +13,7 @@ import {
   type StoredFile,
   type StreamedObject,
 } from "../../storage/object-store.ts";
+import type { RetentionRule } from "../../storage/retention-lock.ts";
 
 /** Where the files of one machine in one repository are. The ids are of the form of `isPlainId`. */
 export interface GatewayPlace {
@@ -25,12 +27,21 @@ export interface Usage {
   readonly objects: number;
 }
 
+/** As `RetentionLocks` of stores. */
+export interface GatewayLocks {
+  lockedUntil(place: GatewayPlace, handle: Handle): Promise<number | undefined>;
+  extend(place: GatewayPlace, handle: Handle, lock: LockUntil): Promise<void>;
+}
+
 export interface GatewayObjects {
+  /** There if objects can be locked for a time. */
+  readonly locks?: GatewayLocks | undefined;
   /** Makes the place ready. Repeating it is harmless. */
   create(place: GatewayPlace): Promise<void>;
   /**
    * Stores what `source` gives, `sizeBytes` long, whole or not at all: durable when it resolves; `exists` if another file
-   * has the name, and then nothing changed. If `source` throws nothing is stored, and the same error comes out.
+   * has the name, and then nothing changed. If `source` throws nothing is stored, and the same error comes out. With
+   * `retention`, which takes `locks`, it is locked from its beginning; STORE_LACKS if it turns out that nothing is.
    * STORE_MISSING if the place was never made, where places must be made.
    */
   receive(
@@ -38,6 +49,7 @@ export interface GatewayObjects {
     handle: Handle,
     sizeBytes: number,
     source: AsyncIterable<Uint8Array>,
+    retention?: RetentionRule,
   ): Promise<"created" | "exists">;
   /** The file or a part of it; undefined if there is none. STORE_RANGE if it ends before the part does. */
   open(

@@ -8,6 +8,12 @@ import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
+import {
+  gatewayHeader,
+  gatewayWords,
+  lockedUntilHeader,
+  lockHeader,
+} from "../../protocol/gateway-locks.ts";
 import type {
   ByteRange,
   FileType,
@@ -26,6 +32,7 @@ import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
 import { type GatewayAddress, gatewayAddress } from "./gateway-path.ts";
 import { refusal } from "./gateway-problems.ts";
 import { GatewayStores, type GatewayStoresParts } from "./gateway-stores.ts";
+import { extendLock, isLockQuestion, lockedUntil, mayLock, ruleOfUpload } from "./object-locks.ts";
 import { plainRange, wantedBytes } from "./range-header.ts";
 import { RequestSlots, type SlotLimits, usualSlotLimits } from "./request-slots.ts";
 import { type UploadPace, Uploads, usualUploadPace } from "./upload.ts";
@@ -72,7 +79,7 @@ export async function gatewayRoutes(app: App, parts: GatewayParts): Promise<void
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.addHook("onRequest", async (_request, reply) => {
-      reply.header("backstay-gateway", "1");
+      reply.header(gatewayHeader, gatewayWords.plain);
     });
     scope.addHook("onError", async (_request, _reply, error) => gateway.countRefusal(error));
     scope.route({
@@ -161,7 +168,7 @@ class Gateway {
       return await this.#admit(request, reply);
     } catch (error) {
       limitRest(request.raw, reply);
-      throw this.#problemOfStorage(error);
+      throw this.#problemOfStorage(error, lockHeader in request.headers);
     }
   }
 
@@ -171,6 +178,7 @@ class Gateway {
     if (address === undefined) throw refusal("gateway-address");
     const { authorization } = request.headers;
     const account = await this.#accounts.admit({ ...address, authorization });
+    if (mayLock(account)) reply.header(gatewayHeader, gatewayWords.locks);
     const release = this.#slots.enter(`${address.repositoryId}/${address.agentId}`);
     this.#metrics.underWay.set(this.#slots.underWay);
     reply.raw.once("close", () => {
@@ -204,26 +212,44 @@ class Gateway {
       count("list");
       return this.#list(request, reply, account, target.type);
     }
-    const { handle } = target;
+    return await this.#serveFile(request, reply, account, target.handle);
+  }
+
+  async #serveFile(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    account: Served,
+    handle: Handle,
+  ): Promise<FastifyReply> {
+    const { method } = request;
+    const count = (operation: string): void => this.#metrics.requests.inc({ operation });
     const isLock = handle.type === "locks";
     if (method === "GET" || method === "HEAD") {
       count(method === "GET" ? "download" : "stat");
       return await this.#give(request, reply, account, handle);
     }
+    if (method === "PATCH" && lockHeader in request.headers) {
+      count("lock");
+      this.#requireLease(account);
+      await extendLock(request.headers, account, handle);
+      return done(reply);
+    }
     if (method === "POST") {
       count("upload");
       if (!isLock) this.#requireLease(account);
+      const retention = isLock ? undefined : ruleOfUpload(request.headers, account);
       const arrived = (bytes: number): void => this.#metrics.bytes.inc({ direction: "in" }, bytes);
       await this.#uploads.take({
         account,
         objects: account.objects,
         handle,
         request: request.raw,
+        retention,
         arrived,
       });
       return done(reply);
     }
-    if (method !== "DELETE") throw wrongMethod("GET, HEAD, POST, DELETE");
+    if (method !== "DELETE") throw wrongMethod("GET, HEAD, POST, PATCH, DELETE");
     count("remove");
     if (!isLock) throw refusal("gateway-append-only");
     await this.#usage.free(account.objects, account.place, handle);
@@ -233,13 +259,18 @@ class Gateway {
   async #give(
     request: FastifyRequest,
     reply: FastifyReply,
-    { place, objects }: Served,
+    account: Served,
     handle: Handle,
   ): Promise<FastifyReply> {
+    const { place, objects } = account;
     reply.header("accept-ranges", "bytes").type("application/octet-stream");
     if (request.method === "HEAD") {
       const sizeBytes = await objects.stat(place, handle);
       if (sizeBytes === undefined) throw refusal("gateway-absent");
+      if (isLockQuestion(request.headers)) {
+        const untilMs = await lockedUntil(account, handle);
+        if (untilMs !== undefined) reply.header(lockedUntilHeader, String(untilMs));
+      }
       return reply.header("content-length", sizeBytes).send();
     }
     const { file, range } = await this.#opened(request.headers.range, { place, objects }, handle);
@@ -298,16 +329,19 @@ class Gateway {
   }
 
   /** What the storage behind us says, in words that clients act on. Its own facts stay here. */
-  #problemOfStorage(error: unknown): unknown {
+  #problemOfStorage(error: unknown, isLocking: boolean): unknown {
     if (!isBackstayError(error)) return error;
     if (error.code === "STORE_FULL") return refusal("gateway-disk-full");
     if (error.code === "STORE_MISSING") return refusal("gateway-not-created");
+    if (error.code === "STORE_LACKS") return refusal("gateway-locks");
     const { retryAfterMs } = error.context;
     const seconds = typeof retryAfterMs === "number" ? Math.ceil(retryAfterMs / 1000) : 10;
     const isOfStorage = /^(STORE|SECRET)_/.test(error.code);
     if (error.kind !== "temporary") {
       if (!isOfStorage) return error;
       this.#ground.log.failure("The storage behind the gateway can't be used.", error);
+      // What it refuses with a lock it refuses again: the machine need not ask until it gives up.
+      if (isLocking && error.code === "STORE_DENIED") return refusal("gateway-locks");
     }
     return refusal("gateway-storage", undefined, { "retry-after": String(seconds) });
   }

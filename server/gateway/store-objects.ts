@@ -9,16 +9,27 @@ import type {
   FileType,
   Handle,
   ObjectStore,
+  RetentionLocks,
   StoredFile,
   StreamedObject,
   StreamedObjects,
 } from "../../storage/object-store.ts";
-import type { GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
+import type { RetentionRule } from "../../storage/retention-lock.ts";
+import type { GatewayLocks, GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
 import { isPlainId } from "./gateway-path.ts";
 
 const never = new AbortController().signal;
 
 export class StoreObjects implements GatewayObjects {
+  readonly locks: GatewayLocks = {
+    lockedUntil: async (place, handle) =>
+      await requireLocks(this.#at(place)).lockedUntil(handle, never),
+    extend: async (place, handle, { mode, untilMs }) => {
+      // The days are of new objects.
+      const locks = requireLocks(this.#at(place, { mode, days: 1 }));
+      await locks.extend(handle, untilMs, never);
+    },
+  };
   readonly #store: ObjectStore;
 
   /** STORE_UNSUPPORTED if objects can't pass through the store. Whoever made it closes it. */
@@ -36,8 +47,9 @@ export class StoreObjects implements GatewayObjects {
     handle: Handle,
     sizeBytes: number,
     source: AsyncIterable<Uint8Array>,
+    retention?: RetentionRule,
   ): Promise<"created" | "exists"> {
-    const streamed = requireStreamed(this.#at(place));
+    const streamed = requireStreamed(this.#at(place, retention));
     return await streamed.receive(handle, sizeBytes, source, never);
   }
 
@@ -67,9 +79,9 @@ export class StoreObjects implements GatewayObjects {
     await this.#at(place).remove(handle, never);
   }
 
-  #at({ tenantId, repositoryId, agentId }: GatewayPlace): ObjectStore {
+  #at({ tenantId, repositoryId, agentId }: GatewayPlace, retention?: RetentionRule): ObjectStore {
     const ids = [tenantId, repositoryId, agentId];
-    const place = ids.every(isPlainId) ? this.#store.below?.(ids.join("/")) : undefined;
+    const place = ids.every(isPlainId) ? this.#store.below?.(ids.join("/"), retention) : undefined;
     if (place === undefined)
       throw new BackstayError("INTERNAL", { problem: "not a place of a machine" });
     return place;
@@ -82,4 +94,9 @@ function requireStreamed(store: ObjectStore): StreamedObjects {
     kind: store.location.split(":")[0],
     problem: "objects can't pass through it, so no gateway can keep files in it",
   });
+}
+
+function requireLocks({ retentionLocks }: ObjectStore): RetentionLocks {
+  if (retentionLocks !== undefined) return retentionLocks;
+  throw new BackstayError("STORE_LACKS", { problem: "objects can't be locked there" });
 }

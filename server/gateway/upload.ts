@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { isBackstayError } from "../../protocol/backstay-error.ts";
 import type { FileType, Handle } from "../../storage/object-store.ts";
+import type { RetentionRule } from "../../storage/retention-lock.ts";
 import { Problem } from "../http/problem.ts";
 import type { GatewayAccount } from "./gateway-accounts.ts";
 import type { GatewayObjects } from "./gateway-objects.ts";
@@ -14,6 +15,8 @@ export interface Upload {
   readonly objects: GatewayObjects;
   readonly handle: Handle;
   readonly request: IncomingMessage;
+  /** How it is locked; only where `objects` have locks. */
+  readonly retention?: RetentionRule | undefined;
   /** Told of each part. */
   readonly arrived: (bytes: number) => void;
 }
@@ -58,7 +61,7 @@ export class Uploads {
    * answer with, or a BackstayError of the storage.
    */
   async take(upload: Upload): Promise<void> {
-    const { account, objects, handle, request } = upload;
+    const { account, objects, handle, request, retention } = upload;
     const sizeBytes = declaredBytes(request);
     if (sizeBytes > bytesMax[handle.type])
       throw refusal("gateway-too-large", `Most is ${bytesMax[handle.type]} bytes.`);
@@ -67,7 +70,8 @@ export class Uploads {
     const reservation = await this.#usage.reserve(account, { handle, sizeBytes });
     const body = new CheckedBody(upload, sizeBytes, this.#pace);
     try {
-      const outcome = await objects.receive(account.place, handle, sizeBytes, body.parts());
+      const parts = body.parts();
+      const outcome = await objects.receive(account.place, handle, sizeBytes, parts, retention);
       if (outcome === "created") return await reservation.keep();
     } catch (error) {
       if (error === body.failure) await reservation.giveBack();

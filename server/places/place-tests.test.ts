@@ -1,6 +1,9 @@
+import type { AddressInfo, Socket } from "node:net";
+import { createServer } from "node:net";
 import { expect, it } from "vitest";
 import type { RepositoryRoute } from "../../protocol/control/repository-route.ts";
 import { type GatewayMachine, GatewayScene } from "../../test/gateway/gateway-scene.ts";
+import { FakeGoogle } from "../../test/object-storage/google-fake/fake-google.ts";
 import { eachGround, type TestGround } from "../../test/server/test-ground.ts";
 import { secretContext } from "../ground/tenant-secret.ts";
 import { PlaceTests } from "./place-tests.ts";
@@ -109,13 +112,40 @@ eachGround("tests of the places of repositories", (ground) => {
   });
 
   it("end when a place takes too long", async () => {
-    const held = new GatewayScene(ground());
-    await held.start();
-    const machine = await held.machine();
-    const tests = new PlaceTests({ ground: ground(), environment: {}, placeMs: 1 });
-    const url = `rest:http://192.0.2.1/${machine.agentId}/`;
-    const { places } = await tests.testRoutes(machine.tenantId, [{ kind: "direct", url }]);
-    expect(places[0]?.findings.at(-1)).toMatchObject({ check: "reach", verdict: "bad" });
-    await held.stop();
+    const held = new Set<Socket>();
+    const silent = createServer((socket) => held.add(socket.on("error", () => undefined)));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const { tenantId } = await new GatewayScene(ground()).machine();
+    const tests = new PlaceTests({ ground: ground(), environment: {}, placeMs: 50 });
+    const url = `rest:http://127.0.0.1:${port}/`;
+    const { places } = await tests.testRoutes(tenantId, [{ kind: "direct", url }]);
+    expect(places[0]?.findings.at(-1)).toMatchObject({
+      check: "reach",
+      verdict: "bad",
+      found: expect.stringContaining("longer than"),
+    });
+    for (const socket of held) socket.destroy();
+    silent.close();
+  });
+
+  it("object to a place without locks only where machines may lock", async () => {
+    const google = await FakeGoogle.start();
+    google.bucket("locked").settings.objectRetention = true;
+    google.bucket("loose");
+    const environment = { STORAGE_EMULATOR_HOST: google.url, GOOGLE_PROJECT_ID: "tests" };
+    const { tenantId } = await new GatewayScene(ground()).machine();
+    const tests = new PlaceTests({ ground: ground(), environment });
+    const verdict = async (url: string, mayLock: boolean): Promise<string | undefined> => {
+      const storage = { url, mayLock };
+      const { places } = await tests.testRoutes(tenantId, [{ kind: "gateway", storage }]);
+      return places[0]?.findings.find(({ check }) => check === "retention-lock")?.verdict;
+    };
+    expect(await verdict("gs:locked:/x", true)).toBe("good");
+    expect(await verdict("gs:loose:/x", true)).toBe("bad");
+    expect(await verdict("gs:loose:/x", false)).toBe("good");
+    // A test locks nothing.
+    expect([...google.bucket("locked").live.keys()]).toEqual([]);
+    await google.stop();
   });
 });

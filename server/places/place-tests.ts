@@ -27,6 +27,8 @@ interface Place {
   readonly route: "gateway" | "direct";
   readonly url: string;
   readonly secret: string | undefined;
+  /** Machines may lock what they store there. */
+  readonly mayLock: boolean;
 }
 
 const usualPlaceMs = 60_000;
@@ -92,7 +94,7 @@ export class PlaceTests {
     return { testedMs, places: await Promise.all(places) };
   }
 
-  async #findings(tenantId: string, { url, secret }: Place): Promise<PlaceFinding[]> {
+  async #findings(tenantId: string, { url, secret, mayLock }: Place): Promise<PlaceFinding[]> {
     if (storeAddress(url).scheme === "local")
       return [
         {
@@ -108,7 +110,11 @@ export class PlaceTests {
     const signal = AbortSignal.any([ground.signal, deadline]);
     try {
       const account = await this.#account(tenantId, secret);
-      const inspection = openInspection(url, { environment: { ...environment, ...account } });
+      const inspection = openInspection(url, {
+        environment: { ...environment, ...account },
+        // Nothing is locked by a test: it is told only what is wanted.
+        ...(mayLock && { retention: { mode: "governance", days: 1 } }),
+      });
       try {
         for await (const finding of inspection.findings(signal)) found.push(finding);
       } finally {
@@ -155,9 +161,17 @@ function placesOf(tenantId: string, routes: readonly RepositoryRoute[]): Place[]
     const { url, secret } = route.kind === "direct" ? route : (route.storage ?? {});
     if (url === undefined) continue;
     const filled = url.replaceAll("{tenant}", tenantId).replaceAll("{agent}", testMachine);
-    places.set(`${route.kind} ${filled} ${secret}`, { route: route.kind, url: filled, secret });
+    const key = `${route.kind} ${filled} ${secret}`;
+    const isToLock = mayLockIn(route) || places.get(key)?.mayLock === true;
+    places.set(key, { route: route.kind, url: filled, secret, mayLock: isToLock });
   }
   return [...places.values()];
+}
+
+function mayLockIn(route: RepositoryRoute): boolean {
+  if (route.kind === "gateway") return route.storage?.mayLock === true;
+  const { issuer } = route;
+  return issuer !== undefined && "mayLock" in issuer && issuer.mayLock === true;
 }
 
 function tooSlow(placeMs: number): PlaceFinding {

@@ -98,10 +98,10 @@ class AzureStore implements ObjectStore {
     };
   }
 
-  below(path: string): ObjectStore {
+  below(path: string, retention = this.#rules.retention): ObjectStore {
     const { container, prefix } = this.#place;
     const place = azurePlace(`${container}:${prefix}${path}`);
-    const store = new AzureStore(this.#connection, place, this.#rules);
+    const store = new AzureStore(this.#connection, place, { ...this.#rules, retention });
     store.close = async () => undefined;
     return store;
   }

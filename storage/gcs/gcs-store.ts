@@ -66,9 +66,10 @@ export class GcsStore implements ObjectStore {
     return new GcsStore(gcsPlace(place), options, undefined);
   }
 
-  readonly below = (path: string): ObjectStore => {
+  readonly below = (path: string, retention = this.#options.retention): ObjectStore => {
     const { bucket, prefix } = this.#place;
-    return new GcsStore(gcsPlace(`${bucket}:/${prefix}${path}`), this.#options, this.#requests);
+    const place = gcsPlace(`${bucket}:/${prefix}${path}`);
+    return new GcsStore(place, { ...this.#options, retention }, this.#requests);
   };
 
   /** Makes the bucket if there is none and `GOOGLE_PROJECT_ID` says in which project. An account that may not look is believed. */

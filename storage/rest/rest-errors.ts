@@ -9,7 +9,7 @@ import {
 } from "../http/refusal-error.ts";
 import { waitMs } from "../http/retry-after.ts";
 
-const codeOfStatus: RefusalCodes = { 413: "STORE_FULL", 507: "STORE_FULL" };
+const codeOfStatus: RefusalCodes = { 413: "STORE_FULL", 501: "STORE_LACKS", 507: "STORE_FULL" };
 
 /** The error for an answer that is no success. `redact` takes secrets out of what the server says. */
 export function refusalError(

@@ -38,6 +38,17 @@ describeWithPeers("rest-server", ["restServer"], ({ restServer }) => {
     async () => openStore(`rest:${server.url}/${newPlace()}/`),
     foreign,
   );
+  it("is told that it locks nothing before anything is stored", async () => {
+    const store = openStore(`rest:${server.url}/${newPlace()}/`, {
+      retention: { mode: "compliance", days: 1 },
+    });
+    await store.create(never);
+    const saving = store.save(config, new Uint8Array(9), never);
+    await expect(saving).rejects.toMatchObject({ code: "STORE_LACKS" });
+    expect(store.retentionLocks).toBeUndefined();
+    expect(await store.stat(config, never)).toBeUndefined();
+    await store.close();
+  });
   describeStoreContract(
     "RestStore over rest-server that only appends, with retries and limits,",
     async () =>

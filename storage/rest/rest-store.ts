@@ -5,6 +5,12 @@
  * there are none, and saving one is refused.
  */
 import { BackstayError } from "../../protocol/backstay-error.ts";
+import {
+  gatewayHeader,
+  gatewayWords,
+  lockHeader,
+  lockRuleText,
+} from "../../protocol/gateway-locks.ts";
 import { redactor } from "../../protocol/redaction.ts";
 import { assertFileType, assertHandle, assertLoad, isFileName } from "../handle-name.ts";
 import { countedAnswer } from "../http/counted-answer.ts";
@@ -16,19 +22,20 @@ import {
   type Handle,
   handlePath,
   type ObjectStore,
+  type RetentionLocks,
   type StoreCapabilities,
   type StoredFile,
 } from "../object-store.ts";
 import type { RequestCounts, RequestKind } from "../request-counts.ts";
-import { JsonElements } from "./json-elements.ts";
+import type { RetentionRule } from "../retention-lock.ts";
 import type { RestPlace } from "./rest-address.ts";
 import { refusalError } from "./rest-errors.ts";
+import { entriesOf, nameAndSize } from "./rest-list.ts";
+import { RestRetentionLocks } from "./rest-retention-locks.ts";
 
 /** As restic. */
 const connectionsLiked = 5;
 const listMediaType = "application/vnd.x.restic.rest.v2";
-/** Sent by our gateway with each answer. */
-const gatewayHeader = "backstay-gateway";
 /** What a foreign server may say to a type that it does not know. */
 const foreignStatuses = new Set([200, 201, 204, 206, 400, 404, 405, 501]);
 
@@ -49,6 +56,8 @@ export interface RestStoreOptions {
   readonly silenceMs?: number;
   /** Where its requests are counted. */
   readonly counts?: RequestCounts | undefined;
+  /** How new objects are locked: by our own gateway only, where it may. */
+  readonly retention?: RetentionRule | undefined;
 }
 
 export class RestStore implements ObjectStore {
@@ -56,6 +65,10 @@ export class RestStore implements ObjectStore {
   readonly #place: RestPlace;
   readonly #transport: HttpTransport;
   readonly #counts: RequestCounts | undefined;
+  readonly #retention: RetentionRule | undefined;
+  readonly #locks: RetentionLocks;
+  /** Undefined until the server has said it. */
+  #keepsLocks: boolean | undefined;
   #wasSeen = false;
   #isAtomic = true;
   #keepsOwn = true;
@@ -64,6 +77,18 @@ export class RestStore implements ObjectStore {
     this.location = place.location;
     this.#place = place;
     this.#counts = options.counts;
+    this.#retention = options.retention;
+    this.#locks = new RestRetentionLocks(
+      async (method, handle, headers, signal, use) => {
+        const request = this.#request(method, targetOf(handle), {
+          headers,
+          file: handlePath(handle),
+        });
+        return await this.#exchange(request, signal, use);
+      },
+      options.retention?.mode ?? "governance",
+      async (handle, signal) => await this.#requireLocks(handle, signal),
+    );
     const redact = redactor(place.secrets);
     this.#transport = new HttpTransport(place, {
       silenceMs: options.silenceMs,
@@ -77,6 +102,10 @@ export class RestStore implements ObjectStore {
       atomicCreate: this.#isAtomic,
       ownObjects: this.#keepsOwn,
     };
+  }
+
+  get retentionLocks(): RetentionLocks | undefined {
+    return this.#keepsLocks === false ? undefined : this.#locks;
   }
 
   async create(signal: AbortSignal): Promise<void> {
@@ -93,7 +122,8 @@ export class RestStore implements ObjectStore {
     signal.throwIfAborted();
     const file = handlePath(handle);
     if (handle.type === "config" && (await this.#holds(handle, data, signal))) return;
-    const request = this.#request("POST", targetOf(handle), { body: data, file });
+    const headers = await this.#lockHeaders(handle, signal);
+    const request = this.#request("POST", targetOf(handle), { body: data, headers, file });
     const refusal = await this.#exchange(request, signal, async (answer) => {
       if (this.#isForeign(handle.type, answer)) return noOwnObjects(file);
       if (isSuccess(answer)) return undefined;
@@ -241,6 +271,8 @@ export class RestStore implements ObjectStore {
   #note(answer: HttpAnswer): void {
     if (answer.header("server")?.startsWith("rclone/") === true) this.#isAtomic = false;
     if (isSuccess(answer)) this.#keepsOwn = isGateway(answer);
+    if (answer.header(gatewayHeader) === gatewayWords.locks) this.#keepsLocks = true;
+    else if (isSuccess(answer) || answer.status === 404) this.#keepsLocks = false;
   }
 
   /** True for the answer of a server that has never heard of a type of our own. */
@@ -249,6 +281,25 @@ export class RestStore implements ObjectStore {
       return false;
     this.#keepsOwn = false;
     return true;
+  }
+
+  /** What makes a new object locked, if it shall be. */
+  async #lockHeaders(
+    handle: Handle,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, string>>> {
+    if (this.#retention === undefined || handle.type === "locks") return {};
+    await this.#requireLocks(handle, signal);
+    return { [lockHeader]: lockRuleText(this.#retention) };
+  }
+
+  /** STORE_LACKS unless the server has said that it locks objects for this account. */
+  async #requireLocks(handle: Handle, signal: AbortSignal): Promise<void> {
+    if (this.#keepsLocks === undefined) await this.#size(config, signal);
+    if (this.#keepsLocks === true) return;
+    const problem =
+      "objects can't be locked there: it takes a gateway of Backstay over a storage that keeps locks, with mayLock";
+    throw new BackstayError("STORE_LACKS", { file: handlePath(handle), problem });
   }
 
   async #size(handle: Handle, signal: AbortSignal): Promise<number | undefined> {
@@ -325,32 +376,4 @@ function isGateway(answer: HttpAnswer): boolean {
 function noOwnObjects(file: string): BackstayError {
   const problem = "only a gateway of Backstay keeps objects of Backstay's own";
   return new BackstayError("STORE_DENIED", { file, problem });
-}
-
-/** The elements of a list, as they arrive. STORE_UNAVAILABLE if it is none or has no end. */
-async function* entriesOf(answer: HttpAnswer, file: string): AsyncIterable<unknown[]> {
-  const elements = new JsonElements();
-  const decoder = new TextDecoder();
-  try {
-    for await (const part of answer.body)
-      yield elements.push(decoder.decode(part, { stream: true }));
-    elements.end();
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new BackstayError("STORE_UNAVAILABLE", { file, problem: error.message }, error);
-  }
-}
-
-/** Version 1 of the protocol lists names only. */
-function nameAndSize(entry: unknown, type: FileType): { name: string; size: number | undefined } {
-  if (typeof entry === "string") return { name: entry, size: undefined };
-  if (typeof entry === "object" && entry !== null && "name" in entry && "size" in entry) {
-    const { name, size } = entry;
-    if (typeof name === "string" && Number.isSafeInteger(size) && (size as number) >= 0)
-      return { name, size: size as number };
-  }
-  throw new BackstayError("STORE_UNAVAILABLE", {
-    file: `${type}/`,
-    problem: "an entry of its list is none",
-  });
 }

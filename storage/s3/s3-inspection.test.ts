@@ -7,7 +7,7 @@ import {
 } from "../../test/object-storage/server-programs.ts";
 import { sharedRadosgw } from "../../test/object-storage/shared-server.ts";
 import { openInspection } from "../open-inspection.ts";
-import { openStore } from "../open-store.ts";
+import { type OpenStoreOptions, openStore } from "../open-store.ts";
 import type { PlaceFinding } from "../place-finding.ts";
 import { s3Place } from "./s3-address.ts";
 import { S3Connection } from "./s3-connection.ts";
@@ -18,8 +18,9 @@ const never = new AbortController().signal;
 async function inspect(
   url: string,
   environment: Readonly<Record<string, string>>,
+  options: OpenStoreOptions = {},
 ): Promise<PlaceFinding[]> {
-  const inspection = openInspection(url, { environment });
+  const inspection = openInspection(url, { environment, ...options });
   try {
     return await Array.fromAsync(inspection.findings(never));
   } finally {
@@ -69,6 +70,18 @@ describeWithPrograms("a place at Ceph's gateway", radosgwPrograms, () => {
     const store = openStore(`s3:${place}`, { environment: server.environment });
     expect(await Array.fromAsync(store.list("backstay", never))).toEqual([]);
     await store.close();
+  });
+
+  it("is bad without locks only where backups are to be locked", async () => {
+    const loose = `s3:${server.url}/loose-${bucket}/x`;
+    const { environment } = server;
+    const store = openStore(loose, { environment });
+    await store.create(never);
+    await store.close();
+    const verdict = async (options: OpenStoreOptions) =>
+      of(await inspect(loose, environment, options), "retention-lock")?.verdict;
+    expect(await verdict({})).toBe("good");
+    expect(await verdict({ retention: { mode: "governance", days: 1 } })).toBe("bad");
   });
 
   it("is bad when rules of the bucket would remove what is there", async () => {

@@ -18,16 +18,18 @@ export function openS3Inspection(place: string, options: S3StoreOptions): PlaceI
   const connection = new S3Connection(s3Place(place, options.environment), options);
   // Its object is to be removed again.
   const store = openS3Store(place, { ...options, retention: undefined });
-  return new S3Inspection(store, connection);
+  return new S3Inspection(store, connection, options.retention !== undefined);
 }
 
 class S3Inspection implements PlaceInspection {
   readonly #store: ObjectStore;
   readonly #connection: S3Connection;
+  readonly #wantsLocks: boolean;
 
-  constructor(store: ObjectStore, connection: S3Connection) {
+  constructor(store: ObjectStore, connection: S3Connection, wantsLocks: boolean) {
     this.#store = store;
     this.#connection = connection;
+    this.#wantsLocks = wantsLocks;
   }
 
   async *findings(signal: AbortSignal): AsyncGenerator<PlaceFinding> {
@@ -98,7 +100,9 @@ class S3Inspection implements PlaceInspection {
     const check = "retention-lock";
     const off: PlaceFinding = {
       check,
-      verdict: "good",
+      ...(this.#wantsLocks
+        ? { verdict: "bad", remedy: "Take a bucket that was made with object lock." }
+        : { verdict: "good" }),
       found: "Object lock is off: policies with immutable backups can't use this place.",
     };
     return await this.#asked(check, "s3:GetBucketObjectLockConfiguration", signal, async () => {

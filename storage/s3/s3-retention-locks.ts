@@ -1,22 +1,20 @@
-/**
- * Object Lock: until when objects can't be removed. A server that has never heard of it takes the rule of a new object for
- * nothing, and a lock that is set later for the object's new content. So nothing is believed, and nothing set, before it
- * has been seen that locks are kept here.
- */
+/** Object Lock: until when objects can't be removed. */
 import { createHash } from "node:crypto";
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { Handle, RetentionLocks } from "../object-store.ts";
 import type { RetentionMode } from "../retention-lock.ts";
+import type { S3LockProof } from "./s3-lock-proof.ts";
 import { factsOf, type S3Objects } from "./s3-objects.ts";
 
 export class S3RetentionLocks implements RetentionLocks {
   readonly #objects: S3Objects;
   readonly #mode: RetentionMode;
-  #isProved = false;
+  readonly #proof: S3LockProof;
 
-  constructor(objects: S3Objects, mode: RetentionMode) {
+  constructor(objects: S3Objects, mode: RetentionMode, proof: S3LockProof) {
     this.#objects = objects;
     this.#mode = mode;
+    this.#proof = proof;
   }
 
   async lockedUntil(handle: Handle, signal: AbortSignal): Promise<number | undefined> {
@@ -24,7 +22,7 @@ export class S3RetentionLocks implements RetentionLocks {
       untilMs: said.ObjectLockRetainUntilDate?.getTime(),
     }));
     if (found === undefined) throw new BackstayError("STORE_NOT_FOUND", factsOf(handle));
-    if (found.untilMs !== undefined) this.#isProved = true;
+    if (found.untilMs !== undefined) this.#proof.seen();
     return found.untilMs;
   }
 
@@ -40,33 +38,12 @@ export class S3RetentionLocks implements RetentionLocks {
     }
   }
 
-  /** STORE_DENIED unless locks are kept here; `handle` is an object that should have one. Asks once. */
+  /** STORE_LACKS unless locks are kept here; `handle` is an object that should have one. Asks once. */
   async prove(handle: Handle, signal: AbortSignal): Promise<void> {
-    if (this.#isProved || (await this.lockedUntil(handle, signal)) !== undefined) return;
-    if (await this.#isEnabled(signal)) {
-      this.#isProved = true;
-      return;
-    }
+    if (this.#proof.isThere || (await this.lockedUntil(handle, signal)) !== undefined) return;
+    if (await this.#proof.ask(signal)) return;
     const problem = "objects are not locked in this bucket: it needs Object Lock from its making";
-    throw new BackstayError("STORE_DENIED", { ...factsOf(handle), problem });
-  }
-
-  /** What the bucket says. Amazon's refuses objects with a lock if it keeps none, so there an account need not ask. */
-  async #isEnabled(signal: AbortSignal): Promise<boolean> {
-    const { connection } = this.#objects;
-    const { bucket: Bucket, vendor } = connection.place;
-    try {
-      const { ObjectLockConfiguration: found } = await connection.send(
-        ({ GetObjectLockConfigurationCommand }) =>
-          new GetObjectLockConfigurationCommand({ Bucket }),
-        {},
-        signal,
-      );
-      return found?.ObjectLockEnabled === "Enabled";
-    } catch (error) {
-      if (!isBackstayError(error) || error.kind === "temporary") throw error;
-      return vendor.keepsHashes && error.context["status"] === 403;
-    }
+    throw new BackstayError("STORE_LACKS", { ...factsOf(handle), problem });
   }
 
   async #set(handle: Handle, untilMs: number, signal: AbortSignal): Promise<void> {

@@ -74,13 +74,15 @@ describeWithPrograms("Swift", swiftPrograms, () => {
     });
     open.push(locking);
     const other = randomBytes(100);
-    const denied = { code: "STORE_DENIED" };
-    await expect(locking.save(handleOf("data", other), other, never)).rejects.toMatchObject(denied);
+    const lacking = { code: "STORE_LACKS" };
+    await expect(locking.save(handleOf("data", other), other, never)).rejects.toMatchObject(
+      lacking,
+    );
     const handle = handleOf("data", data);
     expect(await store.retentionLocks?.lockedUntil(handle, never)).toBeUndefined();
     const untilMs = Date.now() + dayMs;
     await expect(store.retentionLocks?.extend(handle, untilMs, never)).rejects.toMatchObject(
-      denied,
+      lacking,
     );
     expect(Buffer.from(await store.load(handle, undefined, never)).equals(data)).toBe(true);
   });

@@ -22,6 +22,7 @@ import { refuseSnow, type S3Environment, s3Place } from "./s3-address.ts";
 import { makeBucket } from "./s3-bucket.ts";
 import { S3Connection } from "./s3-connection.ts";
 import { sweepUploads } from "./s3-leftovers.ts";
+import { S3LockProof } from "./s3-lock-proof.ts";
 import { factsOf, S3Objects } from "./s3-objects.ts";
 import { S3RetentionLocks } from "./s3-retention-locks.ts";
 import { S3StreamedObjects } from "./s3-streamed-objects.ts";
@@ -49,11 +50,20 @@ export function openS3Store(place: string, options: S3StoreOptions): ObjectStore
   const { retention, storageClass } = options;
   refuseSnow(storageClass ?? "");
   const connection = new S3Connection(s3Place(place, options.environment), options);
-  const names = new TakenNames(connection.place.vendor.refusesTaken);
-  return new S3Store(new S3Objects(connection, connection.place.prefix), names, {
+  const learned = {
+    names: new TakenNames(connection.place.vendor.refusesTaken),
+    proof: new S3LockProof(connection),
+  };
+  return new S3Store(new S3Objects(connection, connection.place.prefix), learned, {
     retention,
     storageClass,
   });
+}
+
+/** What is found out about a bucket, wherever in it. */
+interface LearnedOfBucket {
+  readonly names: TakenNames;
+  readonly proof: S3LockProof;
 }
 
 class S3Store implements ObjectStore {
@@ -62,16 +72,17 @@ class S3Store implements ObjectStore {
   readonly streamed: StreamedObjects;
   readonly #objects: S3Objects;
   readonly #uploads: S3Uploads;
-  readonly #names: TakenNames;
+  readonly #learned: LearnedOfBucket;
   readonly #rules: S3WriteRules;
 
-  constructor(objects: S3Objects, names: TakenNames, rules: S3WriteRules) {
+  constructor(objects: S3Objects, learned: LearnedOfBucket, rules: S3WriteRules) {
+    const { names, proof } = learned;
     const { origin, bucket } = objects.connection.place;
     this.location = `s3:${origin}/${bucket}/${objects.prefix}`;
     this.#objects = objects;
-    this.#names = names;
+    this.#learned = learned;
     this.#rules = rules;
-    const locks = new S3RetentionLocks(objects, rules.retention?.mode ?? "governance");
+    const locks = new S3RetentionLocks(objects, rules.retention?.mode ?? "governance", proof);
     this.#uploads = new S3Uploads(objects, rules, names, locks);
     this.streamed = new S3StreamedObjects(objects, this.#uploads);
     this.retentionLocks = locks;
@@ -80,19 +91,18 @@ class S3Store implements ObjectStore {
   get capabilities(): StoreCapabilities {
     return {
       connections: connectionsLiked,
-      atomicCreate: this.#names.isAtomic,
+      atomicCreate: this.#learned.names.isAtomic,
       ownObjects: true,
     };
   }
 
   /** A place further down; its connections are this store's, so closing it does nothing. */
-  below(path: string): ObjectStore {
+  below(path: string, retention = this.#rules.retention): ObjectStore {
     const { connection, prefix } = this.#objects;
-    const store = new S3Store(
-      new S3Objects(connection, `${prefix}${path}/`),
-      this.#names,
-      this.#rules,
-    );
+    const store = new S3Store(new S3Objects(connection, `${prefix}${path}/`), this.#learned, {
+      ...this.#rules,
+      retention,
+    });
     store.close = async () => undefined;
     return store;
   }

@@ -43,8 +43,8 @@ export class S3Uploads {
   }
 
   /**
-   * Stores `data`, if nothing has the name. STORE_DENIED if the name is the hash of something else, or if it should be locked
-   * and is not.
+   * Stores `data`, if nothing has the name. STORE_DENIED if the name is the hash of something else, STORE_LACKS if it should
+   * be locked and is not.
    */
   async create(handle: Handle, data: Uint8Array, signal: AbortSignal): Promise<CreateOutcome> {
     const outcome = await this.#create(handle, data, signal);

@@ -23,7 +23,7 @@ const directTo = (url: string): Pick<RepositoryOrder, "routes"> => ({
   routes: [{ kind: "direct", url }],
 });
 
-describe("an engine", { timeout: 30_000 }, () => {
+describe("an engine", () => {
   it("makes the repository and backs up, and the next run compares with it", async () => {
     const first = await scene.run(scene.order());
     expect(first).toMatchObject({ exitCode: 0, stderr: "" });

@@ -15,6 +15,7 @@ import {
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { fileTypes, type Handle, handlePath } from "../../storage/object-store.ts";
 import { openStore } from "../../storage/open-store.ts";
+import { GatewayScene } from "../gateway/gateway-scene.ts";
 import { FaultProxy } from "../object-storage/fault-proxy.ts";
 import { GoogleByProxy } from "../object-storage/google-fake/google-by-proxy.ts";
 import type { Radosgw } from "../object-storage/radosgw.ts";
@@ -23,6 +24,7 @@ import { describeWithPrograms, radosgwPrograms } from "../object-storage/server-
 import { sharedRadosgw } from "../object-storage/shared-server.ts";
 import { describeWithPeers } from "../peers.ts";
 import type { RepositoryProgram } from "../programs.ts";
+import { makeTestGround } from "../server/test-ground.ts";
 import { RestScene } from "./rest-scene.ts";
 
 const never = new AbortController().signal;
@@ -137,6 +139,42 @@ describeWithPeers("a locked repository", ["restic018"], (peers) => {
       const untilMs = [...(await lockedObjects(place)).values()];
       expect(untilMs).toHaveLength(2);
       for (const each of untilMs) expect(each).toBeGreaterThan(Date.now() + dayMs);
+    });
+
+    it("is locked through our gateway, too", async () => {
+      const Bucket = `gateway-${run}`;
+      await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+      const ground = await makeTestGround(path.join(scene.folder, "server.db"));
+      const { environment } = server;
+      const gateway = new GatewayScene(ground, {
+        hasFolder: false,
+        open: (address, options) => openStore(address, { ...options, environment }),
+      });
+      await gateway.start();
+      try {
+        const machine = await gateway.machine();
+        await gateway.keepIn(machine, { url: `s3:${server.url}/${Bucket}/below`, mayLock: true });
+        const { agentId, password } = machine;
+        await lockOneThatIsThere(
+          {
+            repository: gateway.address(machine),
+            environment: { RESTIC_REST_USERNAME: agentId, RESTIC_REST_PASSWORD: password },
+          },
+          "compliance",
+          2,
+        );
+        const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
+        const pack = Versions.find(({ Key }) => Key?.includes("/data/"));
+        const removal = new DeleteObjectCommand({
+          Bucket,
+          Key: pack?.Key,
+          VersionId: pack?.VersionId,
+        });
+        await expect(client.send(removal)).rejects.toMatchObject({ name: "AccessDenied" });
+      } finally {
+        await gateway.stop();
+        await ground.close();
+      }
     });
 
     it("is restored as far as its packs can be read, and only after saying which can't", async () => {
