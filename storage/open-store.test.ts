@@ -49,7 +49,7 @@ describe("openStore", () => {
     const retention = { mode: "compliance", days: 1 } as const;
     for (const [address, options] of [
       ["/srv/backup", { retention }],
-      ["rest:https://host/", { retention }],
+      ["rest:https://host/", { storageClass: "Cool" }],
       ["/srv/backup", { storageClass: "COLD" }],
       ["s3:https://host/bucket", { storageClass: "glacier" }],
       ["azure:container:/", { storageClass: "Archive" }],

@@ -153,7 +153,8 @@ describeWithPrograms("a session of a role of Ceph's gateway", radosgwPrograms, (
       untilMs + 7_200_000,
       never,
     );
-    await expect(unable).rejects.toMatchObject(denied);
+    // It may not even see that there are locks.
+    await expect(unable).rejects.toMatchObject({ code: "STORE_LACKS" });
   });
 
   it("is not made by an account that may not take the role", async () => {
