@@ -34,6 +34,9 @@ interface Places {
   readonly restored: string;
 }
 
+/** Real files of every checkout, some ten thousand: all of it would take minutes. */
+const usualSource = path.join(checkout, "node_modules/@azure");
+
 async function runDemo(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
@@ -42,7 +45,7 @@ async function runDemo(): Promise<number> {
     },
     allowPositionals: true,
   });
-  const source = path.resolve(positionals[0] ?? checkout);
+  const source = path.resolve(positionals[0] ?? usualSource);
   if (positionals.length > 1 || !existsSync(source)) {
     console.error(
       `Usage: npm run demo [FOLDER] [-- --keep] [-- --s3]; there must be a folder ${source}`,
