@@ -1,7 +1,7 @@
 /**
  * `npm run demo [FOLDER] [-- --keep] [-- --s3]`: backs a folder up into a new repository, again, checks, restores it and compares
  * source and restore entry by entry, all through the real program. Then a management server has an agent do the same:
- * server-demo.ts. Without FOLDER it takes this checkout; with --s3 all of it goes to an S3 server that it starts.
+ * server-demo.ts. Without FOLDER it takes a library of this checkout; with --s3 all of it goes to an S3 server that it starts.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -34,8 +34,8 @@ interface Places {
   readonly restored: string;
 }
 
-/** Real files of every checkout, some ten thousand: all of it would take minutes. */
-const usualSource = path.join(checkout, "node_modules/@azure");
+/** Real files of every checkout, some two thousand: all of it would take minutes. */
+const usualSource = path.join(checkout, "node_modules/@aws-sdk");
 
 async function runDemo(): Promise<number> {
   const { values, positionals } = parseArgs({
