@@ -6,6 +6,7 @@
 import { BackstayError, isBackstayError } from "../../protocol/backstay-error.ts";
 import type { Immutability } from "../../protocol/immutability.ts";
 import { type Handle, handlePath, type RetentionLocks } from "../../storage/object-store.ts";
+import { requireRetentionLocks } from "../../storage/required-locks.ts";
 import { idToHex } from "../repository/id.ts";
 import { fetchIndexFile } from "../repository/index/index-loader.ts";
 import { IndexScanner } from "../repository/index/index-scanner.ts";
@@ -61,7 +62,7 @@ interface LockedSnapshot {
 
 async function extendLocks(snapshot: NewSnapshot, signal: AbortSignal): Promise<LockedSnapshot> {
   const { repository, immutability, startMs, id, indexFiles } = snapshot;
-  const locks = locksOf(repository);
+  const locks = requireRetentionLocks(repository.store);
   const generation = generationAt(startMs, immutability);
   const untilMs = endOfLocks(generation);
   const { files } = await readLockRecord(repository, generation, signal);
@@ -80,12 +81,6 @@ async function extendLocks(snapshot: NewSnapshot, signal: AbortSignal): Promise<
   const added = { files: [...due.map(handlePath), ...mine], snapshots: missing === 0 ? [id] : [] };
   await addToLockRecord(repository, generation, added, signal);
   return { untilMs, missing };
-}
-
-function locksOf({ store }: Repository): RetentionLocks {
-  const locks = store.retentionLocks;
-  if (locks !== undefined) return locks;
-  throw new BackstayError("STORE_LACKS", { problem: "objects can't be locked there" });
 }
 
 /** Index files, keys and configuration that no record of the generation names. */

@@ -2,10 +2,11 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { FileType, Handle, ObjectStore } from "../../storage/object-store.ts";
+import type { ObjectStore } from "../../storage/object-store.ts";
 import { openStore } from "../../storage/open-store.ts";
-import { type GatewayMachine, GatewayScene, hashed } from "../../test/gateway/gateway-scene.ts";
+import { type GatewayMachine, GatewayScene } from "../../test/gateway/gateway-scene.ts";
 import { newMemoryFolder } from "../../test/memory-folder.ts";
+import { handleOf } from "../../test/object-storage/content-handle.ts";
 import { FakeGoogle } from "../../test/object-storage/google-fake/fake-google.ts";
 import { makeTestGround, type TestGround } from "../../test/server/test-ground.ts";
 
@@ -37,10 +38,6 @@ afterAll(async () => {
   await ground.close();
   await google.stop();
 });
-
-function handleOf(type: FileType, data: Uint8Array): Handle {
-  return { type, name: hashed(data) };
-}
 
 async function machineIn(storage: { url: string; mayLock?: boolean }): Promise<GatewayMachine> {
   const machine = await scene.machine();

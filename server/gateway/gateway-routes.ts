@@ -198,18 +198,17 @@ class Gateway {
     { target }: GatewayAddress,
   ): Promise<FastifyReply> {
     const { method } = request;
-    const count = (operation: string): void => this.#metrics.requests.inc({ operation });
     if (target.kind === "repository") {
       if (method === "DELETE") throw refusal("gateway-append-only");
       if (method !== "POST" || !target.isCreate) throw wrongMethod("POST");
-      count("create");
+      this.#count("create");
       this.#requireLease(account);
       await account.objects.create(account.place);
       return done(reply);
     }
     if (target.kind === "list") {
       if (method !== "GET") throw wrongMethod("GET");
-      count("list");
+      this.#count("list");
       return this.#list(request, reply, account, target.type);
     }
     return await this.#serveFile(request, reply, account, target.handle);
@@ -222,20 +221,19 @@ class Gateway {
     handle: Handle,
   ): Promise<FastifyReply> {
     const { method } = request;
-    const count = (operation: string): void => this.#metrics.requests.inc({ operation });
     const isLock = handle.type === "locks";
     if (method === "GET" || method === "HEAD") {
-      count(method === "GET" ? "download" : "stat");
+      this.#count(method === "GET" ? "download" : "stat");
       return await this.#give(request, reply, account, handle);
     }
     if (method === "PATCH" && lockHeader in request.headers) {
-      count("lock");
+      this.#count("lock");
       this.#requireLease(account);
       await extendLock(request.headers, account, handle);
       return done(reply);
     }
     if (method === "POST") {
-      count("upload");
+      this.#count("upload");
       if (!isLock) this.#requireLease(account);
       const retention = isLock ? undefined : ruleOfUpload(request.headers, account);
       const arrived = (bytes: number): void => this.#metrics.bytes.inc({ direction: "in" }, bytes);
@@ -250,7 +248,7 @@ class Gateway {
       return done(reply);
     }
     if (method !== "DELETE") throw wrongMethod("GET, HEAD, POST, PATCH, DELETE");
-    count("remove");
+    this.#count("remove");
     if (!isLock) throw refusal("gateway-append-only");
     await this.#usage.free(account.objects, account.place, handle);
     return done(reply);
@@ -344,6 +342,10 @@ class Gateway {
       if (isLocking && error.code === "STORE_DENIED") return refusal("gateway-locks");
     }
     return refusal("gateway-storage", undefined, { "retry-after": String(seconds) });
+  }
+
+  #count(operation: string): void {
+    this.#metrics.requests.inc({ operation });
   }
 
   #requireLease({ leaseUntilMs }: GatewayAccount): void {

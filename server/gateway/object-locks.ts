@@ -1,12 +1,6 @@
 /** What machines ask of locks against removal: only where the storage of their repository may lock for them. */
 import { isBackstayError } from "../../protocol/backstay-error.ts";
-import {
-  type LockUntil,
-  lockHeader,
-  lockQuestion,
-  lockRuleOf,
-  lockUntilOf,
-} from "../../protocol/gateway-locks.ts";
+import { lockHeader, lockQuestion, lockRuleOf, lockUntilOf } from "../../protocol/gateway-locks.ts";
 import type { Handle } from "../../storage/object-store.ts";
 import type { RetentionRule } from "../../storage/retention-lock.ts";
 import type { GatewayAccount } from "./gateway-accounts.ts";
@@ -45,7 +39,7 @@ export async function lockedUntil(locked: Locked, handle: Handle): Promise<numbe
 /** Locks an object for longer, as the headers say. Throws as `lockedUntil`. */
 export async function extendLock(headers: Headers, locked: Locked, handle: Handle): Promise<void> {
   const locks = requireLocks(locked);
-  const lock: LockUntil | undefined = lockUntilOf(String(headers[lockHeader]));
+  const lock = lockUntilOf(String(headers[lockHeader]));
   if (lock === undefined || handle.type === "locks") throw refusal("gateway-lock-form");
   await orAbsent(async () => await locks.extend(locked.place, handle, lock));
 }

@@ -9,11 +9,11 @@ import type {
   FileType,
   Handle,
   ObjectStore,
-  RetentionLocks,
   StoredFile,
   StreamedObject,
   StreamedObjects,
 } from "../../storage/object-store.ts";
+import { requireRetentionLocks } from "../../storage/required-locks.ts";
 import type { RetentionRule } from "../../storage/retention-lock.ts";
 import type { GatewayLocks, GatewayObjects, GatewayPlace } from "./gateway-objects.ts";
 import { isPlainId } from "./gateway-path.ts";
@@ -23,10 +23,10 @@ const never = new AbortController().signal;
 export class StoreObjects implements GatewayObjects {
   readonly locks: GatewayLocks = {
     lockedUntil: async (place, handle) =>
-      await requireLocks(this.#at(place)).lockedUntil(handle, never),
+      await requireRetentionLocks(this.#at(place)).lockedUntil(handle, never),
     extend: async (place, handle, { mode, untilMs }) => {
       // The days are of new objects.
-      const locks = requireLocks(this.#at(place, { mode, days: 1 }));
+      const locks = requireRetentionLocks(this.#at(place, { mode, days: 1 }));
       await locks.extend(handle, untilMs, never);
     },
   };
@@ -94,9 +94,4 @@ function requireStreamed(store: ObjectStore): StreamedObjects {
     kind: store.location.split(":")[0],
     problem: "objects can't pass through it, so no gateway can keep files in it",
   });
-}
-
-function requireLocks({ retentionLocks }: ObjectStore): RetentionLocks {
-  if (retentionLocks !== undefined) return retentionLocks;
-  throw new BackstayError("STORE_LACKS", { problem: "objects can't be locked there" });
 }

@@ -102,7 +102,6 @@ export class GcsStore implements ObjectStore {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     assertLoad(handle, range, signal);
-    const _file = handlePath(handle);
     const headers = range === undefined ? {} : { range: rangeHeader(range) };
     const path = `${this.#objects.pathOf(handle)}?alt=media`;
     const request = this.#request({ kind: "get", method: "GET", path, headers }, handle);

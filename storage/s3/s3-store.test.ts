@@ -1,5 +1,5 @@
 /** The store against real servers: Ceph's gateway, which can most of what S3 can, and Swift, which can little. */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { SmallProxy } from "../../test/network/small-proxy.ts";
+import { handleOf } from "../../test/object-storage/content-handle.ts";
 import { type Radosgw, radosgwAdmin } from "../../test/object-storage/radosgw.ts";
 import { rawS3 } from "../../test/object-storage/raw-s3.ts";
 import {
@@ -17,7 +18,7 @@ import {
 import { sharedRadosgw, sharedSwift } from "../../test/object-storage/shared-server.ts";
 import type { Swift } from "../../test/object-storage/swift.ts";
 import type { StorageAccount } from "../account-source.ts";
-import type { FileType, Handle, ObjectStore } from "../object-store.ts";
+import type { Handle, ObjectStore } from "../object-store.ts";
 import { type OpenStoreOptions, openStore } from "../open-store.ts";
 import { RequestCounts } from "../request-counts.ts";
 import { describeStoreContract } from "../store-contract.ts";
@@ -38,10 +39,6 @@ afterEach(async () => {
   vi.useRealTimers();
   for (const store of open.splice(0)) await store.close();
 });
-
-function handleOf(type: FileType, data: Uint8Array): Handle {
-  return { type, name: createHash("sha256").update(data).digest("hex") };
-}
 
 /** Only what the clock says changes; timers run on. */
 function moveClock(byMs: number): void {
