@@ -1,5 +1,6 @@
 /** Locks against removal that machines ask for at the gateway, over our stand-in for Google. */
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ObjectStore } from "../../storage/object-store.ts";
@@ -37,6 +38,7 @@ afterAll(async () => {
   await scene.stop();
   await ground.close();
   await google.stop();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 async function machineIn(storage: { url: string; mayLock?: boolean }): Promise<GatewayMachine> {

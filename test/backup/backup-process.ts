@@ -3,19 +3,26 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import type { BackupIssue, BackupSummary } from "../../agent/backup/backup-request.ts";
+import type { FileType } from "../../storage/object-store.ts";
 import type { BackupScene } from "./backup-scene.ts";
 import type { SourceChange } from "./changing-source.ts";
 
 const program = fileURLToPath(new URL("../faults/backup-child.ts", import.meta.url));
 const preload = new URL("changing-source.ts", import.meta.url).href;
 
+/** When so many files have been stored, of this type if one is given. */
+export interface KillMoment {
+  readonly saves: number;
+  readonly type?: FileType;
+}
+
 export interface ProcessOptions {
   /** Called when the backup has begun. */
   readonly onStart?: (child: ChildProcess) => void;
   /** What happens to the source meanwhile. */
   readonly changes?: readonly SourceChange[];
-  /** The process kills itself when it has stored so many files. */
-  readonly killAfterSaves?: number;
+  /** When the process kills itself. */
+  readonly killAfter?: KillMoment;
   readonly user?: number;
   /** How many files the process may have open. */
   readonly openFiles?: number;
@@ -36,12 +43,12 @@ export async function backUpInProcess(
   scene: BackupScene,
   options: ProcessOptions = {},
 ): Promise<EndedProcess> {
-  const { changes, killAfterSaves, user, openFiles, onStart } = options;
+  const { changes, killAfter, user, openFiles, onStart } = options;
   const given = {
     repository: scene.repositoryFolder,
     cacheRoot: scene.cacheRoot,
     source: scene.source,
-    killAfterSaves,
+    killAfter,
   };
   const flags = changes === undefined ? [] : ["--import", preload];
   const command = [process.execPath, ...flags, program, JSON.stringify(given)];

@@ -6,6 +6,7 @@ import { runBackup } from "../../agent/backup/run-backup.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { openStore } from "../../storage/open-store.ts";
+import type { KillMoment } from "../backup/backup-process.ts";
 import { scenePassword } from "../backup/backup-scene.ts";
 import { withSave } from "../backup/save-hook.ts";
 
@@ -13,8 +14,7 @@ interface ChildArguments {
   readonly repository: string;
   readonly cacheRoot: string;
   readonly source: string;
-  /** Files stored by then. */
-  readonly killAfterSaves?: number;
+  readonly killAfter?: KillMoment;
 }
 
 const given = JSON.parse(process.argv[2] ?? "{}") as ChildArguments;
@@ -30,8 +30,9 @@ async function run(): Promise<object> {
   let saves = 0;
   const store = withSave(local, async (handle, data, saving) => {
     await local.save(handle, data, saving);
-    saves += 1;
-    if (saves === given.killAfterSaves) process.kill(process.pid, "SIGKILL");
+    const { type, saves: savesMax } = given.killAfter ?? {};
+    if (type === undefined || type === handle.type) saves += 1;
+    if (saves === savesMax) process.kill(process.pid, "SIGKILL");
   });
   const repository = await Repository.open(store, { password, cacheRoot, signal });
   process.stdout.write("start\n");
