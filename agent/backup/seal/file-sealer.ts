@@ -16,8 +16,10 @@ import { hasJustChanged, isSameContent } from "../work/same-record.ts";
 import { counterAt, type SessionMemory } from "../work/session-memory.ts";
 import type { PackExchange } from "./pack-exchange.ts";
 
-/** Room for the largest chunk and as much read ahead. */
-export const bufferBytes = 2 * chunkBytesMax;
+/** Room for the largest chunk. */
+export const bufferBytes = chunkBytesMax;
+/** Read at once: what lies beyond is touched only where chunks are longer, and so takes no memory. */
+const readBytes = 4 * 1024 * 1024;
 /** Shorter holes are read like data: cutting at each would make crumbs. */
 const holeBytesMin = 1024 * 1024;
 
@@ -218,22 +220,31 @@ export class FileSealer {
     let position = start;
     let isAtEnd = false;
     for (;;) {
-      if (!isAtEnd && filled - from < chunkBytesMax) {
+      const cut = this.#cut(from, filled, isAtEnd);
+      const next = cut === undefined ? undefined : this.#cut(cut, filled, isAtEnd);
+      if (cut === undefined || (next === undefined && filled - from < bufferBytes)) {
         buffer.copyWithin(0, from, filled);
         filled -= from;
         from = 0;
-        const wanted = Math.min(bufferBytes - filled, end - position);
+        const wanted = Math.min(readBytes, bufferBytes - filled, end - position);
         const read = wanted === 0 ? 0 : this.#read(file, filled, wanted, position);
         filled += read;
         position += read;
         isAtEnd = read < wanted || position === end;
+        continue;
       }
       if (from === filled) return position - start;
-      const sealed = this.#sealNext(from, filled, isAtEnd);
+      const sealed = this.#sealNext(from, cut, next ?? cut);
       this.#counters[counterAt.bytesDone] += sealed - from;
       from = sealed;
       this.#memory.assertRunning();
     }
+  }
+
+  /** End of the chunk that begins at `from`; undefined if more of the file must be seen to know it. */
+  #cut(from: number, filled: number, isAtEnd: boolean): number | undefined {
+    const cut = this.#chunker.cut(from, filled);
+    return cut < filled || isAtEnd || filled - from >= chunkBytesMax ? cut : undefined;
   }
 
   #read(file: SourceFile, offset: number, length: number, position: number): number {
@@ -247,16 +258,13 @@ export class FileSealer {
     }
   }
 
-  /** Seals the next chunk of `[from, filled)`, or the next two, hashed side by side; returns where they end. */
-  #sealNext(from: number, filled: number, isAtEnd: boolean): number {
-    const buffer = this.#buffer;
-    const cut = this.#chunker.cut(from, filled);
-    const left = filled - cut;
-    if (left === 0 || (!isAtEnd && left < chunkBytesMax)) {
+  /** Seals the chunk `[from, cut)` and, if there is one, `[cut, end)`, hashed side by side; returns where they end. */
+  #sealNext(from: number, cut: number, end: number): number {
+    if (cut === end) {
       this.#sealBlob(from, cut - from);
       return cut;
     }
-    const end = this.#chunker.cut(cut, filled);
+    const buffer = this.#buffer;
     const idAt = this.#nextId();
     const nextIdAt = this.#nextId();
     const hash = this.#codec.startSha256();
