@@ -10,7 +10,7 @@ import { differences } from "../../test/backup/snapshot-compare.ts";
 import { assertWhole } from "../../test/backup/whole-repository.ts";
 import { craftedKey } from "../../test/repository/crafted-packs.ts";
 import { blobBytesMax } from "../repository/blob/blob-opener.ts";
-import { LargeBlob } from "../repository/blob/large-blob.ts";
+import { EncodedBytes } from "../repository/encoded-bytes.ts";
 import { BlobTable } from "../repository/index/blob-table.ts";
 import { PackAssembler } from "../repository/pack/pack-assembler.ts";
 import { type DirectoryState, entryKind } from "./scan/directory-state.ts";
@@ -147,13 +147,13 @@ function scannerOf(): {
   const table = BlobTable.create(100);
   const counters = new SessionMemory(1).counters(0);
   const main = { port: new MessageChannel().port1, wake: new Int32Array(new SharedArrayBuffer(4)) };
-  class LongTree extends LargeBlob {
+  class LongTree extends EncodedBytes {
     override get plainLength(): number {
       return blobBytesMax - 9_000_000 + super.plainLength;
     }
   }
   class Packs extends PackExchange {
-    override startLargeTree(): LargeBlob {
+    override startLargeTree(): EncodedBytes {
       return new LongTree(codec, 1);
     }
   }

@@ -79,10 +79,14 @@ describe("an unpacked file", () => {
 
   it("is not stored if the compressor or the cipher was wrong", () => {
     class Flipping extends PortableCodec {
-      override compress(...args: Parameters<Codec["compress"]>): number {
-        const length = super.compress(...args);
-        args[3][args[4] + (length >> 1)] ^= 1;
-        return length;
+      override startCompress(
+        ...[level, onFrame]: Parameters<Codec["startCompress"]>
+      ): ReturnType<Codec["startCompress"]> {
+        return super.startCompress(level, (bytes, offset, length) => {
+          const frame = bytes.slice(offset, offset + length);
+          frame[length >> 1] ^= 1;
+          onFrame(frame, 0, length);
+        });
       }
     }
     expect(() => encodeUnpacked(craftedSealer(new Flipping()), json, 2)).toThrow(

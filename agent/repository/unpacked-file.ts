@@ -1,8 +1,9 @@
 /** The encoding of index, snapshot and lock files: sealed JSON, compressed in format 2. */
 
-import { sealOverheadBytes } from "../../platform/ports/codec.ts";
+import { sealOverheadBytes, type TakeBytes } from "../../platform/ports/codec.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import type { Sealer } from "./crypto/sealed-bytes.ts";
+import { EncodedBytes } from "./encoded-bytes.ts";
 
 export type UnpackedType = "index" | "snapshots" | "locks";
 
@@ -28,30 +29,61 @@ export const unpackedLimits: Readonly<Record<UnpackedType, UnpackedLimits>> = {
 /** First byte of a compressed file; uncompressed JSON begins with `{` or `[`. */
 const compressedMarker = 2;
 const metadataLevel = 3;
+/** Bytes of the IV before the cipher text. */
+const ivBytes = 16;
+
+/** Hands over the JSON of a file piece by piece. */
+export type JsonPieces = (take: TakeBytes) => void;
 
 /** Stored bytes of a file in format `version`, opened again and compared: VERIFY_FAILED if they differ. */
 export function encodeUnpacked(sealer: Sealer, json: Uint8Array, version: 1 | 2): Uint8Array {
-  const stored = sealer.seal(version === 1 ? json : compress(sealer, json));
-  const opened = sealer.open(stored);
-  if (opened === undefined || !isEncodingOf(sealer, opened, json))
-    throw new BackstayError("VERIFY_FAILED", { sizeBytes: json.length });
+  return encodeUnpackedPieces(sealer, (take) => take(json, 0, json.length), version);
+}
+
+/** As `encodeUnpacked`, for JSON that is never whole in memory. */
+export function encodeUnpackedPieces(
+  sealer: Sealer,
+  pieces: JsonPieces,
+  version: 1 | 2,
+): Uint8Array {
+  const encoded = new EncodedBytes(sealer.codec, version === 1 ? undefined : metadataLevel);
+  pieces((bytes, offset, length) => encoded.add(bytes, offset, length));
+  encoded.finish();
+  const markerBytes = version === 1 ? 0 : 1;
+  const plainLength = markerBytes + encoded.encodedLength;
+  const stored = new Uint8Array(plainLength + sealOverheadBytes);
+  // Sealed in its place: the cipher text begins behind the IV, where the plain text lies.
+  stored[ivBytes] = compressedMarker;
+  encoded.moveTo(stored, ivBytes + markerBytes);
+  sealer.sealInto(stored, ivBytes, plainLength, stored, 0);
+  if (!isEncodingOf(sealer, stored, encoded, version))
+    throw new BackstayError("VERIFY_FAILED", { sizeBytes: encoded.plainLength });
   return stored;
 }
 
-function compress(sealer: Sealer, json: Uint8Array): Uint8Array {
-  const capacity = json.length + (json.length >> 7) + 512;
-  const frame = new Uint8Array(capacity + 1);
-  frame[0] = compressedMarker;
-  const length = sealer.codec.compress(json, 0, json.length, frame, 1, capacity, metadataLevel);
-  if (length < 0) throw new BackstayError("INTERNAL", { problem: "zstd wants more room" });
-  return frame.subarray(0, length + 1);
-}
-
-function isEncodingOf(sealer: Sealer, plain: Uint8Array, json: Uint8Array): boolean {
-  if (plain[0] !== compressedMarker) return Buffer.compare(plain, json) === 0;
-  const decoded = new Uint8Array(json.length);
-  const length = sealer.codec.decompress(plain, 1, plain.length - 1, decoded, 0, json.length);
-  return length === json.length && Buffer.compare(decoded, json) === 0;
+/** True if `stored`, opened piece by piece, is what was encoded. */
+function isEncodingOf(
+  sealer: Sealer,
+  stored: Uint8Array,
+  { id, plainLength }: EncodedBytes,
+  version: 1 | 2,
+): boolean {
+  const hash = sealer.codec.startSha256();
+  const takeJson: TakeBytes = (bytes, offset, length) => hash.update(bytes, offset, length);
+  const frames = version === 1 ? undefined : sealer.codec.startDecompress(plainLength, takeJson);
+  let isMarked = frames === undefined;
+  const isSealed = sealer.cipher.openInPieces(stored, 0, stored.length, (bytes, offset, length) => {
+    if (frames === undefined) takeJson(bytes, offset, length);
+    else if (isMarked) frames.update(bytes, offset, length);
+    else {
+      isMarked = bytes[offset] === compressedMarker;
+      frames.update(bytes, offset + 1, length - 1);
+    }
+  });
+  const areWhole = frames === undefined || frames.finish();
+  const found = new Uint8Array(32);
+  hash.finish(found, 0);
+  return isSealed && isMarked && areWhole && Buffer.compare(found, id) === 0;
 }
 
 /**

@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url";
 import { constants, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeIndex } from "../../agent/repository/index/index-file.ts";
 import { compressedEntryBytes } from "../../agent/repository/pack/pack-header.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import { ByteWriter } from "../../agent/repository/tree/byte-writer.ts";
@@ -31,6 +30,7 @@ import {
 } from "../check/check-scene.ts";
 import { closePack, craftPack, hashOf, hexOf } from "../repository/crafted-packs.ts";
 import { CraftedRepository, craftNode } from "../repository/crafted-snapshot.ts";
+import { indexJson } from "../repository/index-json.ts";
 
 const never = new AbortController().signal;
 const password = new TextEncoder().encode("crafted");
@@ -316,7 +316,7 @@ describe("memory and time", () => {
           const pack = craftPack(repository.sealer, [{ ...blob, isTree }]);
           await storePack(repository, pack);
           const id = new Uint8Array(Buffer.from(pack.id, "hex"));
-          await storeJson(repository, "index", encodeIndex([{ id, header: pack.header }]));
+          await storeJson(repository, "index", indexJson([{ id, header: pack.header }]));
         }
       }
     });

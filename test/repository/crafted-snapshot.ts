@@ -1,6 +1,5 @@
 /** Small repositories in memory whose trees hold exactly what a test says, lies included. */
 import { zstdCompressSync } from "node:zlib";
-import { encodeIndex } from "../../agent/repository/index/index-file.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import { ByteWriter } from "../../agent/repository/tree/byte-writer.ts";
 import { goFileMode } from "../../agent/repository/tree/file-mode.ts";
@@ -10,6 +9,7 @@ import { encodeUnpacked } from "../../agent/repository/unpacked-file.ts";
 import { MemoryStore } from "../../storage/memory/memory-store.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { type CraftedBlob, craftPack, hashOf, hexOf } from "./crafted-packs.ts";
+import { indexJson } from "./index-json.ts";
 
 const signal = new AbortController().signal;
 const password = new TextEncoder().encode("crafted");
@@ -140,7 +140,7 @@ export class CraftedRepository {
       indexed.push({ id: new Uint8Array(Buffer.from(pack.id, "hex")), header: pack.header });
       if (blobs !== this.#trees) this.packIds.push(pack.id);
     }
-    const index = encodeUnpacked(made.sealer, encodeIndex(indexed), 2);
+    const index = encodeUnpacked(made.sealer, indexJson(indexed), 2);
     await store.save({ type: "index", name: hexOf(hashOf(index)) }, index, signal);
   }
 }

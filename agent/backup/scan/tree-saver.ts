@@ -6,7 +6,7 @@ import { FileError } from "../../../platform/ports/source-files.ts";
 import { modeType, statAt, statRecordBytes } from "../../../platform/ports/stat-record.ts";
 import { BackstayError } from "../../../protocol/backstay-error.ts";
 import { blobBytesMax } from "../../repository/blob/blob-opener.ts";
-import type { LargeBlob } from "../../repository/blob/large-blob.ts";
+import type { EncodedBytes } from "../../repository/encoded-bytes.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import { packedBlobBytesMax } from "../../repository/pack/pack-assembler.ts";
 import { ByteWriter } from "../../repository/tree/byte-writer.ts";
@@ -107,7 +107,7 @@ export class TreeSaver {
     const out = this.#out;
     out.length = 0;
     const tree = new TreeEncoder(out);
-    let large: LargeBlob | undefined;
+    let large: EncodedBytes | undefined;
     let heldBytesMax = packedBlobBytesMax - treeEndBytes;
     tree.begin();
     for (let index = 0; index < state.count; index += 1) {
@@ -134,7 +134,7 @@ export class TreeSaver {
     return large.id;
   }
 
-  #drain(large: LargeBlob, state: DirectoryState): void {
+  #drain(large: EncodedBytes, state: DirectoryState): void {
     const out = this.#out;
     if (large.plainLength + out.length > blobBytesMax)
       throw new BackstayError("DIRECTORY_TOO_LARGE", {

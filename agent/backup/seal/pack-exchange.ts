@@ -5,7 +5,7 @@
  * of packs, and sealing waits when the store is slow.
  */
 import { openDurableFiles } from "../../../platform/open-durable-files.ts";
-import type { LargeBlob } from "../../repository/blob/large-blob.ts";
+import type { EncodedBytes } from "../../repository/encoded-bytes.ts";
 import type { BlobTable } from "../../repository/index/blob-table.ts";
 import {
   type FinishedPack,
@@ -85,18 +85,18 @@ export class PackExchange {
   }
 
   /** Begins a tree above `packedBlobBytesMax`. There is one at a time: waits until the one before is stored. */
-  startLargeTree(): LargeBlob {
+  startLargeTree(): EncodedBytes {
     while (this.#isLargeUnderWay) this.#awaitMemory();
     return this.#assembler.startLargeTree();
   }
 
   /** Stores a finished tree, in a pack and memory of its own, unless the repository has it. */
-  storeLargeTree(tree: LargeBlob): void {
+  storeLargeTree(tree: EncodedBytes): void {
     if (!this.#table.claim(tree.id, 0, true)) return;
     this.flush();
     // A buffer that was begun but holds nothing yet.
     const idle = this.#current;
-    this.#current = this.#files.allocateAligned(packBufferBytesFor(tree.compressedLength));
+    this.#current = this.#files.allocateAligned(packBufferBytesFor(tree.encodedLength));
     this.#assembler.begin(this.#current);
     const stored = this.#assembler.addLargeTree(tree);
     this.#count(true, tree.plainLength, stored);

@@ -14,10 +14,10 @@ import {
   hashOf,
   hexOf,
 } from "../../../test/repository/crafted-packs.ts";
+import { indexJson } from "../../../test/repository/index-json.ts";
 import { MetadataCache } from "../cache/metadata-cache.ts";
 import { idFromHex } from "../id.ts";
 import { BlobTable } from "../index/blob-table.ts";
-import { encodeIndex } from "../index/index-file.ts";
 import { loadIndex } from "../index/index-loader.ts";
 import { decodeHeader } from "../pack/pack-header.ts";
 import { encodeUnpacked } from "../unpacked-file.ts";
@@ -226,7 +226,7 @@ describe("a blob that two packs hold", () => {
     );
     for (const { id, bytes, header } of packs) {
       await store.save({ type: "data", name: id }, bytes, signal);
-      const index = encodeUnpacked(sealer, encodeIndex([{ id: idFromHex(id), header }]), 2);
+      const index = encodeUnpacked(sealer, indexJson([{ id: idFromHex(id), header }]), 2);
       await store.save({ type: "index", name: hexOf(hashOf(index)) }, index, signal);
     }
     const { table } = await loadIndex({ store, sealer, cache: undefined }, signal);

@@ -9,10 +9,10 @@ import {
   hashOf,
   hexOf,
 } from "../../../test/repository/crafted-packs.ts";
+import { indexJson } from "../../../test/repository/index-json.ts";
 import { idFromHex } from "../id.ts";
 import { encodeUnpacked } from "../unpacked-file.ts";
 import { BlobCopies } from "./blob-copies.ts";
-import { encodeIndex } from "./index-file.ts";
 import { loadIndex } from "./index-loader.ts";
 
 const { signal } = new AbortController();
@@ -38,7 +38,7 @@ async function storeOf(...files: (readonly CraftedPack[])[]): Promise<CountingSt
   const store = new CountingStore();
   for (const packs of files) {
     const listed = packs.map(({ id, header }) => ({ id: idFromHex(id), header }));
-    const stored = encodeUnpacked(sealer, encodeIndex(listed), 2);
+    const stored = encodeUnpacked(sealer, indexJson(listed), 2);
     await store.save({ type: "index", name: hexOf(hashOf(stored)) }, stored, signal);
   }
   return store;

@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hexOf } from "../../../test/repository/crafted-packs.ts";
+import { indexJson } from "../../../test/repository/index-json.ts";
 import { decodeHeader, writeHeaderEntry } from "../pack/pack-header.ts";
-import { decodeIndex, encodeIndex, type ListedPack } from "./index-file.ts";
+import { decodeIndex, type ListedPack } from "./index-file.ts";
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const decode = (json: string): ListedPack[] => [...decodeIndex(text(json), "index/ab")];
@@ -69,12 +70,12 @@ describe("an index file", () => {
     ]);
     const packs = [{ id: new Uint8Array(32).fill(0xab), header }];
     const [first, second] = decodeHeader(header, "pack").map((blob) => hexOf(blob.id));
-    expect(Buffer.from(encodeIndex(packs)).toString()).toBe(
+    expect(Buffer.from(indexJson(packs)).toString()).toBe(
       `{"packs":[{"id":"${"ab".repeat(32)}","blobs":[` +
         `{"id":"${first}","type":"data","offset":0,"length":100},` +
         `{"id":"${second}","type":"tree","offset":100,"length":50,"uncompressed_length":70}]}]}\n`,
     );
-    expect(Buffer.from(encodeIndex([])).toString()).toBe('{"packs":[]}\n');
+    expect(Buffer.from(indexJson([])).toString()).toBe('{"packs":[]}\n');
   });
 
   it("comes back as it was written", () => {
@@ -84,7 +85,7 @@ describe("an index file", () => {
           id: new Uint8Array(randomBytes(32)),
           header: headerOf(blobs),
         }));
-        const listed = [...decodeIndex(encodeIndex(packs), "index/ab")];
+        const listed = [...decodeIndex(indexJson(packs), "index/ab")];
         expect(listed).toEqual(
           packs.map(({ id, header }) => ({ id: hexOf(id), blobs: decodeHeader(header, "pack") })),
         );

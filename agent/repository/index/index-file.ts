@@ -1,4 +1,5 @@
 /** Index files: which pack holds which blobs. JSON as restic writes it, without `supersedes`. */
+import type { TakeBytes } from "../../../platform/ports/codec.ts";
 import { idToHex } from "../id.ts";
 import type { PackedBlob } from "../pack/pack-header.ts";
 import { ByteWriter } from "../tree/byte-writer.ts";
@@ -10,27 +11,35 @@ export interface IndexedPack {
   readonly header: Uint8Array;
 }
 
-/** The JSON of an index file over `packs`. */
-export function encodeIndex(packs: Iterable<IndexedPack>): Uint8Array {
-  const out = new ByteWriter(256 * 1024);
+/** JSON is handed over in pieces of about this size. */
+const pieceBytes = 256 * 1024;
+
+/** The JSON of an index file over `packs`, piece by piece. */
+export function encodeIndex(packs: Iterable<IndexedPack>, take: TakeBytes): void {
+  const out = new ByteWriter(2 * pieceBytes);
+  const drain = (): void => {
+    take(out.bytes, 0, out.length);
+    out.length = 0;
+  };
   out.ascii('{"packs":[');
   let first = true;
   for (const pack of packs) {
     out.ascii(first ? '{"id":"' : ',{"id":"');
     out.hex(pack.id, 0, 32);
     out.ascii('","blobs":[');
-    encodeBlobs(out, pack.header);
+    encodeBlobs(out, pack.header, drain);
     out.ascii("]}");
     first = false;
   }
   out.ascii("]}\n");
-  return out.copy();
+  drain();
 }
 
-function encodeBlobs(out: ByteWriter, header: Uint8Array): void {
+function encodeBlobs(out: ByteWriter, header: Uint8Array, drain: () => void): void {
   const view = new DataView(header.buffer, header.byteOffset, header.length);
   let offset = 0;
   for (let at = 0; at < header.length; ) {
+    if (out.length >= pieceBytes) drain();
     const type = header[at];
     const length = view.getUint32(at + 1, true);
     const idAt = at + (type >= 2 ? 9 : 5);

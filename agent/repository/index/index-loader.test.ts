@@ -13,12 +13,12 @@ import {
   hashOf,
   hexOf,
 } from "../../../test/repository/crafted-packs.ts";
+import { indexJson } from "../../../test/repository/index-json.ts";
 import { MetadataCache } from "../cache/metadata-cache.ts";
 import { idFromHex } from "../id.ts";
 import { decodeHeader } from "../pack/pack-header.ts";
 import { encodeUnpacked } from "../unpacked-file.ts";
 import { BlobTable } from "./blob-table.ts";
-import { encodeIndex } from "./index-file.ts";
 import { loadIndex, saveTable } from "./index-loader.ts";
 import { PackNumbers } from "./pack-numbers.ts";
 
@@ -48,7 +48,7 @@ async function saveIndex(store: MemoryStore, json: Uint8Array): Promise<string> 
 }
 
 const indexOf = (...packs: CraftedPack[]): Uint8Array =>
-  encodeIndex(packs.map(({ id, header }) => ({ id: idFromHex(id), header })));
+  indexJson(packs.map(({ id, header }) => ({ id: idFromHex(id), header })));
 
 /** Every blob of these packs is found where its pack has it. */
 function expectHolds(table: BlobTable, packs: readonly CraftedPack[]): void {

@@ -6,7 +6,7 @@ import type { ObjectStore } from "../../../storage/object-store.ts";
 import type { Sealer } from "../crypto/sealed-bytes.ts";
 import { sha256 } from "../crypto/sealed-bytes.ts";
 import { idToHex } from "../id.ts";
-import { encodeUnpacked } from "../unpacked-file.ts";
+import { encodeUnpackedPieces, type JsonPieces } from "../unpacked-file.ts";
 import { encodeIndex, type IndexedPack } from "./index-file.ts";
 
 /** Blobs in one index file, as restic since 0.17. */
@@ -77,7 +77,8 @@ export class IndexWriter {
     this.#blobs = 0;
     try {
       await this.#assertHeld(signal);
-      const stored = encodeUnpacked(this.#sealer, encodeIndex(packs), this.#version);
+      const json: JsonPieces = (take) => encodeIndex(packs, take);
+      const stored = encodeUnpackedPieces(this.#sealer, json, this.#version);
       const name = idToHex(sha256(this.#sealer.codec, stored));
       await this.#store.save({ type: "index", name }, stored, signal);
       this.written.push(name);

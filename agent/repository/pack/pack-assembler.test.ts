@@ -12,7 +12,7 @@ import {
 } from "../../../test/repository/crafted-packs.ts";
 import { BlobOpener } from "../blob/blob-opener.ts";
 import type { CompressionMode } from "../blob/compression.ts";
-import type { LargeBlob } from "../blob/large-blob.ts";
+import type { EncodedBytes } from "../encoded-bytes.ts";
 import {
   type FinishedPack,
   PackAssembler,
@@ -284,7 +284,7 @@ describe("the pack of a large tree", () => {
   const lines = Array.from({ length: 200_000 }, (_, i) => `{"name":"file ${i}","inode":${i * i}},`);
   const plain = text(lines.join("\n"));
 
-  function treeOf(assembler: PackAssembler): LargeBlob {
+  function treeOf(assembler: PackAssembler): EncodedBytes {
     const tree = assembler.startLargeTree();
     for (let at = 0; at < plain.length; at += 500_000)
       tree.add(plain, at, Math.min(500_000, plain.length - at));
@@ -296,10 +296,10 @@ describe("the pack of a large tree", () => {
     for (const mode of ["off", "auto"] as const) {
       const assembler = new PackAssembler(craftedKey, mode);
       const tree = treeOf(assembler);
-      const { compressedLength } = tree;
-      const buffer = new Uint8Array(packBufferBytesFor(compressedLength));
+      const { encodedLength } = tree;
+      const buffer = new Uint8Array(packBufferBytesFor(encodedLength));
       assembler.begin(buffer);
-      expect(assembler.addLargeTree(tree)).toBe(compressedLength + 32);
+      expect(assembler.addLargeTree(tree)).toBe(encodedLength + 32);
       const pack = assembler.finish();
       expect(pack).toMatchObject({ blobs: 1, plainBytes: plain.length });
       const [blob] = opened(pack, buffer);
@@ -321,7 +321,7 @@ describe("the pack of a large tree", () => {
     for (const spoil of spoilt) {
       const assembler = new PackAssembler(craftedKey, "auto");
       const tree = treeOf(assembler);
-      const buffer = new Uint8Array(packBufferBytesFor(tree.compressedLength));
+      const buffer = new Uint8Array(packBufferBytesFor(tree.encodedLength));
       assembler.begin(buffer);
       assembler.addLargeTree(tree);
       spoil(assembler, buffer);
@@ -341,7 +341,7 @@ describe("the pack of a large tree", () => {
       }
       const assembler = new PackAssembler(craftedKey, "auto", new Spoiling());
       const tree = treeOf(assembler);
-      assembler.begin(new Uint8Array(packBufferBytesFor(tree.compressedLength)));
+      assembler.begin(new Uint8Array(packBufferBytesFor(tree.encodedLength)));
       assembler.addLargeTree(tree);
       expect(() => assembler.finish()).toThrow(expect.objectContaining({ code: "VERIFY_FAILED" }));
     }
@@ -350,7 +350,7 @@ describe("the pack of a large tree", () => {
   it("refuses a buffer that is too small for it", () => {
     const assembler = new PackAssembler(craftedKey, "auto");
     const tree = treeOf(assembler);
-    assembler.begin(new Uint8Array(tree.compressedLength + 32 + 41));
+    assembler.begin(new Uint8Array(tree.encodedLength + 32 + 41));
     expect(() => assembler.addLargeTree(tree)).toThrow(
       expect.objectContaining({ code: "INTERNAL" }),
     );

@@ -13,9 +13,9 @@ import {
   looksCompressible,
   treeLevel,
 } from "../blob/compression.ts";
-import { LargeBlob } from "../blob/large-blob.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import { RandomIv } from "../crypto/random-iv.ts";
+import { EncodedBytes } from "../encoded-bytes.ts";
 import { idToHex } from "../id.ts";
 import { compressedEntryBytes, headerFrameBytes, writeHeaderEntry } from "./pack-header.ts";
 
@@ -134,15 +134,15 @@ export class PackAssembler {
   }
 
   /** Begins a tree above `packedBlobBytesMax`, for `addLarge`; it needs no open pack until then. */
-  startLargeTree(): LargeBlob {
-    return new LargeBlob(this.codec, treeLevel(this.#mode));
+  startLargeTree(): EncodedBytes {
+    return new EncodedBytes(this.codec, treeLevel(this.#mode));
   }
 
   /** Adds a finished tree, and takes its memory; returns its sealed bytes. The pack has room for its compressed length. */
-  addLargeTree(tree: LargeBlob): number {
+  addLargeTree(tree: EncodedBytes): number {
     const pack = this.#openPack();
     const at = this.#position;
-    const length = tree.compressedLength;
+    const length = tree.encodedLength;
     const stored = length + sealOverheadBytes;
     if (at + stored + this.#headerLength + closingBytesMax > pack.length)
       throw new BackstayError("INTERNAL", { problem: "a tree does not fit in its pack", length });
