@@ -3,18 +3,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import type { BackupIssue, BackupSummary } from "../../agent/backup/backup-request.ts";
-import type { FileType } from "../../storage/object-store.ts";
 import type { BackupScene } from "./backup-scene.ts";
 import type { SourceChange } from "./changing-source.ts";
+import type { KillMoment } from "./kill-moment.ts";
 
 const program = fileURLToPath(new URL("../faults/backup-child.ts", import.meta.url));
 const preload = new URL("changing-source.ts", import.meta.url).href;
-
-/** When so many files have been stored, of this type if one is given. */
-export interface KillMoment {
-  readonly saves: number;
-  readonly type?: FileType;
-}
 
 export interface ProcessOptions {
   /** Called when the backup has begun. */

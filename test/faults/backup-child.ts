@@ -6,8 +6,8 @@ import { runBackup } from "../../agent/backup/run-backup.ts";
 import { Repository } from "../../agent/repository/repository.ts";
 import { BackstayError } from "../../protocol/backstay-error.ts";
 import { openStore } from "../../storage/open-store.ts";
-import type { KillMoment } from "../backup/backup-process.ts";
 import { scenePassword } from "../backup/backup-scene.ts";
+import type { KillMoment } from "../backup/kill-moment.ts";
 import { withSave } from "../backup/save-hook.ts";
 
 interface ChildArguments {
