@@ -12,5 +12,5 @@ for %%v in (
   OPENSSL_CONF LD_PRELOAD LD_LIBRARY_PATH DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH
 ) do set "%%v="
 set "NODE_COMPILE_CACHE=%~dp0..\..\node_modules\.cache\backstay"
-"%node%" --disable-sigusr1 --disable-warning=ExperimentalWarning "%~dp0backstay.ts" %*
+"%node%" --disable-sigusr1 --disable-warning=ExperimentalWarning --max-semi-space-size=2 "%~dp0backstay.ts" %*
 exit /b %errorlevel%

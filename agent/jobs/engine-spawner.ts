@@ -12,9 +12,19 @@ export interface EngineProgram {
   readonly environment: Environment;
 }
 
+/**
+ * Besides what every process of ours is started with: a small heap counts for more than a quick start. A first backup takes 16 MB
+ * less by it, and no longer.
+ */
+const flags = [
+  "--disable-sigusr1",
+  "--disable-warning=ExperimentalWarning",
+  "--max-semi-space-size=2",
+  "--optimize-for-size",
+];
+
 /** Starts the real engine on the Node that this process runs on. */
 export function engineSpawner({ file, environment }: EngineProgram): EngineSpawner {
-  const flags = ["--disable-sigusr1", "--disable-warning=ExperimentalWarning"];
   return () =>
     spawn(process.execPath, [...flags, file], {
       stdio: "pipe",

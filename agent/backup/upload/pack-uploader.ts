@@ -64,7 +64,10 @@ export class PackUploader {
     this.#threads = parts.threads;
     this.#isDry = parts.isDry;
     this.#signal = parts.signal;
-    this.#sparesLeft = Math.max(1, Math.min(sparesMax, parts.store.capabilities.connections - 1));
+    // Enough that all connections are busy when sealing waits for them; the scan, thread 0, seldom fills a pack.
+    const sealers = parts.threads.length - 1;
+    const wanted = parts.store.capabilities.connections - sealers;
+    this.#sparesLeft = Math.max(1, Math.min(sparesMax, wanted));
   }
 
   /** Takes a pack; it is stored when its turn comes. `onFailed` is told of the first failure. */
