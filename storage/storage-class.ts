@@ -6,8 +6,11 @@ export interface NewObjects {
   readonly storageClass?: string | undefined;
 }
 
-/** Kinds that know none. */
-const unclassed: ReadonlySet<string> = new Set(["local", "rest"]);
+/** Kinds that know none, and why. */
+const unclassed: Readonly<Record<string, string>> = {
+  local: "a folder has no storage classes",
+  rest: "behind a server of the REST protocol its own settings choose the class (our gateway: storageClass of the repository's storage)",
+};
 /** In lower case; Google's archive is read like everything else. */
 const archives: Readonly<Record<string, readonly string[]>> = {
   s3: ["glacier", "deep_archive"],
@@ -23,7 +26,7 @@ export function retentionProblem(scheme: string): string | undefined {
 
 /** Why new packs can't be of this class in stores of this kind; undefined if they can. */
 export function storageClassProblem(scheme: string, storageClass: string): string | undefined {
-  if (unclassed.has(scheme)) return `storage of the kind ${scheme} has no storage classes`;
+  if (unclassed[scheme] !== undefined) return unclassed[scheme];
   return archives[scheme]?.includes(storageClass.toLowerCase()) === true
     ? `what lies in ${storageClass} can't be read at once, and backups, checks and restores read what packs hold`
     : undefined;

@@ -63,7 +63,7 @@ it.each([
   ],
   [
     { destination: { repository: "rest:https://host/", storageClass: "STANDARD_IA" } },
-    "destination.storageClass storage of the kind rest has no storage classes",
+    "destination.storageClass behind a server of the REST protocol its own settings choose the class",
   ],
   [
     { destination: { repository: "s3:https://host/bucket", storageClass: "DEEP_ARCHIVE" } },

@@ -1,6 +1,6 @@
 /** A way to a repository as people give it to the management server. */
 import { z } from "zod";
-import { policyName } from "../policy/scalars.ts";
+import { policyName, storageClassName } from "../policy/scalars.ts";
 import { tlsPin } from "./enrolment.ts";
 import { issuerObjection, storageIssuer } from "./storage-issuer.ts";
 
@@ -22,6 +22,11 @@ export const gatewayStorage = z
       .optional()
       .describe(
         "Machines may lock what they store against removal: for policies with immutability.",
+      ),
+    storageClass: storageClassName
+      .optional()
+      .describe(
+        "Of new packs, in the storage's own word (STANDARD_IA, Cool, NEARLINE); it must be one that can be read at once.",
       ),
   })
   .describe("What the gateway keeps the files in; absent: its folder. Machines never see it.");

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { retentionModes } from "../immutability.ts";
 import { routeKinds } from "../run-order.ts";
-import { secretReference } from "./scalars.ts";
+import { secretReference, storageClassName } from "./scalars.ts";
 
 const repository = z
   .string()
@@ -41,9 +41,7 @@ export const destination = z.strictObject({
   immutability: immutability
     .optional()
     .describe("Lock restore points in the storage: s3, azure and gs can, directly."),
-  storageClass: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be the storage's word for it, such as STANDARD_IA")
+  storageClass: storageClassName
     .optional()
     .describe(
       "Of new packs, in the storage's own word (STANDARD_IA, GLACIER_IR, Cool, NEARLINE); it must be one that can be read at once.",

@@ -70,6 +70,11 @@ export const policyName = z
     "must be 1 to 64 of a-z, 0-9, dot, dash and underscore, with a letter or digit at both ends",
   );
 
+/** What a storage calls a class of objects. */
+export const storageClassName = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be the storage's word for it, such as STANDARD_IA");
+
 export const weekdays = [
   "monday",
   "tuesday",

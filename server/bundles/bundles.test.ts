@@ -88,6 +88,21 @@ eachGround("bundles", (ground) => {
     await expect(repository).rejects.toMatchObject(refused);
   });
 
+  it("take no class of packs for a gateway's storage that can't be read at once", async () => {
+    const { scene } = await sceneWith();
+    const create = async (url: string, storageClass: string): Promise<unknown> =>
+      await scene.repositories.create(actor, sceneTenant, {
+        name: "cool",
+        routes: [{ kind: "gateway", storage: { url, storageClass } }],
+        quotas: {},
+      });
+    const problem = expect.stringContaining("can't be read at once");
+    const refused = { code: "RESOURCE_INVALID", context: { field: "routes", problem } };
+    await expect(create("s3:https://s3.example/b", "DEEP_ARCHIVE")).rejects.toMatchObject(refused);
+    await expect(create("azure:box:/", "Archive")).rejects.toMatchObject(refused);
+    expect(await create("s3:https://s3.example/b", "GLACIER_IR")).toMatchObject({ name: "cool" });
+  });
+
   it("stay as they are while nothing changes in meaning", async () => {
     const { scene, machine } = await sceneWith();
     const first = await scene.bundles.current(machine.id, { serial: 0 });

@@ -45,6 +45,7 @@ import {
   usableRoutes,
 } from "./retiring-routes.ts";
 import { requireRouteSecrets } from "./route-secrets.ts";
+import { requireStorage } from "./route-storage.ts";
 import type { KeyRing, SigningKeys } from "./signing-keys.ts";
 
 /** For each machine; absent: without limit. */
@@ -131,7 +132,7 @@ export class Repositories {
       created_ms: now,
       version: 1,
     };
-    requireOneStorage(settings.routes);
+    requireStorage(settings.routes);
     const made = await this.#change(actor, "repository.create", tenantId, async (queries) => {
       await requireFreeName(queries, row);
       await requireMembers(queries, row, undefined);
@@ -156,7 +157,7 @@ export class Repositories {
   ): Promise<Repository> {
     const known = await readRow(this.#ground.database, scope, id);
     requireVersion("repository", known, version);
-    requireOneStorage(settings.routes);
+    requireStorage(settings.routes);
     await this.#requireMoved(known, settings.routes);
     const tenantId = known.tenant_id;
     const made = await this.#change(actor, "repository.update", tenantId, async (queries) => {
@@ -365,17 +366,6 @@ async function requireUnused(queries: Queries, row: RepositoryRow): Promise<void
 }
 
 /** RESOURCE_INVALID if a gateway would have to choose. */
-function requireOneStorage(routes: readonly RepositoryRoute[]): void {
-  const storages = routes
-    .filter(({ kind }) => kind === "gateway")
-    .map((route) => storageOfRoutes([route]));
-  if (new Set(storages.map((storage) => JSON.stringify(storage))).size > 1)
-    throw new BackstayError("RESOURCE_INVALID", {
-      field: "routes",
-      problem: "all gateway routes of a repository name the same storage",
-    });
-}
-
 function columnsOf(
   settings: RepositorySettings,
 ): Pick<RepositoryRow, "name" | "routes" | "members" | "quotas"> {

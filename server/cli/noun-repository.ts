@@ -30,6 +30,7 @@ function addSettings(command: Command): void {
     .option("--storage <url>", "what the gateway keeps the files in; its folder if absent")
     .option("--storage-secret <name>", "secret with the account for that")
     .option("--storage-may-lock", "machines may lock what they store there, for immutability")
+    .option("--storage-class <class>", "of new packs there, in the storage's own word")
     .option("--gateway-url <url>", "through the gateway at this address; repeatable", collect)
     .option(
       "--direct <url>",
@@ -47,7 +48,15 @@ function storageOf(options: VerbCall["options"]): Pick<GatewayRoute, "storage"> 
   const secret = textOf(options["storageSecret"]);
   if (url === undefined) return {};
   const mayLock = options["storageMayLock"] === true;
-  return { storage: { url, ...(secret !== undefined && { secret }), ...(mayLock && { mayLock }) } };
+  const storageClass = textOf(options["storageClass"]);
+  return {
+    storage: {
+      url,
+      ...(secret !== undefined && { secret }),
+      ...(mayLock && { mayLock }),
+      ...(storageClass !== undefined && { storageClass }),
+    },
+  };
 }
 
 /** In the order gateway, other gateways, direct; undefined if no option tells. `apply -f` takes any order. */

@@ -13,6 +13,9 @@ export function routeText(route: RepositoryAnswer["routes"][number]): string {
       ...(route.url === undefined ? [] : [route.url]),
       ...(route.storage === undefined ? [] : [`in ${placeText(route.storage)}`]),
       ...(route.storage?.mayLock === true ? ["(machines may lock)"] : []),
+      ...(route.storage?.storageClass === undefined
+        ? []
+        : [`(packs ${route.storage.storageClass})`]),
     ].join(" ");
   return `direct ${placeText(route)}`;
 }

@@ -71,9 +71,11 @@ export class GatewayStores {
   ): Promise<HeldObjects> {
     if (storage === undefined) return { objects: this.#folder(), release: () => undefined };
     const { key, environment } = await this.#account(tenantId, storage);
-    const store = this.#opened(repositoryId, key, () =>
-      this.#parts.open(storage.url, {
+    const { url, storageClass = "" } = storage;
+    const store = this.#opened(repositoryId, `${storageClass}\n${key}`, () =>
+      this.#parts.open(url, {
         environment: { ...this.#parts.environment, ...environment },
+        ...(storageClass !== "" && { storageClass }),
       }),
     );
     store.users += 1;

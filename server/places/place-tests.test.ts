@@ -148,4 +148,23 @@ eachGround("tests of the places of repositories", (ground) => {
     expect([...google.bucket("locked").live.keys()]).toEqual([]);
     await google.stop();
   });
+
+  it("object to a class of packs that the storage does not have", async () => {
+    const google = await FakeGoogle.start();
+    google.bucket("cool");
+    const environment = { STORAGE_EMULATOR_HOST: google.url, GOOGLE_PROJECT_ID: "tests" };
+    const { tenantId } = await new GatewayScene(ground()).machine();
+    const tests = new PlaceTests({ ground: ground(), environment });
+    const verdict = async (storageClass?: string): Promise<string | undefined> => {
+      const storage = { url: "gs:cool:/x", ...(storageClass !== undefined && { storageClass }) };
+      const { places } = await tests.testRoutes(tenantId, [{ kind: "gateway", storage }]);
+      return places[0]?.findings.find(({ check }) => check === "storage-class")?.verdict;
+    };
+    expect([await verdict("NEARLINE"), await verdict(), await verdict("STANDARD_IA")]).toEqual([
+      "good",
+      "good",
+      "bad",
+    ]);
+    await google.stop();
+  });
 });

@@ -29,6 +29,8 @@ interface Place {
   readonly secret: string | undefined;
   /** Machines may lock what they store there. */
   readonly mayLock: boolean;
+  /** Of packs that a gateway stores there. */
+  readonly storageClass: string | undefined;
 }
 
 const usualPlaceMs = 60_000;
@@ -94,7 +96,10 @@ export class PlaceTests {
     return { testedMs, places: await Promise.all(places) };
   }
 
-  async #findings(tenantId: string, { url, secret, mayLock }: Place): Promise<PlaceFinding[]> {
+  async #findings(
+    tenantId: string,
+    { url, secret, mayLock, storageClass }: Place,
+  ): Promise<PlaceFinding[]> {
     if (storeAddress(url).scheme === "local")
       return [
         {
@@ -114,6 +119,7 @@ export class PlaceTests {
         environment: { ...environment, ...account },
         // Nothing is locked by a test: it is told only what is wanted.
         ...(mayLock && { retention: { mode: "governance", days: 1 } }),
+        ...(storageClass !== undefined && { storageClass }),
       });
       try {
         for await (const finding of inspection.findings(signal)) found.push(finding);
@@ -163,7 +169,8 @@ function placesOf(tenantId: string, routes: readonly RepositoryRoute[]): Place[]
     const filled = url.replaceAll("{tenant}", tenantId).replaceAll("{agent}", testMachine);
     const key = `${route.kind} ${filled} ${secret}`;
     const isToLock = mayLockIn(route) || places.get(key)?.mayLock === true;
-    places.set(key, { route: route.kind, url: filled, secret, mayLock: isToLock });
+    const storageClass = route.kind === "gateway" ? route.storage?.storageClass : undefined;
+    places.set(key, { route: route.kind, url: filled, secret, mayLock: isToLock, storageClass });
   }
   return [...places.values()];
 }

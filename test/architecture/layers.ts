@@ -21,7 +21,7 @@ const repositoryUsers = [...contracts, "agent/patterns", "agent/repository", "ag
 
 const serverGround = ["protocol", ports, "platform", "server/database", "server/ground"];
 /** Each knows its own tables and rules; none knows HTTP. */
-const serverRooms = ["fleet", "bundles", "commands", "reports", "licence", "escrow", "http"];
+const serverRooms = ["fleet", "commands", "reports", "licence", "escrow", "http"];
 const roomsOfServer = [
   "fleet",
   "bundles",
@@ -165,6 +165,11 @@ export const layers: readonly Layer[] = [
     holds: new RegExp(`^server/${name}/`),
     mayImport: serverGround,
   })),
+  {
+    name: "server/bundles",
+    holds: /^server\/bundles\//,
+    mayImport: [...serverGround, "storage"],
+  },
   {
     name: "server/access",
     holds: /^server\/access\//,
