@@ -16,9 +16,9 @@ import { hasJustChanged, isSameContent } from "../work/same-record.ts";
 import { counterAt, type SessionMemory } from "../work/session-memory.ts";
 import type { PackExchange } from "./pack-exchange.ts";
 
-/** Room for the largest chunk. */
-export const bufferBytes = chunkBytesMax;
-/** Read at once: what lies beyond is touched only where chunks are longer, and so takes no memory. */
+/** Room for the two largest chunks, which are hashed side by side. */
+export const bufferBytes = 2 * chunkBytesMax;
+/** Read at once: what lies beyond is touched only where chunks are long, and so takes no memory as a rule. */
 const readBytes = 4 * 1024 * 1024;
 /** Shorter holes are read like data: cutting at each would make crumbs. */
 const holeBytesMin = 1024 * 1024;
